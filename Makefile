@@ -1,0 +1,43 @@
+# The same targets for people and CI. Everything runs from .venv, which `make install` makes from the lock file.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+DATA   ?= data
+
+.PHONY: run install test lint bench faults lock clean help
+
+help:            ## what there is
+	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/ —/'
+
+$(STAMP): requirements.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "marketprism needs Python 3.11 or newer: make install PYTHON=python3.11")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $(STAMP)
+
+install: $(STAMP)  ## make .venv and install, pinned by requirements.lock
+
+run: install     ## everything on the embedded default until Ctrl-C; data stays in ./data
+	@exec $(BIN)/marketprism up --data $(DATA)
+
+test: install    ## every test kind that fits in 15 minutes on two cores
+	$(BIN)/python -m pytest tests -n 2 --dist loadgroup
+
+lint: install    ## ruff and mypy strict
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: install   ## figures of the documents, printed as ratios
+	$(BIN)/python -m tests.bench
+
+faults: install  ## kill and restart schedules; N=200 by default
+	$(BIN)/python -m tests.faults --schedules $(or $(N),200)
+
+lock:            ## resolve pyproject.toml into requirements.lock (needs uv)
+	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet --output-file requirements.lock
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache

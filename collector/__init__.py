@@ -1,0 +1,1 @@
+"""Exchange → NATS: venue adapters, local books, continuity, frames."""

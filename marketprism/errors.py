@@ -1,0 +1,96 @@
+"""Errors that a person reads. Each says what is wrong and what to do, in one line.
+
+    MarketPrismError
+    ├── SettingsError            a setting has no usable value
+    ├── ClickHouseUnreachable    no answer, wrong password, or not a ClickHouse
+    ├── NatsUnreachable          no answer, or JetStream is off
+    ├── DataDirectoryError       locked by another process, or written by another engine version
+    ├── PortInUse                something else listens where we must
+    ├── MigrationError           the schema is not what the migrations say
+    ├── RecordingError           a replay file that cannot be read
+    └── StoreHalted              a worker stopped itself rather than store something wrong
+"""
+
+from __future__ import annotations
+
+
+class MarketPrismError(Exception):
+    """Base of all errors that are shown to a person as one line; ``exit_code`` is what the CLI returns."""
+
+    exit_code = 1
+
+
+class SettingsError(MarketPrismError):
+    """A setting has no usable value."""
+
+    exit_code = 2
+
+
+class ClickHouseUnreachable(MarketPrismError):
+    """No answer, a wrong password, or not a ClickHouse."""
+
+    exit_code = 3
+
+    @classmethod
+    def of(cls, url: str, cause: BaseException) -> ClickHouseUnreachable:
+        """Tell the usual causes apart by what the driver said."""
+        reason = " ".join(str(cause).split())[:300]
+        if "516" in reason or "Authentication failed" in reason:
+            advice = "check MARKETPRISM_CLICKHOUSE_USER and MARKETPRISM_CLICKHOUSE_PASSWORD"
+        else:
+            advice = "start it with `marketprism up`, or point MARKETPRISM_CLICKHOUSE_URL at a running server"
+        return cls(f"ClickHouse at {_without_password(url)} does not answer: {reason}; {advice}")
+
+
+class NatsUnreachable(MarketPrismError):
+    """No answer, or JetStream is off."""
+
+    exit_code = 3
+
+    @classmethod
+    def of(cls, url: str, cause: BaseException | str) -> NatsUnreachable:
+        return cls(
+            f"NATS at {_without_password(url)} does not answer: {' '.join(str(cause).split())[:300]}; "
+            "start it with `marketprism up`, or point MARKETPRISM_NATS_URL at a server with JetStream"
+        )
+
+
+class DataDirectoryError(MarketPrismError):
+    """A data directory is locked by another process, or was written by another engine version."""
+
+    exit_code = 4
+
+
+class PortInUse(MarketPrismError):
+    """Something else listens where we must."""
+
+    exit_code = 5
+
+    @classmethod
+    def of(cls, host: str, port: int, what: str, setting: str) -> PortInUse:
+        return cls(f"{what}: {host}:{port} is in use; stop what listens there, or set {setting} to another port")
+
+
+class MigrationError(MarketPrismError):
+    """The schema is not what the migrations say."""
+
+    exit_code = 6
+
+
+class RecordingError(MarketPrismError):
+    """A replay file that cannot be read."""
+
+    exit_code = 7
+
+
+class StoreHalted(MarketPrismError):
+    """A storage worker stopped itself rather than store something wrong."""
+
+    exit_code = 8
+
+
+def _without_password(url: str) -> str:
+    scheme, separator, rest = url.partition("://")
+    if "@" in rest:
+        rest = rest.rsplit("@", 1)[1]
+    return f"{scheme}{separator}{rest}"

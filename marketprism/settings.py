@@ -1,0 +1,118 @@
+"""Every setting, one class per service, one environment prefix each. Values come from the environment and ``.env``.
+
+The table in ``docs/settings.md`` is generated from these classes (``marketprism settings --markdown``).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+def _config(prefix: str) -> SettingsConfigDict:
+    return SettingsConfigDict(env_prefix=prefix, env_file=".env", extra="ignore")
+
+
+class ClickHouseSettings(BaseSettings):
+    """How every service reaches ClickHouse."""
+
+    model_config = _config("MARKETPRISM_CLICKHOUSE_")
+
+    url: str = Field("http://127.0.0.1:8123", description="HTTP(S) address of ClickHouse; the embedded engine by default")
+    user: str = Field("default", description="user for services and migrations")
+    password: SecretStr = Field(SecretStr(""), description="its password")
+    connect_timeout_s: int = Field(5, ge=1, description="seconds until a connection attempt fails")
+    timeout_s: int = Field(300, ge=1, description="seconds until an answer is given up")
+
+
+class NatsSettings(BaseSettings):
+    """How every service reaches NATS JetStream, and how large the streams are."""
+
+    model_config = _config("MARKETPRISM_NATS_")
+
+    url: str = Field("nats://127.0.0.1:4222", description="address of NATS with JetStream")
+    user: str = Field("", description="user; empty = none")
+    password: SecretStr = Field(SecretStr(""), description="its password")
+    partitions: int = Field(1, ge=1, le=64, description="streams per data type; fixed for the life of the streams")
+    replicas: int = Field(1, ge=1, le=5, description="copies of each stream (3 on a cluster)")
+    stream_max_bytes: int = Field(2 << 30, ge=1 << 20, description="size limit of each stream; the oldest go first")
+    stream_max_age_s: int = Field(48 * 3600, ge=60, description="age limit of a message in seconds")
+    duplicate_window_s: int = Field(600, ge=1, description="how long the server drops a frame it has already stored")
+
+
+class EmbeddedSettings(BaseSettings):
+    """The embedded default: nats-server and the ClickHouse engine as child processes."""
+
+    model_config = _config("MARKETPRISM_EMBEDDED_")
+
+    host: str = Field("127.0.0.1", description="address that embedded servers listen on; loopback unless you say otherwise")
+    clickhouse_port: int = Field(8123, ge=0, le=65535, description="port of the embedded ClickHouse HTTP interface")
+    nats_port: int = Field(4222, ge=0, le=65535, description="port of the embedded nats-server")
+    password: SecretStr = Field(SecretStr(""), description="password of user `default`; empty = none (loopback only)")
+    readonly_user: str = Field("analyst", description="name of the read-only user")
+    readonly_password: SecretStr = Field(SecretStr(""), description="password of the read-only user; empty = none")
+    reader_max_execution_time_s: int = Field(60, ge=1, description="time limit of a reader's statement")
+    reader_max_memory_mb: int = Field(2048, ge=64, description="memory limit of a reader's statement")
+    max_readers: int = Field(8, ge=1, le=64, description="statements of readers that run at once")
+    fsync_after_insert: bool = Field(False, description="survive power loss, about 1 ms an insert")
+
+
+class CollectorSettings(BaseSettings):
+    """Exchange → NATS."""
+
+    model_config = _config("MARKETPRISM_COLLECTOR_")
+
+    venues: list[str] = Field(["binance.spot", "binance.linear"], description="<exchange>.<market_type> to collect")
+    symbols: list[str] = Field(["BTCUSDT", "ETHUSDT"], description="the exchange's own ids, or patterns such as *USDT")
+    depth_levels: int = Field(20, ge=5, le=400, description="levels a side of a published book")
+    depth_interval_ms: int = Field(100, ge=0, description="grid of published books in exchange time; 0 = every update")
+    best_quotes: bool = Field(True, description="publish each change of the best bid or ask")
+    clock: Literal["system", "stamped"] = Field("system", description="stamped: frames carry their receive time (replay, simulator)")
+    metrics_port: int = Field(9101, ge=0, le=65535, description="port of /metrics and /health")
+    frame_max_rows: int = Field(200, ge=1, le=1000, description="a frame closes at this many rows")
+    frame_max_bytes: int = Field(64 * 1024, ge=1024, le=512 * 1024, description="or at this size")
+    frame_max_ms: int = Field(20, ge=1, description="or after this time")
+
+
+class StorageSettings(BaseSettings):
+    """NATS → ClickHouse."""
+
+    model_config = _config("MARKETPRISM_STORAGE_")
+
+    metrics_port: int = Field(9102, ge=0, le=65535, description="port of /metrics and /health")
+    batch_max_rows: int = Field(100_000, ge=1, le=100_000, description="rows of one insert")
+    batch_max_bytes: int = Field(64 << 20, ge=1 << 16, le=64 << 20, description="bytes of one insert")
+    batch_max_ms: int = Field(25, ge=1, description="how long a batch waits for more rows")
+
+
+class MonitorSettings(BaseSettings):
+    """ClickHouse and services → people."""
+
+    model_config = _config("MARKETPRISM_MONITOR_")
+
+    metrics_port: int = Field(9103, ge=0, le=65535, description="port of /metrics and /health")
+    interval_s: float = Field(5.0, gt=0, description="seconds between looks")
+
+
+class AppSettings(BaseSettings):
+    """What belongs to no single service."""
+
+    model_config = _config("MARKETPRISM_")
+
+    data_dir: Path = Field(Path("data"), description="where the embedded default keeps everything")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least severe log line shown")
+    log_format: Literal["text", "json"] = Field("text", description="json for machines")
+
+
+ALL_SETTINGS: tuple[type[BaseSettings], ...] = (
+    AppSettings,
+    ClickHouseSettings,
+    NatsSettings,
+    EmbeddedSettings,
+    CollectorSettings,
+    StorageSettings,
+    MonitorSettings,
+)

@@ -1,0 +1,1 @@
+"""ClickHouse and services → people: metrics, health, status."""

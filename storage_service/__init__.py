@@ -1,0 +1,1 @@
+"""NATS → ClickHouse, exactly once; unified buckets."""
