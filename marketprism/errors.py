@@ -8,7 +8,8 @@
     ├── PortInUse                something else listens where we must
     ├── MigrationError           the schema is not what the migrations say
     ├── RecordingError           a replay file that cannot be read
-    └── StoreHalted              a worker stopped itself rather than store something wrong
+    ├── StoreHalted              a worker stopped itself rather than store something wrong
+    └── ServiceFailed            a child process did not start, or ended
 """
 
 from __future__ import annotations
@@ -87,6 +88,12 @@ class StoreHalted(MarketPrismError):
     """A storage worker stopped itself rather than store something wrong."""
 
     exit_code = 8
+
+
+class ServiceFailed(MarketPrismError):
+    """A child process did not become healthy, or ended; the text has its last log line."""
+
+    exit_code = 9
 
 
 def _without_password(url: str) -> str:

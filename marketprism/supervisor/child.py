@@ -1,0 +1,158 @@
+"""One child process: start it bound to us, keep its log, tell its warnings, stop it within a deadline."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import re
+import signal
+import sys
+from collections import deque
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+from typing import Final
+
+from marketprism.errors import ServiceFailed
+
+BOUND: Final = Path(__file__).with_name("bound.py")
+LOG_BYTES: Final = 16 << 20
+LOG_FILES: Final = 3
+_WARNING: Final = re.compile(
+    r"\b(WARNING|ERROR|CRITICAL)\b|\[(WRN|ERR|FTL)\]|\"level\": ?\"(warning|error|critical)\"|^error: "
+)
+_POLL_S: Final = 0.05
+
+Notify = Callable[[str], None]
+"""Shows one line to the person at the terminal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What to run. ``healthy`` says whether it does its work; ``environment`` is added to ours."""
+
+    name: str
+    command: tuple[str, ...]
+    healthy: Callable[[], Awaitable[bool]]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    start_timeout_s: float = 30.0
+    stop_timeout_s: float = 3.0
+    once: bool = False
+    """Ends by itself when its work is done: exit code 0 is no failure and no reason to restart."""
+
+
+class Child:
+    """A running Part. Its output goes to ``<log_dir>/<name>.log``, lines that warn also to ``notify``."""
+
+    def __init__(self, part: Part, log_dir: Path, notify: Notify) -> None:
+        self.part = part
+        self.log_file = log_dir / f"{part.name}.log"
+        self.last_lines: deque[str] = deque(maxlen=20)
+        self._notify = notify
+        self._process: asyncio.subprocess.Process | None = None
+        self._reader: asyncio.Task[None] | None = None
+        self._log = logging.Logger(f"child.{part.name}")
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process else None
+
+    @property
+    def returncode(self) -> int | None:
+        return self._process.returncode if self._process else None
+
+    async def start(self) -> None:
+        """Start the process in its own group: Ctrl-C at the terminal is for the supervisor, which stops in order."""
+        if not self._log.handlers:
+            handler = RotatingFileHandler(self.log_file, maxBytes=LOG_BYTES, backupCount=LOG_FILES, encoding="utf-8")
+            self._log.addHandler(handler)
+        self._process = await asyncio.create_subprocess_exec(
+            sys.executable, "-I", "-S", str(BOUND), str(os.getpid()), *self.part.command,
+            env={**os.environ, **self.part.environment, "PYTHONUNBUFFERED": "1"},
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            process_group=0,
+        )  # fmt: skip
+        self._reader = asyncio.create_task(self._read(), name=f"log of {self.part.name}")
+
+    async def _read(self) -> None:
+        assert self._process is not None
+        assert self._process.stdout is not None
+        rest = b""
+        while chunk := await self._process.stdout.read(1 << 16):
+            *lines, rest = (rest + chunk).split(b"\n")
+            for line in lines:
+                self._line(line)
+        if rest:
+            self._line(rest)
+
+    def _line(self, raw: bytes) -> None:
+        line = raw.decode(errors="replace").rstrip()
+        self._log.info("%s", line)
+        if line:
+            self.last_lines.append(line)
+        if _WARNING.search(line):
+            self._notify(f"{self.part.name}: {line}")
+
+    async def wait_healthy(self) -> None:
+        """Return when it does its work. Raises ServiceFailed with the last log line when it ends or takes too long."""
+        deadline = asyncio.get_running_loop().time() + self.part.start_timeout_s
+        while not await self.part.healthy():
+            if self.returncode is not None:
+                if self.part.once and self.returncode == 0:
+                    return
+                await self.exited()
+                raise self._failed_with(f"{self.part.name} ended with {self.end()}; see {self.log_file}")
+            if asyncio.get_running_loop().time() > deadline:
+                raise ServiceFailed(
+                    f"{self.part.name} did not become healthy within {self.part.start_timeout_s:g} s"
+                    f"{self._last()}; see {self.log_file}"
+                )
+            await asyncio.sleep(_POLL_S)
+
+    def _failed_with(self, text: str) -> ServiceFailed:
+        """The failure keeps the child's exit code, so that a taken port is a taken port to the caller as well."""
+        failure = ServiceFailed(text)
+        if self.returncode is not None and self.returncode > 1:
+            failure.exit_code = self.returncode
+        return failure
+
+    async def exited(self) -> int:
+        """Wait for the end, and until all it said is in the log."""
+        assert self._process is not None
+        assert self._reader is not None
+        code = await self._process.wait()
+        await asyncio.wait([self._reader], timeout=1)  # a grandchild that lives on would hold the pipe open
+        return code
+
+    def end(self) -> str:
+        """How it ended, for people: the exit code or signal, and its last line."""
+        code = self.returncode
+        if code is not None and code < 0:
+            return f"{signal.Signals(-code).name}{self._last()}"
+        return f"exit code {code}{self._last()}"
+
+    def _last(self) -> str:
+        telling = [line for line in self.last_lines if _WARNING.search(line)] or list(self.last_lines)
+        return f": {telling[-1][-400:]}" if telling else ""
+
+    async def stop(self) -> bool:
+        """SIGTERM, and SIGKILL after ``stop_timeout_s``. False when it had to be killed."""
+        if self._process is None:
+            return True
+        clean = True
+        if self._process.returncode is None:
+            self._process.terminate()
+            try:
+                await asyncio.wait_for(self._process.wait(), self.part.stop_timeout_s)
+            except TimeoutError:
+                self._process.kill()
+                clean = False
+                self._notify(f"{self.part.name}: did not stop within {self.part.stop_timeout_s:g} s and was killed")
+        await self.exited()
+        for handler in self._log.handlers:
+            handler.close()
+        return clean

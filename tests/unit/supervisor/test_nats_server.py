@@ -1,0 +1,44 @@
+"""The embedded nats-server: real process, JetStream on, private configuration."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+import nats
+
+from marketprism.embedded.nats import configuration, jetstream_answers, prepare
+from marketprism.settings import EmbeddedSettings, NatsSettings
+from marketprism.supervisor.child import Part
+from marketprism.supervisor.supervise import Supervisor
+
+
+async def test_serves_jetstream_with_our_limits(tmp_path: Path, free_port: Callable[[], int]) -> None:
+    port = free_port()
+    settings = NatsSettings(url="", user="mp", password="s3cret")  # type: ignore[arg-type]
+    command = prepare(tmp_path / "nats", port=port, embedded=EmbeddedSettings(), settings=settings)
+    assert (tmp_path / "nats" / "nats.conf").stat().st_mode & 0o077 == 0
+
+    async def healthy() -> bool:
+        return await jetstream_answers("127.0.0.1", port)
+
+    assert not await healthy()
+    supervisor = Supervisor(tmp_path / "logs", lambda _: None)
+    await supervisor.start(Part("nats", tuple(command), healthy))
+    try:
+        client = await nats.connect(f"nats://127.0.0.1:{port}", user="mp", password="s3cret")
+        info = await client.jetstream().account_info()
+        assert client.max_payload == 8 << 20
+        assert info.limits.max_storage in (-1, settings.stream_max_bytes * 11 + (1 << 30))
+        await client.close()
+    finally:
+        assert await asyncio.wait_for(supervisor.stop(["nats"]), 5)
+
+
+def test_file_store_has_room_for_every_stream(tmp_path: Path) -> None:
+    settings = NatsSettings(partitions=2, stream_max_bytes=1 << 20)
+    text = configuration(tmp_path, host="127.0.0.1", port=1, settings=settings, fsync=True)
+    assert f"max_file_store: {22 * (1 << 20) + (1 << 30)}" in text
+    assert 'sync_interval: "1s"' in text
+    assert "authorization" not in text
