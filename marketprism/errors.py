@@ -8,6 +8,7 @@
     ├── PortInUse                something else listens where we must
     ├── MigrationError           the schema is not what the migrations say
     ├── RecordingError           a replay file that cannot be read
+    ├── ReplayError              a replay or simulation that cannot be played
     ├── StoreHalted              a worker stopped itself rather than store something wrong
     └── ServiceFailed            a child process did not start, or ended
 """
@@ -82,6 +83,12 @@ class RecordingError(MarketPrismError):
     """A replay file that cannot be read."""
 
     exit_code = 7
+
+
+class ReplayError(MarketPrismError):
+    """A replay or a simulated exchange that cannot run: nobody listens, or its port is taken."""
+
+    exit_code = 10
 
 
 class StoreHalted(MarketPrismError):
