@@ -1,0 +1,163 @@
+"""Rules on window functions and on arrays used as windows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+from sqlglot import exp
+
+from marketprism.leaklint.columns import clocks_in, is_instant
+from marketprism.leaklint.findings import Hit
+
+_LEADS: Final = frozenset({"lead", "leadinframe"})
+_LAGS: Final = frozenset({"lag", "laginframe"})
+_FILLS: Final = frozenset(
+    {
+        "any",
+        "anylast",
+        "any_respect_nulls",
+        "anyrespectnulls",
+        "anylastrespectnulls",
+        "any_value",
+        "last_value",
+        "lastvalue",
+    }
+)
+_BLOCK_ORDER: Final = frozenset(
+    {"runningdifference", "runningdifferencestartingwithfirstvalue", "runningaccumulate", "runningconcurrency"}
+)
+_ARRAY_FORWARD: Final = frozenset({"arrayshiftleft", "arrayrotateleft"})
+_ARRAY_SUMS: Final = frozenset({"arraycumsum", "arraycumsumnonnegative", "arraycumsumwithreset"})
+# Ranks and row numbers without ORDER BY are arbitrary, not a look into the future.
+_NO_ORDER_NEEDED: Final = frozenset({"rownumber", "row_number"})
+
+
+def function_name(node: exp.Expression | None) -> str:
+    """Lower-case name of a function node, whatever class the parser gave it."""
+    if node is None:
+        return ""
+    if isinstance(node, exp.IgnoreNulls | exp.RespectNulls):
+        return function_name(node.this)
+    if isinstance(node, exp.Anonymous | exp.AnonymousAggFunc | exp.ParameterizedAgg | exp.CombinedAggFunc):
+        return str(node.this).lower()
+    if isinstance(node, exp.Func):
+        return str(node.sql_name()).lower()
+    return ""
+
+
+def _arguments(node: exp.Expression) -> list[exp.Expression]:
+    if isinstance(node, exp.Anonymous | exp.AnonymousAggFunc):
+        return list(node.expressions)
+    return [part for key in ("this", "offset", "default") if isinstance(part := node.args.get(key), exp.Expression)]
+
+
+def _sign(node: exp.Expression) -> int | None:
+    """Sign of a literal offset; None when it is no literal."""
+    if isinstance(node, exp.Neg):
+        inner = _sign(node.this)
+        return None if inner is None else -inner
+    if isinstance(node, exp.Literal) and not node.is_string:
+        value = float(node.this)
+        return (value > 0) - (value < 0)
+    return None
+
+
+def offsets(tree: exp.Expression) -> Iterator[Hit]:
+    """lead with a positive offset, lag with a negative one, neighbor forward."""
+    for node in tree.find_all(exp.Func):
+        name = function_name(node)
+        arguments = _arguments(node)
+        sign = _sign(arguments[1]) if len(arguments) > 1 else 1
+        if name in _LEADS and sign != 0 and sign != -1:
+            yield Hit("window-lead", node, f"{name} reads a later row")
+        elif name in _LAGS and len(arguments) > 1 and sign in (-1, None):
+            yield Hit("window-lead", node, f"{name} by {arguments[1].sql('clickhouse')} may read a later row")
+        elif name == "neighbor" and sign in (1, None):
+            yield Hit("window-lead", node, "neighbor reads a later row")
+        elif name in _BLOCK_ORDER:
+            yield Hit("block-order", node, f"{name} restarts at every block")
+
+
+def _resolved(window: exp.Window, tree: exp.Expression) -> exp.Window:
+    """The named window behind ``OVER w``, where the select defines it."""
+    alias = window.args.get("alias")
+    if window.args.get("order") or window.args.get("partition_by") or window.args.get("spec") or alias is None:
+        return window
+    select = window.find_ancestor(exp.Select)
+    for named in (select.args.get("windows") or []) if select else []:
+        if named.name == alias.name:
+            return named
+    return window
+
+
+def frames(tree: exp.Expression) -> Iterator[Hit]:
+    """Frames that reach forward, windows without or with reversed order, and fills without an age limit."""
+    for window in tree.find_all(exp.Window):
+        select = window.find_ancestor(exp.Select)
+        definition = isinstance(window.this, exp.Identifier)  # WINDOW w AS (…): judged where it is used
+        if definition and select is not None:
+            continue
+        shape = _resolved(window, tree)
+        name = function_name(window.this)
+        spec = shape.args.get("spec")
+        order = shape.args.get("order")
+        if _within_one_instant(shape):
+            continue
+        if spec is not None and _reaches_forward(spec):
+            yield Hit("window-following", window, f"{name} over a frame that ends after the current row")
+        elif order is None and name not in _NO_ORDER_NEEDED:
+            yield Hit("window-unordered", window, f"{name} over a whole partition")
+        if order is not None and any(item.args.get("desc") and clocks_in(item) for item in order.expressions):
+            yield Hit("window-descending", window, f"{name} over {order.sql('clickhouse')}")
+        if name in _FILLS and (spec is None or str(spec.args.get("start")).upper() == "UNBOUNDED"):
+            yield Hit("forward-fill", window, f"{name} from the beginning of time")
+
+
+def _within_one_instant(window: exp.Expression) -> bool:
+    """Partitioned by the rows' own instant and not ordered by a clock: levels of one book, bins of one bucket."""
+    order = window.args.get("order")
+    return any(is_instant(key) for key in window.args.get("partition_by") or []) and not (order and clocks_in(order))
+
+
+def _reaches_forward(spec: exp.Expression) -> bool:
+    sides = [str(spec.args.get(key) or "").upper() for key in ("start_side", "end_side")]
+    return "FOLLOWING" in sides
+
+
+def fills(tree: exp.Expression) -> Iterator[Hit]:
+    """ORDER BY … WITH FILL … INTERPOLATE carries values for ever."""
+    for fill in tree.find_all(exp.WithFill):
+        if fill.args.get("interpolate") is not None:
+            yield Hit("forward-fill", fill, "INTERPOLATE has no age limit")
+
+
+def arrays(tree: exp.Expression) -> Iterator[Hit]:
+    """Arrays shifted towards their start, suffix sums, and lambdas that index past their own position."""
+    for node in tree.find_all(exp.Func):
+        name = function_name(node)
+        if name in _ARRAY_FORWARD:
+            yield Hit("array-forward", node, f"{name} moves later elements onto earlier ones")
+        elif name in _ARRAY_SUMS and any(
+            function_name(part) in {"arrayreverse", "array_reverse"} for part in node.walk()
+        ):
+            yield Hit("array-forward", node, f"{name} over a reversed array sums what comes later")
+    for bracket in tree.find_all(exp.Bracket):
+        parameters = {parameter.name for scope in _lambdas_around(bracket) for parameter in scope.expressions}
+        for index in bracket.expressions:
+            if isinstance(index, exp.Add) and any(
+                part.name in parameters for part in index.walk() if isinstance(part, exp.Identifier)
+            ):
+                yield Hit(
+                    "array-forward",
+                    bracket,
+                    f"element {index.sql('clickhouse')} beside element {index.this.sql('clickhouse')}",
+                )
+
+
+def _lambdas_around(node: exp.Expression) -> Iterator[exp.Lambda]:
+    parent = node.parent
+    while parent is not None:
+        if isinstance(parent, exp.Lambda):
+            yield parent
+        parent = parent.parent
