@@ -49,6 +49,12 @@ class Peer:
     def closed(self) -> bool:
         return self._socket.closed
 
+    @property
+    def backlog(self) -> int:
+        """Bytes that wait for the client to read."""
+        transport = self._request.transport
+        return 0 if transport is None or transport.is_closing() else transport.get_write_buffer_size()
+
     async def send(self, frame: bytes) -> None:
         """Write one text frame; waits while the client is slow. A client that has gone is no error."""
         if self._socket.closed:
@@ -57,6 +63,10 @@ class Peer:
             await self._socket.send_frame(frame, WSMsgType.TEXT)
         except ConnectionError:
             self.cut()
+
+    async def close(self) -> None:
+        """Say goodbye as an exchange that shuts down does."""
+        await self._socket.close(code=1001)
 
     def cut(self) -> None:
         """Drop the connection as a network failure does: without a closing handshake."""
@@ -234,8 +244,7 @@ class StreamHub:
 
     async def close(self) -> None:
         """Close every socket as an exchange that shuts down does."""
-        sockets = [peer._socket for peer in self._peers]
-        await asyncio.gather(*(socket.close(code=1001) for socket in sockets), return_exceptions=True)
+        await asyncio.gather(*(peer.close() for peer in self._peers), return_exceptions=True)
 
 
 def data_of(combined: str) -> str:

@@ -1,0 +1,285 @@
+"""The simulated exchange as a server: history at full speed through the clients, then real time."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from types import TracebackType
+from typing import Any, Final, Self
+
+from aiohttp import web
+
+from marketprism.errors import ReplayError
+from marketprism.simulator.binance_rest import BinanceRest
+from marketprism.simulator.binance_wire import BinanceWire, carries
+from marketprism.simulator.environment import LINEAR, SPOT, collector_environment
+from marketprism.simulator.events import Aggregate, Event, Fill
+from marketprism.simulator.faults import Faults
+from marketprism.simulator.market import Market
+from marketprism.simulator.sockets import Key, StreamHub
+from marketprism.simulator.specs import default_specs
+from marketprism.simulator.trade_log import TradeLog
+from marketprism.simulator.venue_book import FirstIds
+
+log = logging.getLogger(__name__)
+
+LATENCY_US: Final = 6_000
+"""From the exchange's event time to the stamped receive time; jitter of up to half of it comes on top."""
+ROUTES: Final = (
+    (SPOT, "spot", "/spot"),
+    (LINEAR, "public", "/linear/public"),
+    (LINEAR, "market", "/linear/market"),
+    (LINEAR, "unrouted", "/linear"),
+)
+_YIELD_EVERY: Final = 64  # frames; sends to a fast client never suspend, and requests must be answered in between
+
+
+def wall_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+@dataclass(slots=True)
+class SimulatorOptions:
+    """``clock_ms`` (ms since the epoch) is what history runs up to and what real time follows."""
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    seed: int = 1
+    symbols: tuple[str, ...] = ("BTCUSDT", "ETHUSDT")
+    history_hours: float = 2.0
+    history_step_ms: int = 1000
+    """Depth messages come at this cadence until history is done."""
+    live_step_ms: int = 100
+    settle_s: float = 0.7
+    """History starts when subscriptions have been complete, or unchanged, for this long."""
+    ledger: Path | None = None
+    faults: Faults | None = None
+    clock_ms: Callable[[], int] = wall_ms
+    slow_client_s: float = 10.0
+    """A client that holds real time back this long is cut off, as an exchange does."""
+    end_ms: int | None = None
+    """Stop the market at this time (tests); None = go on."""
+    extra: dict[str, str] = field(default_factory=dict)
+    """Further collector settings, without prefix, for ``environment``."""
+
+
+class Simulator:
+    """Listens from ``start`` on; the market begins to move when somebody has subscribed."""
+
+    def __init__(self, options: SimulatorOptions | None = None):
+        self.options = options = options or SimulatorOptions()
+        self.specs = default_specs(options.symbols)
+        now_ms = options.clock_ms()
+        start_ms = (now_ms - int(options.history_hours * 3_600_000)) // 1000 * 1000
+        # Ids that rise with the wall clock: a later run on the same data never gives one out again.
+        ids = FirstIds(trade=now_ms * 100, aggregate=now_ms * 100, update=now_ms * 1000)
+        self.market = Market(
+            self.specs,
+            seed=options.seed,
+            start_ms=start_ms,
+            first_ids={(spec.venue, spec.symbol): ids for spec in self.specs},
+        )
+        self.trades = TradeLog(
+            self.specs, [(book.next_trade_id, book.next_aggregate_id) for book in self.market.books], options.ledger
+        )
+        self.faults = options.faults
+        self.sent: Counter[Key] = Counter()
+        self.position_us = start_ms * 1000
+        self.url = ""
+        self.hub = StreamHub(lambda: self.position_us, carries=carries, faults=self.faults)
+        self._wire = BinanceWire(self.specs, self.hub.subscribed)
+        self._rest = BinanceRest(self.market, self.trades, options.seed, lambda: self.position_us)
+        if self.faults is not None:
+            self._rest.refuses = lambda: self.faults is not None and self.faults.strikes("too_many_requests")
+        self._jitter = Random(f"latency/{options.seed}")
+        self._history_done = asyncio.Event()
+        self._runner: web.AppRunner | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The collector settings for this exchange; valid once it is started."""
+        return collector_environment(self.url, symbols=self.options.symbols, streams=self.options.extra)
+
+    # ------------------------------------------------------------------ life
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def start(self) -> None:
+        """Listen; raises ReplayError when the port is taken."""
+        app = web.Application()
+        for venue, route, path in ROUTES:
+            app.router.add_get(f"{path}/stream", self.hub.handler(venue, route, combined=True))
+            app.router.add_get(f"{path}/ws", self.hub.handler(venue, route, combined=False))
+            app.router.add_get(f"{path}/ws/{{streams}}", self.hub.handler(venue, route, combined=False))
+        self._rest.add_routes(app.router)
+        app.router.add_get("/simulator/state", self._answer_state)
+        app.router.add_post("/simulator/fault/{kind}", self._answer_fault)
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, self.options.host, self.options.port)
+        try:
+            await site.start()
+        except OSError as error:
+            await self._runner.cleanup()
+            raise ReplayError(
+                f"simulator: {self.options.host}:{self.options.port} is in use; choose another port"
+            ) from error
+        host, port = self._runner.addresses[0][:2]
+        self.url = f"http://{host}:{port}"
+        self._task = asyncio.create_task(self._run(), name="simulator")
+
+    async def close(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+        await self.hub.close()
+        if self._runner is not None:
+            await self._runner.cleanup()
+        self.trades.close()
+
+    async def history_done(self) -> None:
+        """Wait until the market has caught up with the clock; raises what the market's task raised."""
+        await self._until(self._history_done.wait())
+
+    async def finished(self) -> None:
+        """Wait until ``end_ms`` is reached and every client has read everything."""
+        await self._until(asyncio.Event().wait())
+
+    async def _until(self, waiter: Any) -> None:
+        if self._task is None:
+            raise ReplayError("the simulator was not started")
+        wait = asyncio.ensure_future(waiter)
+        done, _ = await asyncio.wait({wait, self._task}, return_when=asyncio.FIRST_COMPLETED)
+        wait.cancel()
+        if self._task in done:
+            self._task.result()
+
+    # ------------------------------------------------------------------ the market's time
+
+    async def _run(self) -> None:
+        await self._somebody_listens()
+        market, options = self.market, self.options
+        while market.time_ms + options.history_step_ms <= options.clock_ms() and not self._ended:
+            if not self.hub.subscribed_keys():
+                await self.hub.changed()  # history is for somebody: it waits for a client that reconnects
+                continue
+            await self._step(options.history_step_ms)
+        self._history_done.set()
+        while not self._ended:
+            wait_ms = market.time_ms + options.live_step_ms - options.clock_ms()
+            if wait_ms > 0:
+                await asyncio.sleep(wait_ms / 1000)
+            try:
+                async with asyncio.timeout(options.slow_client_s):
+                    await self._step(options.live_step_ms)
+            except TimeoutError:
+                self._cut_slow_clients()
+        await self.hub.drained()
+
+    @property
+    def _ended(self) -> bool:
+        return self.options.end_ms is not None and self.market.time_ms >= self.options.end_ms
+
+    async def _somebody_listens(self) -> None:
+        """Until every symbol's trades and depth are subscribed on both venues, or nothing new comes."""
+        hub = self.hub
+        while not hub.subscribed_keys():
+            await hub.changed()
+        while True:
+            try:
+                await asyncio.wait_for(hub.changed(), self.options.settle_s)
+            except TimeoutError:
+                if hub.subscribed_keys():
+                    return
+
+    async def _step(self, step_ms: int) -> None:
+        if self.faults is not None:
+            for book in self.market.books:
+                if self.faults.strikes("skip_ids"):
+                    book.book.skip_ids(17)
+        events = self.market.advance(step_ms)
+        for event in events:
+            self._keep(event)
+        for number, event in enumerate(events):
+            await self._send(event)
+            if number % _YIELD_EVERY == 0:
+                await asyncio.sleep(0)
+        self.position_us = max(self.position_us, self.market.time_ms * 1000)
+        self.trades.flush()
+
+    def _keep(self, event: Event) -> None:
+        if isinstance(event, Fill):
+            self.trades.add_fill(event)
+        elif isinstance(event, Aggregate):
+            self.trades.add_aggregate(event)
+
+    async def _send(self, event: Event) -> None:
+        messages = self._wire.messages(event)
+        if not messages:
+            return
+        receipt = event.time_ms * 1000 + LATENCY_US + int(self._jitter.random() * LATENCY_US / 2)
+        self.position_us = max(self.position_us, receipt)
+        for key, text in messages:
+            if await self.hub.publish(key, self.position_us, text):
+                self.sent[key] += 1
+
+    def _cut_slow_clients(self) -> None:
+        for peer in self.hub.peers:
+            if peer.backlog:
+                log.warning("simulator: a client on %s/%s does not read; cut off", peer.venue, peer.route)
+                peer.cut()
+
+    # ------------------------------------------------------------------ for orchestrators
+
+    def state(self) -> dict[str, Any]:
+        """Position, progress and counts, as JSON-ready values."""
+        return {
+            "time_ms": self.market.time_ms,
+            "position_us": self.position_us,
+            "behind_ms": max(0, self.options.clock_ms() - self.market.time_ms),
+            "history_done": self._history_done.is_set(),
+            "clients": len(self.hub.peers),
+            "connections_seen": self.hub.connections_seen,
+            "sent": {f"{venue} {stream}": count for (venue, stream), count in sorted(self.sent.items())},
+            "faults": dict(self.faults.counts) if self.faults is not None else {},
+            "books": [
+                {
+                    "venue": book.spec.venue,
+                    "symbol": book.spec.symbol,
+                    "last_trade_id": book.next_trade_id - 1,
+                    "last_aggregate_id": book.next_aggregate_id - 1,
+                    "last_update_id": book.book.last_id,
+                    "traded_quantity": book.spec.quantity_text(book.traded_lots),
+                }
+                for book in self.market.books
+            ],
+        }
+
+    async def _answer_state(self, _: web.Request) -> web.StreamResponse:
+        return web.json_response(self.state())
+
+    async def _answer_fault(self, request: web.Request) -> web.StreamResponse:
+        if self.faults is None:
+            return web.json_response({"error": "started without faults; use --fault or --fault-seed"}, status=409)
+        kind = request.match_info["kind"]
+        if kind == "stop":
+            self.faults.stop()
+        else:
+            self.faults.once(kind)
+        return web.json_response({"ok": True})

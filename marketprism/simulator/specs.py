@@ -1,0 +1,98 @@
+"""What trades where: scale, liquidity and rates of each book. One underlying has a spot and a perpetual book."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from marketprism.errors import SettingsError
+from marketprism.simulator.environment import LINEAR, SPOT
+
+QUOTE: Final = "USDT"
+
+
+@dataclass(frozen=True, slots=True)
+class BookSpec:
+    """One book. ``price`` in quote units; ``tick_decimals``/``lot_decimals``: tick and lot are 10^-n."""
+
+    venue: str
+    symbol: str
+    base: str
+    quote: str
+    price: float
+    tick_decimals: int
+    lot_decimals: int
+    orders_per_s: float
+    """Mean rate of taker orders."""
+    order_quantity: float
+    """Median taker order in base units; sizes are log-normal."""
+    level_quantity: float
+    """Median quantity that rests at one price."""
+    level_gap_bps: float = 0.08
+    """Mean distance between occupied prices near the touch."""
+    half_spread_bps: float = 0.02
+    levels: int = 120
+    """Occupied prices that makers keep on each side."""
+    funding_interval_h: int = 8
+
+    @property
+    def tick(self) -> float:
+        return float(10**-self.tick_decimals)
+
+    @property
+    def lot(self) -> float:
+        return float(10**-self.lot_decimals)
+
+    def price_text(self, ticks: int) -> str:
+        return scaled_text(ticks, self.tick_decimals)
+
+    def quantity_text(self, lots: int) -> str:
+        return scaled_text(lots, self.lot_decimals)
+
+
+def scaled_text(value: int, decimals: int) -> str:
+    """A non-negative integer of 10^-decimals units as plain decimal text."""
+    if decimals == 0:
+        return str(value)
+    whole, part = divmod(value, 10**decimals)
+    return f"{whole}.{part:0{decimals}d}"
+
+
+_KNOWN: Final[dict[str, tuple[float, int, int, int, int]]] = {
+    # base: price, decimals of spot tick and lot, of perpetual tick and lot
+    "BTC": (96_000.0, 2, 5, 1, 3),
+    "ETH": (3_450.0, 2, 4, 2, 3),
+    "SOL": (185.0, 2, 3, 3, 2),
+    "BNB": (720.0, 2, 3, 2, 2),
+    "XRP": (2.2, 4, 1, 4, 1),
+}
+_ORDER_VALUE: Final = 600.0  # quote units of a median order
+_LEVEL_VALUE: Final = 9_000.0
+
+
+def default_specs(symbols: tuple[str, ...] = ("BTCUSDT", "ETHUSDT")) -> tuple[BookSpec, ...]:
+    """Spot and perpetual books of ``<BASE>USDT`` symbols; any base works, known ones have their real scale."""
+    specs: list[BookSpec] = []
+    for symbol in symbols:
+        base = symbol.removesuffix(QUOTE)
+        if not base or base == symbol or not base.isalnum() or symbol != symbol.upper():
+            raise SettingsError(f"simulator: symbol {symbol!r} is not <BASE>{QUOTE}; name symbols such as BTCUSDT")
+        price, spot_tick, spot_lot, linear_tick, linear_lot = _KNOWN.get(base, (10.0, 3, 2, 3, 1))
+        for venue, tick, lot, rate in ((SPOT, spot_tick, spot_lot, 4.6), (LINEAR, linear_tick, linear_lot, 5.6)):
+            specs.append(
+                BookSpec(
+                    venue=venue,
+                    symbol=symbol,
+                    base=base,
+                    quote=QUOTE,
+                    price=price,
+                    tick_decimals=tick,
+                    lot_decimals=lot,
+                    orders_per_s=rate,
+                    order_quantity=_ORDER_VALUE / price,
+                    level_quantity=_LEVEL_VALUE / price,
+                    level_gap_bps=max(0.08, 2 * 10.0**-tick / price * 1e4),
+                    half_spread_bps=max(0.02, 0.5 * 10.0**-tick / price * 1e4),
+                )
+            )
+    return tuple(specs)
