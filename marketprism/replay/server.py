@@ -175,6 +175,7 @@ class ReplayServer:
             if self._speed is not None:
                 ahead = (line.received_us - first_us) / 1e6 / self._speed - (loop.time() - started)
                 if ahead > 0:
+                    await self._hub.flush()
                     await asyncio.sleep(ahead)
             self.position_us = line.received_us
             if line.transport == "http":
@@ -223,6 +224,7 @@ class ReplayServer:
             self._postponed[book] = line
 
     async def _release(self, book: Key, line: Line) -> None:
+        await self._hub.flush()
         if await self._desk.release(book, line):
             # A client cannot say that it has applied the response; frames held back briefly make that the usual order.
             await asyncio.sleep(self._settle_s)

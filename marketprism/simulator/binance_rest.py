@@ -10,7 +10,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from marketprism.simulator import statistics
-from marketprism.simulator.binance_wire import levels_text, padded
+from marketprism.simulator.binance_wire import levels_text
 from marketprism.simulator.environment import LINEAR, SPOT
 from marketprism.simulator.market import Market
 from marketprism.simulator.trade_log import TradeLog
@@ -123,7 +123,7 @@ class BinanceRest:
 
     def _instrument(self, book: VenueBook) -> dict[str, Any]:
         spec = book.spec
-        tick, lot = padded(spec, spec.price_text(1)), padded(spec, spec.quantity_text(1))
+        tick, lot = spec.wire_price(1), spec.wire_quantity(1)
         entry: dict[str, Any] = {
             "symbol": spec.symbol,
             "status": "TRADING",
@@ -156,12 +156,12 @@ class BinanceRest:
             # Prints that are no market trade are on the stream, but not in the public history.
             if not row["market"]:
                 continue
-            price, quantity = spec.price_text(row["price"]), spec.quantity_text(row["lots"])
+            price, quantity = spec.wire_price(row["price"]), spec.wire_quantity(row["lots"])
             rows.append(
                 {
                     "id": row["id"],
-                    "price": padded(spec, price),
-                    "qty": padded(spec, quantity),
+                    "price": price,
+                    "qty": quantity,
                     "quoteQty": f"{float(price) * float(quantity):.8f}",
                     "time": row["time_ms"],
                     "isBuyerMaker": bool(row["maker"]),
@@ -180,9 +180,9 @@ class BinanceRest:
             page = log.page(_optional(request, "fromId"), limit)
         rows = []
         for row in page:
-            quantity = padded(spec, spec.quantity_text(row["lots"]))
+            quantity = spec.wire_quantity(row["lots"])
             rows.append(
-                {"a": row["id"], "p": padded(spec, spec.price_text(row["price"])), "q": quantity}
+                {"a": row["id"], "p": spec.wire_price(row["price"]), "q": quantity}
                 | ({} if spec.venue == SPOT else {"nq": quantity})
                 | {"f": row["first"], "l": row["last"], "T": row["time_ms"], "m": bool(row["maker"])}
                 | ({"M": True} if spec.venue == SPOT else {})

@@ -59,7 +59,7 @@ class BinanceWire:
 
     def _trade(self, fill: Fill) -> str:
         spec = self._specs[fill.book]
-        price, quantity = padded(spec, spec.price_text(fill.price)), padded(spec, spec.quantity_text(fill.lots))
+        price, quantity = spec.wire_price(fill.price), spec.wire_quantity(fill.lots)
         maker = "true" if fill.buyer_is_maker else "false"
         if spec.venue == SPOT:
             return (
@@ -73,7 +73,7 @@ class BinanceWire:
 
     def _aggregate(self, event: Aggregate) -> str:
         spec = self._specs[event.book]
-        price, quantity = padded(spec, spec.price_text(event.price)), padded(spec, spec.quantity_text(event.lots))
+        price, quantity = spec.wire_price(event.price), spec.wire_quantity(event.lots)
         maker = "true" if event.buyer_is_maker else "false"
         extra, end = ("", ',"M":true') if spec.venue == SPOT else (f'"nq":"{quantity}",', ',"st":1')
         return (
@@ -119,18 +119,10 @@ class BinanceWire:
         return [_combined(key, text) for key in keys if self._wanted(key)]
 
 
-def padded(spec: BookSpec, text: str) -> str:
-    """Spot pads numbers with zeros to 8 decimals, USD-M writes them as they are."""
-    if spec.venue != SPOT:
-        return text
-    point = text.find(".")
-    return f"{text}.00000000" if point < 0 else text + "0" * (9 - len(text) + point)
-
-
 def levels_text(spec: BookSpec, levels: Levels) -> str:
     """A JSON array of [price, quantity] texts."""
-    price, quantity = spec.price_text, spec.quantity_text
-    return "[" + ",".join([f'["{padded(spec, price(p))}","{padded(spec, quantity(q))}"]' for p, q in levels]) + "]"
+    price, quantity = spec.wire_price, spec.wire_quantity
+    return "[" + ",".join([f'["{price(p)}","{quantity(q)}"]' for p, q in levels]) + "]"
 
 
 def _combined(key: Key, data: str) -> Message:

@@ -220,6 +220,7 @@ class Simulator:
             await self._send(event)
             if number % _YIELD_EVERY == 0:
                 await asyncio.sleep(0)
+        await self.hub.flush()
         self.position_us = max(self.position_us, self.market.time_ms * 1000)
         self.trades.flush()
 

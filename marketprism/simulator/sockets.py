@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import struct
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
@@ -21,6 +22,8 @@ Key = tuple[str, str]
 """(venue, stream name), for example ("binance.spot", "btcusdt@trade")."""
 
 PONG_TIMEOUT_S = 30.0
+_FLUSH_BYTES = 32 * 1024
+"""Frames are written to the transport together: one system call a frame would cost more than making the frame."""
 
 
 class _Request(msgspec.Struct):
@@ -44,28 +47,45 @@ class Peer:
         self._socket = socket
         self._request = request
         self._pong = asyncio.Event()
-
-    @property
-    def closed(self) -> bool:
-        return self._socket.closed
+        self._queued: list[bytes] = []
+        self._queued_bytes = 0
 
     @property
     def backlog(self) -> int:
         """Bytes that wait for the client to read."""
         transport = self._request.transport
-        return 0 if transport is None or transport.is_closing() else transport.get_write_buffer_size()
+        if transport is None or transport.is_closing():
+            return 0
+        return self._queued_bytes + int(transport.get_write_buffer_size())
 
-    async def send(self, frame: bytes) -> None:
-        """Write one text frame; waits while the client is slow. A client that has gone is no error."""
-        if self._socket.closed:
+    async def send(self, text: bytes) -> None:
+        """Queue one text frame; every 32 KB it is written, waiting while the client is slow (see ``flush``)."""
+        size = len(text)
+        self._queued.append(_text_header(size))
+        self._queued.append(text)
+        self._queued_bytes += size
+        if self._queued_bytes >= _FLUSH_BYTES:
+            await self.flush()
+
+    async def flush(self) -> None:
+        """Write what is queued; waits while the client is slow. A client that has gone is no error."""
+        if not self._queued:
             return
+        data = b"".join(self._queued)
+        self._queued.clear()
+        self._queued_bytes = 0
+        transport = self._request.transport
+        if transport is None or transport.is_closing() or self._socket.closed:
+            return
+        transport.write(data)
         try:
-            await self._socket.send_frame(frame, WSMsgType.TEXT)
+            await self._request.writer.drain()
         except ConnectionError:
             self.cut()
 
     async def close(self) -> None:
         """Say goodbye as an exchange that shuts down does."""
+        await self.flush()
         await self._socket.close(code=1001)
 
     def cut(self) -> None:
@@ -79,6 +99,7 @@ class Peer:
     async def drained(self, timeout_s: float = PONG_TIMEOUT_S) -> bool:
         """Wait until the client has read everything sent so far: its pong comes after all frames before the ping."""
         self._pong.clear()
+        await self.flush()
         if self._socket.closed:
             return False
         try:
@@ -150,7 +171,9 @@ class StreamHub:
                 continue
             if message.type is WSMsgType.TEXT:
                 await peer.send(self.encode(self._now_us(), self._answer(peer, message.data)))
+                await peer.flush()
             elif message.type is WSMsgType.PING:
+                await peer.flush()
                 await socket.pong(message.data)
             elif message.type is WSMsgType.PONG:
                 peer.answered_ping()
@@ -222,7 +245,7 @@ class StreamHub:
         return f"{received_us:016d} {text}".encode() if self._stamped else text.encode()
 
     async def publish(self, key: Key, received_us: int, combined: str) -> int:
-        """Send a combined-form message to all who subscribed its stream; returns to how many."""
+        """Queue a combined-form message for all who subscribed its stream; returns for how many. See ``flush``."""
         peers = self._by_key.get(key)
         if not peers:
             return 0
@@ -238,6 +261,11 @@ class StreamHub:
                 await self._faults.deliver(peer, received_us, text, self.encode)
         return count
 
+    async def flush(self) -> None:
+        """Write out what is queued for every client; waits for slow ones."""
+        for peer in tuple(self._peers):
+            await peer.flush()
+
     async def drained(self) -> bool:
         """Wait until every client has read what was sent; False when one has gone or does not answer."""
         return all(await asyncio.gather(*(peer.drained() for peer in self._peers)))
@@ -245,6 +273,15 @@ class StreamHub:
     async def close(self) -> None:
         """Close every socket as an exchange that shuts down does."""
         await asyncio.gather(*(peer.close() for peer in self._peers), return_exceptions=True)
+
+
+def _text_header(size: int) -> bytes:
+    """Head of an unmasked, unfragmented text frame (RFC 6455, 5.2)."""
+    if size < 126:
+        return struct.pack("!BB", 0x81, size)
+    if size < 1 << 16:
+        return struct.pack("!BBH", 0x81, 126, size)
+    return struct.pack("!BBQ", 0x81, 127, size)
 
 
 def data_of(combined: str) -> str:

@@ -49,13 +49,29 @@ class BookSpec:
     def quantity_text(self, lots: int) -> str:
         return scaled_text(lots, self.lot_decimals)
 
+    def wire_price(self, ticks: int) -> str:
+        """As the exchange writes it: spot pads with zeros to 8 decimals."""
+        return scaled_text(ticks, self.tick_decimals, self._wire_decimals)
 
-def scaled_text(value: int, decimals: int) -> str:
-    """A non-negative integer of 10^-decimals units as plain decimal text."""
-    if decimals == 0:
-        return str(value)
-    whole, part = divmod(value, 10**decimals)
-    return f"{whole}.{part:0{decimals}d}"
+    def wire_quantity(self, lots: int) -> str:
+        return scaled_text(lots, self.lot_decimals, self._wire_decimals)
+
+    @property
+    def _wire_decimals(self) -> int:
+        return 8 if self.venue == SPOT else 0
+
+
+def scaled_text(value: int, decimals: int, padded: int = 0) -> str:
+    """A non-negative integer of 10^-decimals units as plain decimal text, with at least ``padded`` decimals."""
+    digits = str(value)
+    if padded > decimals:
+        digits += "0" * (padded - decimals)
+        decimals = padded
+    if not decimals:
+        return digits
+    if len(digits) <= decimals:
+        digits = digits.zfill(decimals + 1)
+    return f"{digits[:-decimals]}.{digits[-decimals:]}"
 
 
 _KNOWN: Final[dict[str, tuple[float, int, int, int, int]]] = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from dataclasses import dataclass
+from bisect import bisect_left, bisect_right
 from pathlib import Path
 from typing import IO, Final
 
@@ -14,27 +14,23 @@ KEEP: Final = 500_000
 """Rows per book that REST can still answer; older ones are only in the ledger."""
 
 
-@dataclass(slots=True)
-class Columns:
-    """Rows of one book as integer columns; ids are contiguous, so row i has id ``first_id + i``."""
+class Rows:
+    """Rows of one book as integers; ids are contiguous, so row i has id ``first_id + i``. One name is ``time_ms``."""
 
-    names: tuple[str, ...]
-    first_id: int
-    values: dict[str, array[int]]
-
-    @classmethod
-    def empty(cls, first_id: int, *names: str) -> Columns:
-        return cls(names, first_id, {name: array("q") for name in names})
+    def __init__(self, first_id: int, *names: str):
+        self.first_id = first_id
+        self._names = names
+        self._width = len(names)
+        self._time = names.index("time_ms")
+        self._cells = array("q")
 
     def __len__(self) -> int:
-        return len(self.values[self.names[0]])
+        return len(self._cells) // self._width
 
     def append(self, *row: int) -> None:
-        for name, value in zip(self.names, row, strict=True):
-            self.values[name].append(value)
-        if len(self) >= 2 * KEEP:
-            for column in self.values.values():
-                del column[:KEEP]
+        self._cells.extend(row)
+        if len(self._cells) >= 2 * KEEP * self._width:
+            del self._cells[: KEEP * self._width]
             self.first_id += KEEP
 
     def page(self, from_id: int | None, limit: int) -> list[dict[str, int]]:
@@ -44,12 +40,13 @@ class Columns:
 
     def between(self, start_ms: int, end_ms: int, limit: int) -> list[dict[str, int]]:
         """Rows with start ≤ time ≤ end, oldest first."""
-        times = self.values["time_ms"]
-        rows = (index for index in range(len(times)) if start_ms <= times[index] <= end_ms)
-        return [self._row(index) for index, _ in zip(rows, range(limit), strict=False)]
+        times = self._cells[self._time :: self._width]
+        first, last = bisect_left(times, start_ms), bisect_right(times, end_ms)
+        return [self._row(index) for index in range(first, min(first + limit, last))]
 
     def _row(self, index: int) -> dict[str, int]:
-        return {"id": self.first_id + index, **{name: self.values[name][index] for name in self.names}}
+        at = index * self._width
+        return {"id": self.first_id + index, **dict(zip(self._names, self._cells[at : at + self._width], strict=True))}
 
 
 class TradeLog:
@@ -58,9 +55,9 @@ class TradeLog:
     def __init__(self, specs: tuple[BookSpec, ...], first_ids: list[tuple[int, int]], ledger: Path | None = None):
         """``first_ids``: the first (trade id, aggregate id) of each book."""
         self._specs = specs
-        self.fills = [Columns.empty(trade, "time_ms", "price", "lots", "maker", "market") for trade, _ in first_ids]
+        self.fills = [Rows(trade, "time_ms", "price", "lots", "maker", "market") for trade, _ in first_ids]
         self.aggregates = [
-            Columns.empty(aggregate, "time_ms", "price", "lots", "maker", "first", "last") for _, aggregate in first_ids
+            Rows(aggregate, "time_ms", "price", "lots", "maker", "first", "last") for _, aggregate in first_ids
         ]
         self._ledger: IO[str] | None = ledger.open("a", encoding="utf-8") if ledger else None
 
