@@ -1,0 +1,198 @@
+"""Enough of ClickHouse's grammar to route a statement: its kind, its FORMAT, and where an INSERT's data begin.
+
+Works on bytes, because the data of an INSERT follow its text in the same body and need not be text. What a statement
+*may do* is not decided here: for analysts that is ``guard``, on sqlglot's syntax tree.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final, NamedTuple
+
+from marketprism.embedded.exceptions import EngineError
+
+_TOKEN: Final = re.compile(
+    rb"""
+    (?P<space>\s+|--[^\n]*|\#[ !][^\n]*|/\*.*?\*/)
+  | (?P<string>'(?:[^'\\]|\\.|'')*' | \$(?P<tag>\w*)\$.*?\$(?P=tag)\$)
+  | (?P<name>"(?:[^"\\]|\\.|"")*" | `(?:[^`\\]|\\.|``)*`)
+  | (?P<word>[A-Za-z_\x80-\xff][\w\x80-\xff]*)
+  | (?P<number>\d[\w.]*)
+  | (?P<mark>.)
+    """,
+    re.VERBOSE | re.DOTALL,
+)
+
+_SELECTS: Final = frozenset({"SELECT", "WITH", "FROM"})
+_SHOWS: Final = frozenset({"SHOW", "DESCRIBE", "DESC", "EXPLAIN", "EXISTS", "CHECK"})
+_SESSION: Final = frozenset({"SET", "USE"})
+# A FORMAT clause cannot follow these; there the word is a column.
+_NOT_BEFORE_FORMAT: Final = frozenset(
+    {"BY", "SELECT", "AS", "WHERE", "AND", "OR", "NOT", "ON", "HAVING", "IN", "LIKE", "DISTINCT"}
+)
+_NOT_A_FORMAT: Final = frozenset({"ASC", "DESC", "NULLS", "FROM", "AS", "SETTINGS"})
+
+
+class Kind(Enum):
+    """Which of the engine's doors a statement goes through."""
+
+    SELECT = "select"
+    SHOW = "show"
+    INSERT = "insert"
+    INSERT_SELECT = "insert_select"
+    SESSION = "session"
+    KILL = "kill"
+    ADMIN = "admin"
+
+    @property
+    def reads(self) -> bool:
+        """Whether nothing can change by it."""
+        return self in (Kind.SELECT, Kind.SHOW)
+
+
+class Token(NamedTuple):
+    kind: str
+    text: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One statement. ``sql[:tail]`` is it without its FORMAT clause; ``rest`` is what followed that (SETTINGS …).
+
+    For an INSERT with data, ``sql`` ends before FORMAT or VALUES, and ``data`` is the offset of the data in the raw
+    bytes (the raw bytes may hold only their beginning).
+    """
+
+    kind: Kind
+    sql: str
+    format: str = ""
+    tail: int = 0
+    rest: str = ""
+    data: int = 0
+
+    def into_file(self, path: str, format: str) -> str:
+        """The same read, its answer written to ``path`` by the engine's own output format."""
+        return f"{self.sql[: self.tail]}\nINTO OUTFILE '{path}' APPEND FORMAT {format} {self.rest}"
+
+
+def tokens(raw: bytes) -> Iterator[Token]:
+    """All tokens but space and comments, lazily: an INSERT's data are never looked at."""
+    for match in _TOKEN.finditer(raw):
+        kind = match.lastgroup or "mark"
+        if match["space"] is None:
+            kind = "string" if kind == "tag" else kind
+            yield Token(kind, match[0].decode("utf-8", "replace"), match.start(), match.end())
+
+
+def parse(raw: bytes) -> Statement:
+    """Route the statement at the beginning of ``raw``. Raises EngineError for what HTTP does not take."""
+    for token in tokens(raw):
+        if token.text == "(":
+            continue
+        word = token.text.upper()
+        if word == "INSERT" and token.kind == "word":
+            return _insert(raw)
+        return _whole(raw, word if token.kind == "word" else "")
+    raise EngineError(62, "Syntax error: the query is empty", "SYNTAX_ERROR")
+
+
+def _text(raw: bytes) -> str:
+    try:
+        return raw.decode()
+    except UnicodeDecodeError as error:
+        raise EngineError(62, f"Syntax error: the query is not UTF-8 ({error.reason})", "SYNTAX_ERROR") from error
+
+
+def _whole(raw: bytes, first: str) -> Statement:
+    everything = list(tokens(raw))
+    while everything and everything[-1].text == ";":
+        everything.pop()
+    end = everything[-1].end
+    outer: list[Token] = []
+    depth = 0
+    for index, token in enumerate(everything):
+        word = token.text.upper()
+        if token.text == ";":
+            raise EngineError(62, "Syntax error (Multi-statements are not allowed)", "SYNTAX_ERROR")
+        following = everything[index + 1] if index + 1 < len(everything) else None
+        if word == "INTO" and following is not None and following.text.upper() == "OUTFILE":
+            raise EngineError(48, "INTO OUTFILE is not allowed over HTTP", "NOT_IMPLEMENTED")
+        depth += (token.text in "([{") - (token.text in ")]}") if token.kind == "mark" else 0
+        if (depth == 0 and token.text not in ")]}") or depth == 0:
+            outer.append(token)
+    kind = _kind(first, outer)
+    sql = _text(raw[:end])
+    found = _format_clause(outer)
+    if found is None:
+        return Statement(kind, sql, tail=len(sql))
+    clause, name = found
+    tail = len(_text(raw[: clause.start]))
+    return Statement(kind, sql, format=name.text, tail=tail, rest=_text(raw[name.end : end]))
+
+
+def _kind(first: str, outer: list[Token]) -> Kind:
+    if first == "WITH" and any(token.kind == "word" and token.text.upper() == "INSERT" for token in outer):
+        return Kind.INSERT_SELECT
+    if first in _SELECTS:
+        return Kind.SELECT
+    if first in _SHOWS:
+        return Kind.SHOW
+    if first in _SESSION:
+        return Kind.SESSION
+    return Kind.KILL if first == "KILL" else Kind.ADMIN
+
+
+def _format_clause(outer: list[Token]) -> tuple[Token, Token] | None:
+    """The last ``FORMAT name`` outside brackets that ends the statement or is followed by SETTINGS."""
+    for index in range(len(outer) - 2, 0, -1):
+        before, clause, name = outer[index - 1], outer[index], outer[index + 1]
+        if clause.kind != "word" or clause.text.upper() != "FORMAT" or name.kind != "word":
+            continue
+        after = outer[index + 2].text.upper() if index + 2 < len(outer) else "SETTINGS"
+        column = before.text.upper() in _NOT_BEFORE_FORMAT or (before.kind == "mark" and before.text not in ")]}*")
+        if after == "SETTINGS" and not column and name.text.upper() not in _NOT_A_FORMAT:
+            return clause, name
+    return None
+
+
+def _insert(raw: bytes) -> Statement:
+    depth = 0
+    stream = tokens(raw)
+    for token in stream:
+        if token.kind == "mark":
+            depth += (token.text in "([{") - (token.text in ")]}")
+        word = token.text.upper() if token.kind == "word" and depth <= 1 else ""
+        if word in ("SELECT", "WITH"):
+            return Statement(Kind.INSERT_SELECT, _whole(raw, "INSERT").sql)
+        if depth:
+            continue
+        if word == "INFILE":
+            raise EngineError(48, "FROM INFILE is not allowed over HTTP", "NOT_IMPLEMENTED")
+        if word == "VALUES":
+            return Statement(Kind.INSERT, _text(raw[: token.start]), format="Values", data=token.end)
+        if word == "FORMAT":
+            name = next(stream, None)
+            if name is None or name.kind != "word":
+                raise EngineError(62, "Syntax error: a format name must follow FORMAT", "SYNTAX_ERROR")
+            if name.text.upper() == "VALUES":
+                return Statement(Kind.INSERT, _text(raw[: token.start]), format="Values", data=_after(raw, name.end))
+            return Statement(Kind.INSERT, _text(raw[: token.start]), format=name.text, data=_after(raw, name.end))
+        if token.text == ";":
+            raise EngineError(62, "Syntax error: FORMAT or VALUES expected before ';'", "SYNTAX_ERROR")
+    return Statement(Kind.INSERT, _text(raw), format="Values", data=len(raw))
+
+
+def _after(raw: bytes, end: int) -> int:
+    """Where data begin after ``FORMAT name``: ClickHouse skips blanks, one line end, or one semicolon."""
+    while raw[end : end + 1] in (b" ", b"\t", b"\f"):
+        end += 1
+    if raw[end : end + 1] == b";":
+        return end + 1
+    if raw[end : end + 1] == b"\r":
+        end += 1
+    return end + 1 if raw[end : end + 1] == b"\n" else end

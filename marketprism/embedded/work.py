@@ -1,0 +1,133 @@
+"""What engine threads do for one request: read into a hand-over, insert out of one, or run a small statement."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Generator
+from dataclasses import dataclass, field
+from typing import Final
+
+from marketprism.embedded.body import CutOff
+from marketprism.embedded.compression import Decoder, Encoder
+from marketprism.embedded.engine import PIPE, Handle, Progress, identifier, is_blockwise
+from marketprism.embedded.exceptions import EngineError
+from marketprism.embedded.handoff import Abandoned, Handoff
+from marketprism.embedded.request import ExternalTable
+from marketprism.embedded.statement import Kind, Statement
+
+STALL_S: Final = 60.0
+"""A client that takes nothing for this long has gone."""
+
+_PIECE: Final = 1 << 20
+
+
+@dataclass(slots=True)
+class Outcome:
+    """How it ended; filled by the thread, read when it is done."""
+
+    progress: Progress = field(default_factory=Progress)
+    error: EngineError | None = None
+    unloaded: bytes = b""
+
+
+def load_external(handle: Handle, tables: list[ExternalTable]) -> None:
+    """Make temporary tables of what came with the request."""
+    for table in tables:
+        name = identifier(table.name)
+        handle.query(f"CREATE TEMPORARY TABLE {name} ({table.structure})")
+        inserter = handle.insert(f"INSERT INTO {name}", table.format)
+        try:
+            inserter.append(table.data)
+            inserter.finish()
+        except RuntimeError as error:
+            inserter.cancel()
+            raise EngineError.of(error) from error
+
+
+def read_into(
+    handle: Handle,
+    statement: Statement,
+    format: str,
+    params: dict[str, str],
+    encoder: Encoder | None,
+    out: Handoff,
+    outcome: Outcome,
+) -> None:
+    """Run a read; its bytes, encoded, go to ``out``. Small blocks are joined, so few pieces cross the threads."""
+    begun = time.perf_counter_ns()
+    progress = outcome.progress
+    pieces: Generator[bytes, None, None]
+    if statement.kind is not Kind.SELECT:
+        pieces = (handle.query(sql, format, params, progress) for sql in (statement.sql,))
+    elif is_blockwise(format):
+        pieces = handle.blocks(statement.sql, format, params, progress)
+    else:
+        pieces = handle.piped(statement.into_file(PIPE, format), params, progress)
+    try:
+        waiting: list[bytes] = []
+        held = 0
+        for piece in pieces:
+            progress.result_bytes += len(piece)
+            waiting.append(piece)
+            held += len(piece)
+            if held >= _PIECE:
+                joined = b"".join(waiting)
+                waiting, held = [], 0
+                out.put(encoder.encode(joined) if encoder else joined, STALL_S)
+        last = b"".join(waiting)
+        out.put(encoder.encode(last) + encoder.finish() if encoder else last, STALL_S)
+    except EngineError as error:
+        outcome.error = error
+        outcome.unloaded = b"".join(waiting)
+    except Abandoned:
+        outcome.error = EngineError(394, "Query was cancelled: the client has gone", "QUERY_WAS_CANCELLED")
+    finally:
+        pieces.close()
+        progress.elapsed_ns = time.perf_counter_ns() - begun
+        out.close()
+
+
+def insert(
+    handle: Handle,
+    statement: Statement,
+    params: dict[str, str],
+    first: list[bytes],
+    rest: Handoff | None,
+    decoder: Decoder,
+    outcome: Outcome,
+) -> None:
+    """Insert ``first``, then what ``rest`` brings. An abandoned or cut body is cancelled, never finished."""
+    handle.apply({f"param_{name}": value for name, value in params.items()})
+    begun = time.perf_counter_ns()
+    inserter = handle.insert(statement.sql, statement.format)
+    try:
+        for piece in first:
+            inserter.append(piece)
+        while rest is not None and (piece_ := rest.get()) is not None:
+            inserter.append(decoder.decode(piece_))
+        decoder.finish()
+        done = inserter.finish()
+    except Abandoned as error:
+        inserter.cancel()
+        raise CutOff("the client has gone") from error
+    except EngineError:
+        inserter.cancel()
+        raise
+    except RuntimeError as error:
+        inserter.cancel()
+        raise EngineError.of(error) from error
+    finally:
+        if rest is not None:
+            rest.abandon()
+    progress = outcome.progress
+    progress.written_rows = progress.result_rows = progress.read_rows = done.rows_written
+    progress.written_bytes = progress.read_bytes = done.bytes_written
+    progress.elapsed_ns = time.perf_counter_ns() - begun
+
+
+def run_small(handle: Handle, statement: Statement, format: str, params: dict[str, str], outcome: Outcome) -> bytes:
+    """DDL, SET, KILL, INSERT SELECT: statements whose answer is small."""
+    begun = time.perf_counter_ns()
+    answer = handle.query(statement.sql, format, params, outcome.progress)
+    outcome.progress.elapsed_ns = time.perf_counter_ns() - begun
+    return answer if statement.kind is not Kind.INSERT_SELECT else b""
