@@ -20,13 +20,13 @@ from marketprism.embedded.directory import EngineDirectory
 from marketprism.embedded.doors import Doors
 from marketprism.embedded.engine import VERSION, Engine
 from marketprism.embedded.front import Front, Guard
+from marketprism.embedded.inprocess import ENGINE_FOLDER
 from marketprism.embedded.reader import guard_for
 from marketprism.errors import PortInUse
 from marketprism.settings import AppSettings, EmbeddedSettings
 
 log = logging.getLogger(__name__)
 
-ENGINE_FOLDER: Final = "clickhouse"
 _GRACE_S: Final = 6.0
 _MAX_LINE: Final = 1 << 20  # a query may come in the URL
 
