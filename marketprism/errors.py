@@ -1,16 +1,17 @@
 """Errors that a person reads. Each says what is wrong and what to do, in one line.
 
-    MarketPrismError
-    ├── SettingsError            a setting has no usable value
-    ├── ClickHouseUnreachable    no answer, wrong password, or not a ClickHouse
-    ├── NatsUnreachable          no answer, or JetStream is off
-    ├── DataDirectoryError       locked by another process, or written by another engine version
-    ├── PortInUse                something else listens where we must
-    ├── MigrationError           the schema is not what the migrations say
-    ├── RecordingError           a replay file that cannot be read
-    ├── ReplayError              a replay or simulation that cannot be played
-    ├── StoreHalted              a worker stopped itself rather than store something wrong
-    └── ServiceFailed            a child process did not start, or ended
+MarketPrismError
+├── SettingsError            a setting has no usable value
+├── ClickHouseUnreachable    no answer, wrong password, or not a ClickHouse
+├── NatsUnreachable          no answer, or JetStream is off
+├── DataDirectoryError       locked by another process, or written by another engine version
+├── PortInUse                something else listens where we must
+├── MigrationError           the schema is not what the migrations say
+├── RecordingError           a replay file that cannot be read
+├── ReplayError              a replay or simulation that cannot be played
+├── StoreHalted              a worker stopped itself rather than store something wrong
+├── ServiceFailed            a child process did not start, or ended
+└── QueryError               ClickHouse refused or could not finish a statement of the user
 """
 
 from __future__ import annotations
@@ -101,6 +102,18 @@ class ServiceFailed(MarketPrismError):
     """A child process did not become healthy, or ended; the text has its last log line."""
 
     exit_code = 9
+
+
+class QueryError(MarketPrismError):
+    """ClickHouse refused or could not finish a statement of the user."""
+
+    exit_code = 10
+
+    @classmethod
+    def of(cls, cause: BaseException) -> QueryError:
+        """What ClickHouse said, without the driver's frame around it."""
+        said = " ".join(str(cause).split()).split(" (for url ")[0].split(" Stack trace")[0]
+        return cls(f"{said}; correct the statement")
 
 
 def _without_password(url: str) -> str:

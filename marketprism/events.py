@@ -159,7 +159,7 @@ class OpenInterest(Row, kw_only=True, gc=False):
 
 
 class Liquidation(Row, kw_only=True, gc=False):
-    """``side`` is that of the forced order (sell = a long was closed). ``sampled``: the venue does not send them all."""
+    """``side`` is that of the forced order (sell = a long was closed). ``sampled``: the venue sends not all."""
 
     data_type = "liquidations"
 

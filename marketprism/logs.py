@@ -11,7 +11,14 @@ from typing import Final
 from marketprism.settings import AppSettings
 
 _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
-_NOISY: Final = ("aiohttp.access", "websockets", "urllib3", "nats", "clickhouse_connect")
+_NOISY: Final = {
+    "aiohttp.access": logging.WARNING,
+    "websockets": logging.WARNING,
+    "nats": logging.WARNING,
+    # every failed attempt is a warning there, and then an error that our caller tells
+    "urllib3": logging.ERROR,
+    "clickhouse_connect": logging.ERROR,
+}
 
 
 def _extras(record: logging.LogRecord) -> dict[str, object]:
@@ -66,5 +73,5 @@ def configure_logging(service: str, settings: AppSettings | None = None) -> None
     root.handlers[:] = [handler]
     root.setLevel(settings.log_level.upper())
     if settings.log_level != "debug":
-        for name in _NOISY:
-            logging.getLogger(name).setLevel(logging.WARNING)
+        for name, level in _NOISY.items():
+            logging.getLogger(name).setLevel(level)

@@ -15,6 +15,7 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
 
 from marketprism.errors import PortInUse
+from marketprism.settings import AppSettings
 
 Ready = Callable[[], dict[str, object]]
 
@@ -58,7 +59,7 @@ async def serve_health(
     port: int,
     *,
     ready: Ready,
-    host: str = "127.0.0.1",
+    host: str | None = None,
     what: str = "metrics",
     setting: str = "its metrics_port",
     routes: list[web.RouteDef] | None = None,
@@ -66,9 +67,10 @@ async def serve_health(
 ) -> HealthServer:
     """Open the door and return at once; it answers from the running event loop until ``close()``.
 
-    ``what`` and ``setting`` name the service and the variable of its port in the error; ``routes`` are added to the
-    three. Raises PortInUse.
+    ``host`` None = MARKETPRISM_METRICS_HOST. ``what`` and ``setting`` name the service and the variable of its port in
+    the error; ``routes`` are added to the three. Raises PortInUse.
     """
+    host = host or AppSettings().metrics_host
     application = _application(ready, registry)
     application.add_routes(routes or [])
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=2)

@@ -21,7 +21,7 @@ class ClickHouseSettings(BaseSettings):
 
     model_config = _config("MARKETPRISM_CLICKHOUSE_")
 
-    url: str = Field("http://127.0.0.1:8123", description="HTTP(S) address of ClickHouse; the embedded engine by default")
+    url: str = Field("http://127.0.0.1:8123", description="HTTP(S) address; the embedded engine by default")
     user: str = Field("default", description="user for services and migrations")
     password: SecretStr = Field(SecretStr(""), description="its password")
     connect_timeout_s: int = Field(5, ge=1, description="seconds until a connection attempt fails")
@@ -48,7 +48,7 @@ class EmbeddedSettings(BaseSettings):
 
     model_config = _config("MARKETPRISM_EMBEDDED_")
 
-    host: str = Field("127.0.0.1", description="address that embedded servers listen on; loopback unless you say otherwise")
+    host: str = Field("127.0.0.1", description="address that embedded servers listen on")
     clickhouse_port: int = Field(8123, ge=0, le=65535, description="port of the embedded ClickHouse HTTP interface")
     nats_port: int = Field(4222, ge=0, le=65535, description="port of the embedded nats-server")
     password: SecretStr = Field(SecretStr(""), description="password of user `default`; empty = none (loopback only)")
@@ -70,11 +70,41 @@ class CollectorSettings(BaseSettings):
     depth_levels: int = Field(20, ge=5, le=400, description="levels a side of a published book")
     depth_interval_ms: int = Field(100, ge=0, description="grid of published books in exchange time; 0 = every update")
     best_quotes: bool = Field(True, description="publish each change of the best bid or ask")
-    clock: Literal["system", "stamped"] = Field("system", description="stamped: frames carry their receive time (replay, simulator)")
+    clock: Literal["system", "stamped"] = Field(
+        "system", description="stamped: frames carry their receive time (replay, simulator)"
+    )
     metrics_port: int = Field(9101, ge=0, le=65535, description="port of /metrics and /health")
     frame_max_rows: int = Field(200, ge=1, le=1000, description="a frame closes at this many rows")
     frame_max_bytes: int = Field(64 * 1024, ge=1024, le=512 * 1024, description="or at this size")
     frame_max_ms: int = Field(20, ge=1, description="or after this time")
+    publish_window: int = Field(128, ge=1, le=256, description="frames in flight before the first is acknowledged")
+    publish_ack_timeout_s: float = Field(5.0, gt=0, description="an unacknowledged frame is sent again after this")
+    publish_max_pending_mb: int = Field(32, ge=1, description="held while NATS is away; then reading stops")
+    book_snapshot_levels: int = Field(1000, ge=100, le=5000, description="levels a side of a book snapshot from REST")
+    repair_grace_ms: int = Field(50, ge=0, description="how long a missing trade may come out of order")
+    repair_timeout_s: float = Field(1.0, gt=0, description="a hole that REST cannot fill is given up after this")
+    repair_max_trades: int = Field(200_000, ge=1, description="of a longer hole only the newest part is repaired")
+    instruments_interval_s: float = Field(3600.0, gt=0, description="seconds between looks at the symbol list")
+    funding_interval_s: float = Field(300.0, gt=0, description="seconds between looks for settled funding")
+    open_interest_interval_s: float = Field(60.0, gt=0, description="seconds between looks at open interest")
+    ratio_interval_s: float = Field(120.0, gt=0, description="seconds between looks at long/short ratios")
+    binance_spot_ws_url: str = Field("wss://stream.binance.com:9443", description="Binance spot streams")
+    binance_spot_ws_fallback_url: str = Field(
+        "wss://data-stream.binance.vision", description="tried when a spot stream stays silent; empty = none"
+    )
+    binance_spot_rest_url: str = Field("https://api.binance.com", description="Binance spot REST")
+    binance_spot_trade_stream: str = Field("{symbol}@trade", description="or {symbol}@aggTrade")
+    binance_spot_depth_stream: str = Field("{symbol}@depth@100ms", description="diffs of the spot book")
+    binance_linear_ws_public_url: str = Field("wss://fstream.binance.com/public", description="USD-M books, raw trades")
+    binance_linear_ws_market_url: str = Field("wss://fstream.binance.com/market", description="other USD-M streams")
+    binance_linear_ws_fallback_url: str = Field(
+        "wss://fstream.binance.com", description="tried when a USD-M stream stays silent; empty = none"
+    )
+    binance_linear_rest_url: str = Field("https://fapi.binance.com", description="Binance USD-M REST")
+    binance_linear_trade_stream: str = Field("{symbol}@aggTrade", description="or {symbol}@trade (undocumented)")
+    binance_linear_depth_stream: str = Field("{symbol}@depth@100ms", description="diffs of the USD-M book")
+    binance_linear_mark_stream: str = Field("{symbol}@markPrice@1s", description="mark price and predicted funding")
+    binance_linear_liquidation_stream: str = Field("!forceOrder@arr", description="or {symbol}@forceOrder")
 
 
 class StorageSettings(BaseSettings):
@@ -86,6 +116,22 @@ class StorageSettings(BaseSettings):
     batch_max_rows: int = Field(100_000, ge=1, le=100_000, description="rows of one insert")
     batch_max_bytes: int = Field(64 << 20, ge=1 << 16, le=64 << 20, description="bytes of one insert")
     batch_max_ms: int = Field(25, ge=1, description="how long a batch waits for more rows")
+    batch_max_frames: int = Field(5_000, ge=1, le=50_000, description="messages of one insert")
+    default_t_max_ms: int = Field(60_000, ge=1_000, description="time limit of a bucket without a bucket_config row")
+    default_q_notional: dict[str, float] = Field(
+        {
+            "*.linear.BTC*": 3_000_000.0,
+            "*.linear.ETH*": 3_000_000.0,
+            "*.linear.SOL*": 700_000.0,
+            "*.inverse.BTC*": 300_000.0,
+            "*.inverse.ETH*": 200_000.0,
+            "*.spot.BTC*": 600_000.0,
+            "*.spot.ETH*": 400_000.0,
+            "*.spot.SOL*": 150_000.0,
+        },
+        description="quote units that close a bucket without a bucket_config row, by <exchange>.<market_type>.<symbol> "
+        "pattern (first match; no match = time buckets)",
+    )
 
 
 class MonitorSettings(BaseSettings):
@@ -95,6 +141,9 @@ class MonitorSettings(BaseSettings):
 
     metrics_port: int = Field(9103, ge=0, le=65535, description="port of /metrics and /health")
     interval_s: float = Field(5.0, gt=0, description="seconds between looks")
+    max_symbols: int = Field(200, ge=1, description="symbols with metrics of their own; the least recent go first")
+    collector_url: str = Field("http://127.0.0.1:9101", description="where the collector's /ready answers")
+    storage_url: str = Field("http://127.0.0.1:9102", description="where the storage service's /ready answers")
 
 
 class AppSettings(BaseSettings):
@@ -105,6 +154,7 @@ class AppSettings(BaseSettings):
     data_dir: Path = Field(Path("data"), description="where the embedded default keeps everything")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least severe log line shown")
     log_format: Literal["text", "json"] = Field("text", description="json for machines")
+    metrics_host: str = Field("127.0.0.1", description="address of /metrics and /health (0.0.0.0 in a container)")
 
 
 ALL_SETTINGS: tuple[type[BaseSettings], ...] = (

@@ -1,1 +1,1 @@
-"""ClickHouse and services → people: metrics, health, status."""
+"""ClickHouse and services → people: metrics of what is stored, freshness, bucket health, and a status page."""

@@ -1,0 +1,75 @@
+"""The command line: ``marketprism <command>``. Argument parsing only; what a command does is elsewhere.
+
+Results go to stdout, progress and logs to stderr. An error a person can act on is one line on stderr and an exit code
+of its own (``marketprism.errors``); a traceback appears only with MARKETPRISM_LOG_LEVEL=debug.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+
+import typer
+from pydantic import ValidationError
+
+from marketprism.cli import dead_letters, inspect, play, serve, sql
+from marketprism.errors import MarketPrismError, SettingsError
+from marketprism.logs import configure_logging
+
+app = typer.Typer(
+    name="marketprism",
+    help="Exchange wire traffic to point-in-time-correct microstructure features, queried with SQL.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for part in (play, serve, sql, inspect):
+    part.register(app)
+app.add_typer(dead_letters.app, name="dead-letters")
+
+
+def _settings_error(error: ValidationError) -> SettingsError:
+    """The first wrong setting by the name that a person typed."""
+    first = error.errors()[0]
+    name = "_".join(str(part) for part in first["loc"])
+    prefix = {
+        "AppSettings": "MARKETPRISM_",
+        "ClickHouseSettings": "MARKETPRISM_CLICKHOUSE_",
+        "NatsSettings": "MARKETPRISM_NATS_",
+        "EmbeddedSettings": "MARKETPRISM_EMBEDDED_",
+        "CollectorSettings": "MARKETPRISM_COLLECTOR_",
+        "StorageSettings": "MARKETPRISM_STORAGE_",
+        "MonitorSettings": "MARKETPRISM_MONITOR_",
+    }.get(error.title, "")
+    given = f" (given: {first['input']!r})" if "password" not in name else ""
+    return SettingsError(f"{prefix}{name.upper()}: {first['msg']}{given}; see `marketprism settings`")
+
+
+def main() -> None:
+    """Entry point of ``marketprism`` and of ``python -m marketprism``."""
+    debug = os.environ.get("MARKETPRISM_LOG_LEVEL", "").lower() == "debug"
+    try:
+        configure_logging("marketprism")
+        app()
+    except ValidationError as error:
+        if debug:
+            raise
+        _end(_settings_error(error))
+    except MarketPrismError as error:
+        if debug:
+            raise
+        _end(error)
+    except BrokenPipeError:
+        # the reader of our stdout has gone (`| head`); say nothing, also not when Python flushes at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    finally:
+        logging.shutdown()
+
+
+def _end(error: MarketPrismError) -> None:
+    print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+    sys.exit(error.exit_code)

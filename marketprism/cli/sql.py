@@ -1,0 +1,52 @@
+"""``query`` and ``migrate``: SQL from the command line, and the schema."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def query(
+    statement: Annotated[str, typer.Argument(help="One SQL statement; - reads it from stdin.")],
+    output_format: Annotated[
+        str | None,
+        typer.Option("--format", help="Any ClickHouse format [PrettyCompact at a terminal, else TSVWithNames]."),
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Data directory; its engine is opened in process when nothing serves it.")
+    ] = None,
+) -> None:
+    """Run SQL against the running server, or against a data directory, and write the result to stdout."""
+    from marketprism.query import run_query  # what a command runs is imported by it: help is instant
+
+    text = sys.stdin.read() if statement == "-" else statement
+    chosen = output_format or ("PrettyCompactMonoBlock" if sys.stdout.isatty() else "TSVWithNames")
+    for chunk in run_query(text, chosen, data):
+        sys.stdout.buffer.write(chunk)
+    sys.stdout.buffer.flush()
+
+
+def migrate(
+    print_only: Annotated[bool, typer.Option("--print", help="Name what is pending, apply nothing.")] = False,
+) -> None:
+    """Bring the schema of the ClickHouse in the settings up to this version."""
+    from marketprism.clickhouse import connect
+    from marketprism.migrate import migrate as apply
+    from marketprism.migrate import pending
+    from marketprism.supervisor.attach import find_servers
+
+    client = connect(find_servers().clickhouse)
+    try:
+        for name in pending(client) if print_only else apply(client):
+            print(name)
+    finally:
+        client.close()
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this file."""
+    app.command()(query)
+    app.command()(migrate)

@@ -1,0 +1,122 @@
+"""The command line as a person meets it: help for each command, one clear line for what is wrong, exit codes."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from marketprism.cli import app
+
+COMMANDS = (
+    "up", "demo", "replay", "migrate", "collect", "store", "monitor", "query", "status", "doctor", "settings",
+    "dead-letters",
+)  # fmt: skip
+
+
+def _run(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "marketprism", *arguments],
+        cwd=cwd,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def _one_line_error(done: subprocess.CompletedProcess[str], code: int) -> str:
+    assert done.returncode == code, done.stderr
+    assert done.stdout == ""
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
+    assert "Traceback" not in done.stderr
+    return line
+
+
+def test_every_command_has_help() -> None:
+    overview = CliRunner().invoke(app, ["--help"]).output
+    for command in COMMANDS:
+        assert command in overview
+        shown = CliRunner().invoke(app, [command, "--help"])
+        assert shown.exit_code == 0
+        assert len(shown.output.splitlines()) > 4
+
+
+def test_commands_in_help_are_all_listed_here() -> None:
+    names = {command.name or command.callback.__name__ for command in app.registered_commands if command.callback}
+    names |= {group.name for group in app.registered_groups if group.name}
+    assert names == set(COMMANDS)
+
+
+def test_wrong_setting_names_the_variable(tmp_path: Path) -> None:
+    line = _one_line_error(_run("status", cwd=tmp_path, MARKETPRISM_EMBEDDED_NATS_PORT="seventy"), 2)
+    assert line.startswith("error: MARKETPRISM_EMBEDDED_NATS_PORT: ")
+    assert "(given: 'seventy')" in line
+
+
+def test_port_in_use_names_the_setting_and_starts_nothing(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        done = _run("up", "--simulate", cwd=tmp_path, MARKETPRISM_EMBEDDED_CLICKHOUSE_PORT=port)
+    line = _one_line_error(done, 5)
+    assert f"127.0.0.1:{port} is in use; " in line
+    assert "MARKETPRISM_EMBEDDED_CLICKHOUSE_PORT" in line
+    assert not list((tmp_path / "data").glob("logs/*"))
+
+
+def test_no_server_says_how_to_start_one(tmp_path: Path, free_port: object) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        url = f"http://user:secret@127.0.0.1:{unused.getsockname()[1]}"
+        line = _one_line_error(_run("query", "SELECT 1", cwd=tmp_path, MARKETPRISM_CLICKHOUSE_URL=url), 3)
+    assert "start it with `marketprism up`" in line
+    assert "secret" not in line
+
+
+def test_recording_that_is_absent(tmp_path: Path) -> None:
+    line = _one_line_error(_run("replay", "nowhere.jsonl.zst", cwd=tmp_path), 7)
+    assert "nowhere.jsonl.zst" in line
+
+
+def test_impossible_speed(tmp_path: Path) -> None:
+    line = _one_line_error(_run("replay", "x.zst", "--speed", "fast", cwd=tmp_path), 2)
+    assert "--speed fast" in line
+
+
+def test_debug_shows_the_traceback(tmp_path: Path) -> None:
+    done = _run("replay", "x.zst", "--speed", "0", cwd=tmp_path, MARKETPRISM_LOG_LEVEL="debug")
+    assert done.returncode == 1
+    assert "Traceback" in done.stderr
+
+
+def test_live_and_simulate_exclude_each_other(tmp_path: Path) -> None:
+    _one_line_error(_run("up", "--live", "--simulate", cwd=tmp_path), 2)
+
+
+def test_secrets_are_never_shown(tmp_path: Path) -> None:
+    done = _run("settings", cwd=tmp_path, MARKETPRISM_CLICKHOUSE_PASSWORD="hunter2")
+    assert done.returncode == 0
+    assert "hunter2" not in done.stdout + done.stderr
+    assert "MARKETPRISM_CLICKHOUSE_PASSWORD" in done.stdout
+
+
+@pytest.mark.parametrize("arguments", [["doctor", "--json"], ["doctor"]])
+def test_doctor_says_what_to_do_when_nothing_runs(arguments: list[str], tmp_path: Path, free_port: object) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
+        done = _run(
+            *arguments, cwd=tmp_path, MARKETPRISM_CLICKHOUSE_URL=f"http://127.0.0.1:{port}",
+            MARKETPRISM_NATS_URL=f"nats://127.0.0.1:{port}",
+        )  # fmt: skip
+    assert done.returncode == 1
+    assert "start it with `marketprism up`" in done.stdout
+    assert "ClickHouse" in done.stdout
