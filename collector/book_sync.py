@@ -1,0 +1,153 @@
+"""One symbol's book from stream to rows: buffer, snapshot, chain by the venue's rule, resynchronise on any doubt.
+
+No I/O. The session feeds updates and snapshots, and fetches a snapshot whenever ``wants_snapshot``. Because updates
+are buffered until the snapshot is in and then applied with their own receive times, the rows do not depend on when the
+snapshot arrived.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from collector.books import LocalBook
+from collector.sampling import BookSampler, Sink
+from collector.venue import BookRule, BookUpdate, Verdict
+from marketprism.events import Gap
+
+BUFFER_LIMIT = 20_000
+"""Updates held while a snapshot is fetched; beyond it the oldest go and the snapshot is asked for again."""
+
+
+class BookKeeper:
+    """Owns the local book of one symbol. ``live``: in step with the exchange; ``resyncs``: times that it was not."""
+
+    def __init__(self, symbol: str, rule: BookRule, sampler: BookSampler, book: LocalBook, sink: Sink) -> None:
+        self.symbol = symbol
+        self.live = False
+        self.resyncs = 0
+        self.last_id = 0
+        self._rule = rule
+        self._book = book
+        self._sampler = sampler
+        self._sink = sink
+        self._waiting: deque[BookUpdate] = deque()
+        self._fresh = False
+        self._last_time = 0
+        self._hole: tuple[int, int, str] | None = None  # last good id, its time, cause
+
+    @property
+    def wants_snapshot(self) -> bool:
+        """Updates wait for a snapshot that covers them."""
+        return not self.live and bool(self._waiting)
+
+    @property
+    def book(self) -> LocalBook:
+        return self._book
+
+    def update(self, update: BookUpdate) -> None:
+        """Take one update from the stream."""
+        if update.snapshot:
+            self.snapshot(update)
+        elif self.live:
+            self._advance(update)
+        else:
+            self._buffer(update)
+
+    def snapshot(self, snapshot: BookUpdate) -> bool:
+        """Load a snapshot and apply what waited; False when it is too old for what waited (fetch another)."""
+        if self.live:
+            self.lose("resync")
+        waiting = self._waiting
+        while waiting and self._rule(snapshot.last_id, waiting[0], True) is Verdict.SKIP:
+            waiting.popleft()
+        if waiting and self._rule(snapshot.last_id, waiting[0], True) is Verdict.GAP:
+            return False
+        self._book.load(snapshot.bids, snapshot.asks)
+        self._sampler.restart()
+        self.last_id = snapshot.last_id
+        self.live = self._fresh = True
+        self._waiting = deque()
+        while waiting:
+            update = waiting.popleft()
+            if self.live:
+                self._advance(update)
+            else:
+                self._buffer(update)
+        return True
+
+    def lose(self, cause: str) -> None:
+        """The chain is broken (``cause`` as in ``gaps``): publish what was good and start over."""
+        if not self.live:
+            self._waiting.clear()
+            return
+        if cause == "crossed":
+            self._sampler.discard()
+        else:
+            self._sampler.flush()
+        self.live = False
+        self.resyncs += 1
+        if self._hole is None and self._last_time:
+            self._hole = (self.last_id, self._last_time, cause)
+        self._waiting.clear()
+
+    def quiet(self, received_before: int) -> None:
+        """See ``BookSampler.quiet``."""
+        if self.live:
+            self._sampler.quiet(received_before)
+
+    def close(self) -> None:
+        """The end: publish what is pending."""
+        if self.live:
+            self._sampler.flush()
+
+    def _buffer(self, update: BookUpdate) -> None:
+        if len(self._waiting) >= BUFFER_LIMIT:
+            self._waiting.popleft()
+        self._waiting.append(update)
+
+    def _advance(self, update: BookUpdate) -> None:
+        verdict = self._rule(self.last_id, update, self._fresh)
+        if verdict is Verdict.SKIP:
+            return
+        if verdict is Verdict.GAP:
+            self.lose("sequence")
+            self._buffer(update)
+            return
+        self._sampler.before(update)
+        try:
+            self._book.apply(update.bids, update.asks)
+        except ValueError:
+            self.lose("crossed")  # half an update is in the book: what is pending is not the exchange's either
+            raise
+        if self._book.crossed:
+            self.lose("crossed")
+            return
+        if self._hole is not None:
+            self._report(update)
+        self.last_id = update.last_id
+        self._last_time = update.timestamp
+        self._fresh = False
+        self._sampler.after(update)
+
+    def _report(self, update: BookUpdate) -> None:
+        """The hole is over: the updates in it are lost for flow, though the book is whole again."""
+        assert self._hole is not None
+        last_id, last_time, cause = self._hole
+        self._hole = None
+        self._sink(
+            Gap(
+                timestamp=update.timestamp,
+                received_at=update.received_at,
+                exchange=self._sampler.exchange,
+                market_type=self._sampler.market_type,
+                symbol=self.symbol,
+                sequence=update.last_id,
+                of_type="orderbooks",
+                from_sequence=last_id + 1,
+                to_sequence=max(last_id + 1, self.last_id),
+                from_time=last_time,
+                to_time=update.timestamp,
+                cause=cause,
+                repaired=False,
+            )
+        )

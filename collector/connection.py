@@ -1,0 +1,241 @@
+"""One planned connection for as long as the collector runs: subscribe, read, keep alive, come back.
+
+A socket that ends is replaced after a jittered back-off; one that grows old is replaced *before* the exchange cuts it,
+by a successor that overlaps until it has data (books and trades drop what they already hold). Reading stops while the
+publisher is full: the library's bounded queue fills, TCP closes its window, nothing is lost here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Final
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
+
+from collector.complaints import Complaints
+from collector.metrics import CollectorMetrics
+from collector.venue import ConnectionPlan, Control, Dialect, Parsed, Stream
+from collector.watchdog import FirstData
+
+logger = logging.getLogger(__name__)
+
+_MAX_MESSAGE: Final = 32 << 20
+_BREATHE_EVERY: Final = 64
+"""Messages after which the loop is given to others, when the socket always has more."""
+_HEALTHY_S: Final = 30.0
+_OVERLAP_S: Final = 10.0
+
+Receive = Callable[[bytes], Parsed | None]
+Lost = Callable[[Iterable[Stream], str], None]
+Room = Callable[[], Awaitable[None] | None]
+
+
+class Connection:
+    """Runs one ``ConnectionPlan``. ``receive`` handles a raw frame; ``lost`` hears of each end; ``room`` is
+    back-pressure: None to go on, or something to await first."""
+
+    def __init__(
+        self,
+        key: tuple[str, str],
+        plan: ConnectionPlan,
+        dialect: Dialect,
+        *,
+        receive: Receive,
+        lost: Lost,
+        room: Room,
+        metrics: CollectorMetrics,
+        complaints: Complaints,
+    ) -> None:
+        self.plan = plan
+        self.up = False
+        self._key = key
+        self._dialect = dialect
+        self._receive = receive
+        self._lost = lost
+        self._room = room
+        self._metrics = metrics
+        self._complaints = complaints
+        self._channels = {stream.name: stream.channel for stream in plan.streams}
+        self._url_number = 0
+        self._requests: asyncio.Queue[str] = asyncio.Queue()
+
+    def resubscribe(self, streams: Sequence[Stream]) -> None:
+        """Unsubscribe and subscribe again, for streams that stay silent or start with a snapshot."""
+        names = [stream.name for stream in streams]
+        for message in (*self._dialect.unsubscribe(names), *self._dialect.subscribe(names)):
+            self._requests.put_nowait(message)
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        failures = 0
+        while True:
+            started = time.monotonic()
+            cause = await self._one_generation()
+            self._lost(self.plan.streams, "disconnect")
+            self._metrics.counts["reconnects"][(*self._key, cause)] += 1
+            failures = 0 if time.monotonic() - started > _HEALTHY_S else failures + 1
+            await asyncio.sleep(min(0.25 * 2**failures, 30.0) * random.uniform(0.5, 1.5))
+
+    async def _one_generation(self) -> str:
+        """A socket and its planned successors, until one of them ends by itself; returns why."""
+        current = asyncio.create_task(self._socket(asyncio.Event()))
+        successor: asyncio.Task[str] | None = None
+        try:
+            while True:
+                done, _ = await asyncio.wait({current}, timeout=self._dialect.max_age_s * random.uniform(0.97, 1.0))
+                if done:
+                    return current.result()
+                ready = asyncio.Event()
+                successor = asyncio.create_task(self._socket(ready))
+                waiter = asyncio.create_task(ready.wait())
+                await asyncio.wait({successor, waiter}, return_when=asyncio.FIRST_COMPLETED)
+                waiter.cancel()
+                if successor.done():
+                    continue  # it could not even begin; the old one still runs, and is replaced when it ends
+                await _stop(current)
+                current, successor = successor, None
+                self.up = True
+                self._metrics.counts["reconnects"][(*self._key, "planned")] += 1
+        finally:
+            await _stop(current, successor)
+
+    async def _socket(self, ready: asyncio.Event) -> str:
+        """The life of one socket; returns the bounded reason of its end."""
+        url = self.plan.urls[self._url_number % len(self.plan.urls)]
+        try:
+            async with connect(
+                url, max_size=_MAX_MESSAGE, max_queue=256, compression=None, open_timeout=10, close_timeout=1
+            ) as socket:
+                self.up = True
+                logger.info("%s connected to %s, %d streams", self.plan.name, url, len(self.plan.streams))
+                return await self._serve(socket, ready)
+        except ConnectionClosed as closed:
+            self._say(f"closed: {closed}")
+            return "closed"
+        except InvalidURI as error:
+            self._say(f"cannot use the address {url}: {error}; see the …_WS_URL settings")
+            return "address"
+        except (OSError, TimeoutError, InvalidHandshake) as error:
+            self._say(f"cannot connect to {url}: {type(error).__name__} {error}")
+            self._url_number += 1
+            return "unreachable"
+        finally:
+            self.up = False
+
+    async def _serve(self, socket: ClientConnection, ready: asyncio.Event) -> str:
+        watch = FirstData(self.plan.streams, time.monotonic())
+        while not self._requests.empty():
+            self._requests.get_nowait()  # meant for the socket before
+        for message in self._dialect.subscribe([stream.name for stream in self.plan.streams]):
+            self._requests.put_nowait(message)
+        ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        tasks = [
+            asyncio.create_task(self._send_requests(socket)),
+            asyncio.create_task(self._watch(socket, watch, ready, ended)),
+        ]
+        if self._dialect.keepalive is not None:
+            tasks.append(asyncio.create_task(_keep_alive(socket, *self._dialect.keepalive)))
+        try:
+            return await self._read(socket, watch, ended)
+        finally:
+            await _stop(*tasks)
+
+    async def _read(self, socket: ClientConnection, watch: FirstData, ended: asyncio.Future[str]) -> str:
+        messages = self._metrics.counts["messages"]
+        counted = 0
+        while True:
+            try:
+                raw = await socket.recv(decode=False)
+            except ConnectionClosed:
+                if ended.done():
+                    return ended.result()
+                raise
+            parsed = self._receive(raw)
+            if parsed is not None:
+                channel = self._channels.get(parsed.stream)
+                messages[(*self._key, channel or "control")] += 1
+                if channel is not None:
+                    watch.seen(parsed.stream)
+                if (reason := self._control(parsed)) is not None:
+                    return reason
+            if (waiting := self._room()) is not None:
+                await waiting
+            counted += 1
+            if counted % _BREATHE_EVERY == 0:
+                await asyncio.sleep(0)
+
+    def _control(self, parsed: Parsed) -> str | None:
+        """Act on what the protocol says; a reason when the socket must be replaced."""
+        for item in parsed.items:
+            if type(item) is not Control:
+                continue
+            if item.reply:
+                self._requests.put_nowait(item.reply)
+            if item.refused:
+                self._metrics.counts["errors"][(*self._key, "refused")] += 1
+                self._complaints.say(f"{self.plan.name} refused", f"{self.plan.name}: refused: {item.refused}")
+            if item.restart:
+                logger.info("%s reconnects: %s", self.plan.name, item.restart)
+                return "announced"
+        return None
+
+    async def _send_requests(self, socket: ClientConnection) -> None:
+        """One request at a time, below the venue's message rate."""
+        while True:
+            message = await self._requests.get()
+            try:
+                await socket.send(message)
+            except ConnectionClosed:
+                return
+            await asyncio.sleep(self._dialect.send_interval_s)
+
+    async def _watch(
+        self, socket: ClientConnection, watch: FirstData, ready: asyncio.Event, ended: asyncio.Future[str]
+    ) -> None:
+        """Silent streams are subscribed again; a channel that stays dead sends us to the next documented address."""
+        started = time.monotonic()
+        while watch.waiting:
+            await asyncio.sleep(0.5)
+            now = time.monotonic()
+            if now - started > _OVERLAP_S:
+                ready.set()
+            silence = watch.overdue(now)
+            if silence.dead and len(self.plan.urls) > 1:
+                self._url_number += 1
+                dead = ", ".join(sorted(silence.dead))
+                self._say(f"no data on {dead}; trying {self.plan.urls[self._url_number % len(self.plan.urls)]}")
+                ended.set_result("silent")
+                await socket.close()
+                return
+            if silence.streams:
+                for stream in silence.streams:
+                    self._metrics.counts["resubscribes"][(*self._key, stream.channel)] += 1
+                names = [stream.name for stream in silence.streams]
+                self._say(f"no data yet on {', '.join(names[:5])}{' …' if len(names) > 5 else ''}; subscribing again")
+                self.resubscribe(silence.streams)
+        ready.set()
+
+    def _say(self, text: str) -> None:
+        self._complaints.say(f"{self.plan.name}{text[:12]}", f"{self.plan.name}: {text}")
+
+
+async def _keep_alive(socket: ClientConnection, every_s: float, text: str) -> None:
+    while True:
+        await asyncio.sleep(every_s)
+        try:
+            await socket.send(text)
+        except ConnectionClosed:
+            return
+
+
+async def _stop(*tasks: asyncio.Task[str] | asyncio.Task[None] | None) -> None:
+    """Cancel and wait; how they end is of no interest any more."""
+    alive = [task for task in tasks if task is not None]
+    for task in alive:
+        task.cancel()
+    await asyncio.gather(*alive, return_exceptions=True)

@@ -1,0 +1,116 @@
+"""Trades of one symbol leave in sequence order, each once, without holes; what cannot be had is said in a Gap.
+
+No I/O. The session offers rows from the stream and from REST alike, asks ``hole`` what is missing, fetches it, and
+calls ``give_up`` when the venue has no more. Laws (property-tested): with a repairer, any drop, duplicate and reorder
+of a run of trades comes out as the run itself; without one, the rows and the Gaps together cover it exactly.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from marketprism.events import Gap, Trade
+
+MAX_HELD = 50_000
+"""Trades of one symbol held back behind a hole; beyond it the hole is given up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hole:
+    """Missing sequences first…last; ``since`` is when (µs) the first trade behind it was received."""
+
+    first: int
+    last: int
+    since: int
+
+
+class TradeSequence:
+    """Reorders, de-duplicates and holds back. ``last`` is the sequence of the newest trade let out (None = none)."""
+
+    __slots__ = ("_held", "_since", "duplicates", "last", "last_time")
+
+    def __init__(self, last: int | None = None, last_time: int = 0) -> None:
+        self.last = last
+        self.last_time = last_time
+        self.duplicates = 0
+        self._held: dict[int, Trade] = {}
+        self._since = 0
+
+    def offer(self, trade: Trade) -> list[Trade]:
+        """Take one trade; returns what may leave now, in order."""
+        sequence = trade.sequence
+        last = self.last
+        if last is None or sequence == last + 1:
+            self.last = sequence
+            self.last_time = trade.timestamp
+            return self._drain([trade]) if self._held else [trade]
+        if sequence <= last or sequence in self._held:
+            self.duplicates += 1
+            return []
+        if not self._held:
+            self._since = trade.received_at
+        self._held[sequence] = trade
+        return []
+
+    @property
+    def held(self) -> int:
+        """Trades waiting behind a hole."""
+        return len(self._held)
+
+    @property
+    def hole(self) -> Hole | None:
+        """The first missing range, or None."""
+        if not self._held or self.last is None:
+            return None
+        return Hole(self.last + 1, min(self._held) - 1, self._since)
+
+    def give_up(self, through: int, cause: str) -> tuple[list[Gap], list[Trade]]:
+        """Let go of every missing sequence ≤ ``through``: the Gaps, and the trades that may leave because of it."""
+        gaps: list[Gap] = []
+        out: list[Trade] = []
+        while (hole := self.hole) is not None and hole.first <= through:
+            after = self._held[hole.last + 1]
+            lost = Hole(hole.first, min(hole.last, through), hole.since)
+            gaps.append(_gap(after, lost, self.last_time, cause, repaired=False))
+            self.last = lost.last
+            if lost.last == hole.last:
+                out += self._drain([self._held.pop(after.sequence)])
+        return gaps, out
+
+    def repaired(self, hole: Hole, after: Trade, from_time: int, cause: str) -> Gap:
+        """The record of a hole that REST filled; ``after`` is the trade that showed it."""
+        return _gap(after, hole, from_time, cause, repaired=True)
+
+    def first_held(self) -> Trade | None:
+        """The trade right behind the first hole."""
+        return self._held[min(self._held)] if self._held else None
+
+    def _drain(self, out: list[Trade]) -> list[Trade]:
+        held = self._held
+        sequence = out[-1].sequence + 1
+        while (trade := held.pop(sequence, None)) is not None:
+            out.append(trade)
+            sequence += 1
+        self.last = sequence - 1
+        self.last_time = out[-1].timestamp
+        if held:
+            self._since = held[min(held)].received_at
+        return out
+
+
+def _gap(after: Trade, hole: Hole, from_time: int, cause: str, *, repaired: bool) -> Gap:
+    return Gap(
+        timestamp=after.timestamp,
+        received_at=after.received_at,
+        exchange=after.exchange,
+        market_type=after.market_type,
+        symbol=after.symbol,
+        sequence=hole.last,
+        of_type="trades",
+        from_sequence=hole.first,
+        to_sequence=hole.last,
+        from_time=from_time or after.timestamp,
+        to_time=after.timestamp,
+        cause=cause,
+        repaired=repaired,
+    )

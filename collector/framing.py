@@ -1,0 +1,121 @@
+"""Rows → frames: newline-delimited JSON of one (data type, exchange, market type), cut by rows, bytes or time.
+
+A subject that fills a frame by itself gets its own; what is only a few rows when the time is up shares a frame with
+the other quiet symbols of its storage partition (``_<partition>``), so a thousand quiet symbols do not make a thousand
+messages. Rows of one symbol never overtake each other: all frames of a data type leave through one ordered queue.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+import msgspec
+
+from marketprism.events import FundingRate, Row
+from marketprism.subjects import ROOT, Subject, partition_of
+
+QUIET_ROWS: Final = 4
+"""At most this many rows at flush time make a subject quiet."""
+
+
+@dataclass(slots=True)
+class Frame:
+    """One message of the wire contract. ``positions``: newest sequence and timestamp per symbol, once it is stored."""
+
+    subject: str
+    payload: bytes
+    rows: int
+    data_type: str
+    exchange: str
+    market_type: str
+    positions: dict[str, tuple[int, int]]
+
+
+@dataclass(slots=True)
+class _Buffer:
+    subject: str
+    group: tuple[str, str, str, int]
+    symbol: str
+    lines: list[bytes] = field(default_factory=list)
+    size: int = 0
+    last: tuple[int, int] | None = None
+
+
+class Framer:
+    """Collects rows per subject; closed frames go to ``send`` in order."""
+
+    def __init__(
+        self, send: Callable[[Frame], None], *, max_rows: int, max_bytes: int, partitions: int, share: bool = True
+    ) -> None:
+        self._send = send
+        self._max_rows = max_rows
+        self._max_bytes = max_bytes
+        self._partitions = partitions
+        self._share = share
+        self._encode = msgspec.json.Encoder().encode
+        self._buffers: dict[tuple[str, str, str, str], _Buffer] = {}
+        self._open: dict[tuple[str, str, str, str], _Buffer] = {}
+
+    def add(self, row: Row) -> None:
+        """Append a row; closes its frame when it is full."""
+        line = self._encode(row)
+        key = (row.data_type, row.exchange, row.market_type, row.symbol)
+        buffer = self._open.get(key)
+        if buffer is None:
+            buffer = self._open[key] = self._buffers.get(key) or self._buffer(key)
+        elif buffer.size + len(line) > self._max_bytes:
+            self._close([buffer], buffer.subject)
+        buffer.lines.append(line)
+        buffer.size += len(line) + 1
+        if type(row) is not FundingRate or row.funding_kind == "settled":
+            # the running estimate shares the table with settlements, whose position must not jump ahead of them
+            buffer.last = (row.sequence, row.timestamp)
+        if len(buffer.lines) >= self._max_rows or buffer.size >= self._max_bytes:
+            self._close([buffer], buffer.subject)
+            del self._open[key]
+
+    def flush(self) -> None:
+        """Close everything that is open (call every ``frame_max_ms``)."""
+        opened, self._open = self._open, {}
+        quiet: dict[tuple[str, str, str, int], list[_Buffer]] = {}
+        for buffer in opened.values():
+            if not buffer.lines:
+                continue
+            if self._share and len(buffer.lines) <= QUIET_ROWS:
+                quiet.setdefault(buffer.group, []).append(buffer)
+            else:
+                self._close([buffer], buffer.subject)
+        for group, buffers in quiet.items():
+            self._flush_quiet(group, buffers)
+
+    def _flush_quiet(self, group: tuple[str, str, str, int], buffers: list[_Buffer]) -> None:
+        data_type, exchange, market_type, partition = group
+        shared = f"{ROOT}.{data_type}.{exchange}.{market_type}._{partition}"
+        batch: list[_Buffer] = []
+        rows = size = 0
+        for buffer in buffers:
+            if batch and (rows + len(buffer.lines) > self._max_rows or size + buffer.size > self._max_bytes):
+                self._close(batch, shared if len(batch) > 1 else batch[0].subject)
+                batch, rows, size = [], 0, 0
+            batch.append(buffer)
+            rows += len(buffer.lines)
+            size += buffer.size
+        self._close(batch, shared if len(batch) > 1 else batch[0].subject)
+
+    def _close(self, buffers: list[_Buffer], subject: str) -> None:
+        data_type, exchange, market_type, _ = buffers[0].group
+        lines = [line for buffer in buffers for line in buffer.lines]
+        positions = {buffer.symbol: buffer.last for buffer in buffers if buffer.last is not None}
+        for buffer in buffers:
+            buffer.lines.clear()
+            buffer.size = 0
+        self._send(Frame(subject, b"\n".join(lines) + b"\n", len(lines), data_type, exchange, market_type, positions))
+
+    def _buffer(self, key: tuple[str, str, str, str]) -> _Buffer:
+        data_type, exchange, market_type, symbol = key
+        partition = partition_of(exchange, market_type, symbol, self._partitions)
+        subject = str(Subject.of(data_type, exchange, market_type, symbol))
+        self._buffers[key] = buffer = _Buffer(subject, (data_type, exchange, market_type, partition), symbol)
+        return buffer

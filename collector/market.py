@@ -1,0 +1,224 @@
+"""One venue's market in memory: messages in, rows out in the right order. No I/O and no clock of its own.
+
+Owns a ``TradeSequence`` per symbol and trade kind and a ``BookKeeper`` per symbol. What needs the network is left as
+``holes()`` and ``wants_books()`` for the session.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import msgspec
+
+from collector.book_sync import BookKeeper
+from collector.books import LocalBook
+from collector.complaints import Complaints
+from collector.continuity import MAX_HELD, Hole, TradeSequence
+from collector.metrics import CollectorMetrics
+from collector.positions import Position, Series
+from collector.sampling import BookSampler
+from collector.venue import BookUpdate, Control, MessageError, Parsed, Stream, Venue
+from marketprism.events import Gap, Row, Trade
+
+TradeKey = tuple[str, str]
+"""(symbol, trade_kind)."""
+
+_REMEMBERED = 64
+"""Rows without an exchange id remembered per series, so that overlapping connections do not publish them twice."""
+
+
+@dataclass(frozen=True, slots=True)
+class BookOptions:
+    """What of a book is published."""
+
+    levels: int = 20
+    interval_ms: int = 100
+    quotes: bool = True
+
+
+class Market:
+    """Rows go to ``emit``; ``position`` tells how far a series was published before this process began."""
+
+    def __init__(
+        self,
+        venue: Venue,
+        options: BookOptions,
+        metrics: CollectorMetrics,
+        emit: Callable[[Row], None],
+        position: Callable[[Series], Position | None] = lambda _: None,
+        complaints: Complaints | None = None,
+    ) -> None:
+        self.venue = venue
+        self.key = (venue.exchange, venue.market_type)
+        self.sequences: dict[TradeKey, TradeSequence] = {}
+        self.keepers: dict[str, BookKeeper] = {}
+        self._options = options
+        self._metrics = metrics
+        self._emit = emit
+        self._position = position
+        self._complaints = complaints or Complaints()
+        self._causes: dict[str, str] = {}
+        self._holed: dict[TradeKey, None] = {}
+        self._unsynced: dict[str, None] = {}
+        self._recent: dict[tuple[str, str], deque[bytes]] = {}
+
+    def receive(self, payload: bytes, received_at: int) -> Parsed | None:
+        """Handle one message; None when it could not be used (counted and said, nothing else is touched)."""
+        try:
+            parsed = self.venue.parse(payload, received_at)
+            for item in parsed.items:
+                kind = type(item)
+                if kind is Trade:
+                    self.trade(item)  # type: ignore[arg-type]
+                elif kind is BookUpdate:
+                    self._book(item)  # type: ignore[arg-type]
+                elif kind is not Control:
+                    self._plain(item)  # type: ignore[arg-type]
+        except MessageError as error:
+            self.complain(error.reason, str(error), payload)
+            return None
+        except ValueError as error:
+            self.complain("number", str(error), payload)
+            return None
+        return parsed
+
+    def complain(self, reason: str, text: str, payload: bytes = b"") -> None:
+        """Count an error and say it once in a while."""
+        self._metrics.counts["errors"][(*self.key, reason)] += 1
+        shown = f"; message: {payload[:160].decode(errors='replace')}" if payload else ""
+        self._complaints.say(f"{self.key}{reason}", f"{'.'.join(self.key)}: {text}{shown}")
+
+    def trade(self, trade: Trade) -> None:
+        """Take one trade, from the stream or from REST."""
+        key = (trade.symbol, trade.trade_kind)
+        sequence = self.sequences.get(key) or self._sequence(key)
+        out = sequence.offer(trade)
+        if out:
+            for row in out:
+                self.publish(row)
+        elif sequence.held:
+            self._holed[key] = None
+            if sequence.held > MAX_HELD and (hole := sequence.hole) is not None:
+                self.give_up(key, hole.last)
+        else:
+            self._metrics.counts["duplicates"][self.key] += 1
+
+    def holes(self) -> list[tuple[TradeKey, Hole]]:
+        """Every symbol that is held back, and what it waits for."""
+        found = []
+        for key in list(self._holed):
+            hole = self.sequences[key].hole
+            if hole is None:
+                del self._holed[key]
+            else:
+                found.append((key, hole))
+        return found
+
+    def repaired(self, key: TradeKey, hole: Hole, after: Trade, from_time: int) -> None:
+        """REST filled a hole: keep a record of it."""
+        self.publish(self.sequences[key].repaired(hole, after, from_time, self._causes.pop(key[0], "sequence")))
+
+    def give_up(self, key: TradeKey, through: int) -> None:
+        """Nobody has the missing trades: say so in ``gaps`` and go on behind them."""
+        gaps, trades = self.sequences[key].give_up(through, self._causes.pop(key[0], "sequence"))
+        for gap in gaps:
+            self.publish(gap)
+        for trade in trades:
+            self.publish(trade)
+
+    def wants_books(self) -> list[str]:
+        """Symbols whose book waits for a snapshot."""
+        for symbol in list(self._unsynced):
+            if not self.keepers[symbol].wants_snapshot:
+                del self._unsynced[symbol]
+        return list(self._unsynced)
+
+    def snapshot(self, snapshot: BookUpdate) -> bool:
+        """A snapshot came from REST; False when it is too old for the updates that wait."""
+        keeper = self.keepers.get(snapshot.symbol) or self._keeper(snapshot.symbol)
+        if keeper.live:
+            return True
+        try:
+            return keeper.snapshot(snapshot)
+        except ValueError as error:
+            self.complain("number", str(error))
+            return False
+
+    def lost(self, streams: Iterable[Stream], cause: str) -> None:
+        """A connection ended: its books are out of step, and a hole in its trades has this cause."""
+        for stream in streams:
+            if stream.symbol:
+                self._causes[stream.symbol] = cause
+                if (keeper := self.keepers.get(stream.symbol)) is not None and stream.channel == "orderbooks":
+                    self._lose(keeper, cause)
+
+    def quiet(self, received_before: int) -> None:
+        """Publish the pending state of books whose last update is older than this (µs)."""
+        for keeper in self.keepers.values():
+            keeper.quiet(received_before)
+
+    def close(self) -> None:
+        """The end: pending book rows leave; trades behind a hole that REST can fill stay for the next start."""
+        for keeper in self.keepers.values():
+            keeper.close()
+        for key, hole in self.holes():
+            if not self.venue.can_repair(key[1]):
+                self.give_up(key, hole.last)
+
+    def publish(self, row: Row) -> None:
+        """Hand a row on."""
+        metrics = self._metrics
+        key = (row.data_type, *self.key)
+        metrics.counts["rows"][key] += 1
+        if row.timestamp > metrics.last_event_ms.get(key, 0):
+            metrics.last_event_ms[key] = row.timestamp
+        if type(row) is Gap:
+            metrics.counts["gaps"][(*self.key, row.of_type, str(row.repaired).lower())] += 1
+        self._emit(row)
+
+    def publish_polled(self, rows: Sequence[Row]) -> None:
+        """Rows from REST, without those that were published a moment ago."""
+        for row in rows:
+            self._plain(row)
+
+    def _plain(self, row: Row) -> None:
+        content = msgspec.json.encode(msgspec.structs.replace(row, received_at=0))
+        recent = self._recent.setdefault((row.data_type, row.symbol), deque(maxlen=_REMEMBERED))
+        if content not in recent:
+            recent.append(content)
+            self.publish(row)
+
+    def _book(self, update: BookUpdate) -> None:
+        keeper = self.keepers.get(update.symbol) or self._keeper(update.symbol)
+        resyncs = keeper.resyncs
+        try:
+            keeper.update(update)
+        finally:
+            if keeper.resyncs != resyncs:
+                self._metrics.counts["book_resyncs"][(*self.key, "chain")] += 1
+            if not keeper.live:
+                self._unsynced[update.symbol] = None
+
+    def _lose(self, keeper: BookKeeper, cause: str) -> None:
+        if keeper.live:
+            self._metrics.counts["book_resyncs"][(*self.key, cause)] += 1
+        keeper.lose(cause)
+
+    def _keeper(self, symbol: str) -> BookKeeper:
+        book = LocalBook()
+        options = self._options
+        sampler = BookSampler(book, self.key, options.levels, options.interval_ms, options.quotes, self.publish)
+        self.keepers[symbol] = keeper = BookKeeper(symbol, self.venue.book_rule, sampler, book, self.publish)
+        return keeper
+
+    def _sequence(self, key: TradeKey) -> TradeSequence:
+        position = self._position(("trades", *self.key, key[0]))
+        if position is None:
+            sequence = TradeSequence()
+        else:
+            sequence = TradeSequence(position.sequence, position.timestamp)
+            self._causes.setdefault(key[0], "disconnect")
+        self.sequences[key] = sequence
+        return sequence

@@ -1,0 +1,95 @@
+"""How far each series has been published, kept in a JetStream KV bucket, so that a restart goes on from there.
+
+Key ``<data_type>.<exchange>.<market_type>.<symbol>``; value ``{"sequence":…, "timestamp":…}``. A position is written
+only after JetStream has acknowledged the frames up to it, so it may lag behind (the storage service drops what comes
+twice by its own watermark) but never runs ahead.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Final
+from urllib.parse import quote
+
+import msgspec
+from nats.aio.client import Client
+from nats.errors import Error as NatsError
+from nats.js.errors import NoKeysError
+from nats.js.kv import KeyValue
+
+from collector.framing import Frame
+from marketprism.subjects import COLLECTOR_BUCKET
+
+logger = logging.getLogger(__name__)
+
+KEPT: Final = frozenset({"trades", "funding_rates", "open_interests", "lsr_top_positions", "lsr_all_accounts"})
+"""Types with a position: trades for continuity, polled types so that a period is not published twice."""
+
+Series = tuple[str, str, str, str]
+
+
+class Position(msgspec.Struct, frozen=True):
+    """Newest published sequence and its exchange time (ms)."""
+
+    sequence: int
+    timestamp: int
+
+
+def series_key(series: Series) -> str:
+    """A KV key: symbols may hold characters that keys may not, so they are percent-encoded with ``=`` for ``%``."""
+    data_type, exchange, market_type, symbol = series
+    return f"{data_type}.{exchange}.{market_type}.{quote(symbol, safe='-_').replace('~', '%7E').replace('%', '=')}"
+
+
+class Positions:
+    """In memory for reading, written behind by ``save``."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, Position] = {}
+        self._dirty: dict[str, Position] = {}
+
+    def get(self, series: Series) -> Position | None:
+        """The newest stored position of a series."""
+        return self._known.get(series_key(series))
+
+    def stored(self, frame: Frame) -> None:
+        """A frame, and all before it, is in JetStream."""
+        if frame.data_type not in KEPT:
+            return
+        for symbol, (sequence, timestamp) in frame.positions.items():
+            key = series_key((frame.data_type, frame.exchange, frame.market_type, symbol))
+            known = self._known.get(key)
+            if known is None or sequence > known.sequence:
+                self._known[key] = self._dirty[key] = Position(sequence, timestamp)
+
+    async def load(self, client: Client) -> None:
+        """Read the bucket. Raises nats errors when JetStream does not answer."""
+        bucket = await self._bucket(client)
+        try:
+            keys = await bucket.keys()
+        except NoKeysError:
+            return
+        for key in keys:
+            entry = await bucket.get(key)
+            try:
+                position = msgspec.json.decode(entry.value or b"", type=Position)
+            except msgspec.DecodeError:
+                logger.warning("position %s in bucket %s is unreadable and ignored", key, COLLECTOR_BUCKET)
+                continue
+            self._known.setdefault(key, position)
+
+    async def save(self, client: Client) -> None:
+        """Write what changed since the last call; what fails stays for the next one."""
+        dirty, self._dirty = self._dirty, {}
+        try:
+            bucket = await self._bucket(client)
+            for key in list(dirty):
+                await bucket.put(key, msgspec.json.encode(dirty[key]))
+                del dirty[key]
+        except (TimeoutError, NatsError, OSError) as error:
+            self._dirty = dirty | self._dirty
+            logger.debug("positions are written later: %s", error)
+
+    @staticmethod
+    async def _bucket(client: Client) -> KeyValue:
+        return await client.jetstream(timeout=2).key_value(COLLECTOR_BUCKET)

@@ -1,0 +1,110 @@
+"""HTTP to exchanges: one session, weights per pool, typed failures, receive times by the clock."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import aiohttp
+
+from collector.clock import Clock
+from collector.limiter import Budget, Limiter
+from collector.metrics import CollectorMetrics
+
+logger = logging.getLogger(__name__)
+
+_TOO_MANY: Final = (418, 429)
+_DEFAULT_BLOCK_S: Final = 30.0
+
+
+class RestError(Exception):
+    """A request that gave no usable answer. ``status`` is 0 when there was none at all."""
+
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(text)
+        self.status = status
+
+    @property
+    def permanent(self) -> bool:
+        """Asking again the same way is of no use (a client error other than 'too many')."""
+        return 400 <= self.status < 500 and self.status not in (*_TOO_MANY, 408)
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """A body and when it was received (µs)."""
+
+    body: bytes
+    received_at: int
+
+
+class RestClient:
+    """Shared by all venues of a process. Use as an async context manager."""
+
+    def __init__(self, clock: Clock, metrics: CollectorMetrics, *, timeout_s: float = 10.0) -> None:
+        self._clock = clock
+        self._metrics = metrics
+        self._timeout = aiohttp.ClientTimeout(total=timeout_s)
+        self._limiters: dict[str, Limiter] = {}
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> RestClient:
+        self._session = aiohttp.ClientSession(
+            timeout=self._timeout, headers={"User-Agent": "marketprism"}, trust_env=True
+        )
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    def limiter(self, budget: Budget) -> Limiter:
+        """The limiter of a pool; the first to name a pool sets its size."""
+        if budget.pool not in self._limiters:
+            self._limiters[budget.pool] = Limiter(budget)
+        return self._limiters[budget.pool]
+
+    async def get(
+        self,
+        venue: tuple[str, str],
+        url: str,
+        params: Mapping[str, str | int],
+        *,
+        budget: Budget,
+        weight: int,
+        used_header: str = "",
+    ) -> Response:
+        """GET within the budget. Raises RestError with the status (0: no answer) and what the venue said."""
+        if self._session is None:
+            raise RestError(0, "the REST client is not open")
+        limiter = self.limiter(budget)
+        await limiter.acquire(weight)
+        try:
+            async with self._session.get(url, params=params) as response:
+                body = await response.read()
+                headers, status = response.headers, response.status
+        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            self._count(venue, "unreachable")
+            raise RestError(0, f"{url} does not answer: {type(error).__name__} {error}") from error
+        if (used := headers.get(used_header, "") if used_header else "").isdigit():
+            limiter.observe(int(used))
+        if status in _TOO_MANY:
+            seconds = _retry_after(headers)
+            limiter.block(seconds)
+            self._count(venue, "limited")
+            logger.warning("%s answers %d: nothing more is asked of %s for %.0f s", url, status, budget.pool, seconds)
+        if status != 200:
+            self._count(venue, "refused")
+            raise RestError(status, f"{url} answers {status}: {body[:200].decode(errors='replace')}")
+        self._count(venue, "ok")
+        return Response(body, self._clock.response(headers))
+
+    def _count(self, venue: tuple[str, str], outcome: str) -> None:
+        self._metrics.counts["rest_requests"][(*venue, outcome)] += 1
+
+
+def _retry_after(headers: Mapping[str, str]) -> float:
+    text = headers.get("Retry-After", "")
+    return float(text) if text.isdigit() else _DEFAULT_BLOCK_S

@@ -1,0 +1,129 @@
+"""Which states of a local book become rows of ``orderbooks``: a grid in exchange time.
+
+Let slot(t) = t // interval, with t the running maximum of the updates' exchange times. A row is published
+
+1. *leading*: with the state after an update whose slot is greater than the slot of the row before (the first update
+   after a snapshot always is);
+2. *trailing*: with the state after the last update of a slot that had further updates after its leading one, once an
+   update arrives at least two slots later (a whole slot passed empty), or the book is flushed (disconnect, gap, end),
+   or nothing came for a while (``quiet``). Otherwise the next leading row, one slot later, tells of it.
+
+A row says what every update since the row before did, so Σ over rows equals Σ over updates. Rows depend on the updates
+and their exchange times only: two collectors that see the same updates publish equal rows. ``quiet`` decides when a
+trailing row is sent, not what is in it, unless an update was more than ``quiet`` late. With interval 0 every update is
+a row. A row's timestamp, receipt and id are those of the last update in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from collector.books import LocalBook
+from collector.decimals import ONE, text_of
+from collector.venue import BookUpdate
+from marketprism.events import BestQuote, OrderBook, Row
+
+Sink = Callable[[Row], None]
+
+
+class BookSampler:
+    """Turns the states of one book into ``orderbooks`` and ``best_quotes`` rows."""
+
+    __slots__ = ("_book", "_last", "_levels", "_quotes", "_sink", "_slot", "_time", "_width", "exchange", "market_type")
+
+    def __init__(
+        self, book: LocalBook, key: tuple[str, str], levels: int, interval_ms: int, quotes: bool, sink: Sink
+    ) -> None:
+        self._book = book
+        self.exchange, self.market_type = key
+        self._levels = levels
+        self._width = interval_ms
+        self._quotes = quotes
+        self._sink = sink
+        self.restart()
+
+    def restart(self) -> None:
+        """Forget the grid: the book starts from a snapshot."""
+        self._slot = -1
+        self._time = 0
+        self._last: BookUpdate | None = None
+
+    def before(self, update: BookUpdate) -> None:
+        """Call before an update is applied: an empty slot in between sends the trailing row first."""
+        if self._last is not None and self._width and update.timestamp // self._width >= self._slot + 2:
+            self.flush()
+
+    def after(self, update: BookUpdate) -> None:
+        """Call after an update was applied (and found not to cross the book)."""
+        first = self._slot < 0
+        self._time = max(self._time, update.timestamp)
+        slot = self._time // self._width if self._width else self._slot + 1
+        if self._quotes and (first or self._book.best_changed) and self._book.two_sided:
+            self._sink(self._quote(update))
+        self._last = update
+        if slot > self._slot:
+            self._slot = slot
+            self.flush()
+
+    def flush(self) -> None:
+        """Publish what is pending; nothing when no update came since the last row."""
+        if self._last is not None and self._book.two_sided:
+            self._sink(self._row(self._last))
+            self._book.reset_flow()
+            self._last = None
+
+    def quiet(self, received_before: int) -> None:
+        """Publish what is pending when its last update was received before ``received_before`` (µs)."""
+        if self._last is not None and self._last.received_at < received_before:
+            self.flush()
+
+    def discard(self) -> None:
+        """Forget what is pending: its state turned out not to be the exchange's."""
+        self._last = None
+
+    def _quote(self, update: BookUpdate) -> BestQuote:
+        (bid_key, bid_quantity), (ask_key, ask_quantity) = self._book.bids.top[0], self._book.asks.top[0]
+        return BestQuote(
+            timestamp=update.timestamp,
+            received_at=update.received_at,
+            exchange=self.exchange,
+            market_type=self.market_type,
+            symbol=update.symbol,
+            sequence=update.last_id,
+            bid_price=text_of(bid_key),
+            bid_quantity=text_of(bid_quantity),
+            ask_price=text_of(-ask_key),
+            ask_quantity=text_of(ask_quantity),
+            last_update_id=update.last_id,
+        )
+
+    def _row(self, update: BookUpdate) -> OrderBook:
+        book = self._book
+        bid_prices, bid_quantities = book.bids.levels(self._levels)
+        ask_prices, ask_quantities = book.asks.levels(self._levels)
+        return OrderBook(
+            timestamp=update.timestamp,
+            received_at=update.received_at,
+            exchange=self.exchange,
+            market_type=self.market_type,
+            symbol=update.symbol,
+            sequence=update.last_id,
+            last_update_id=update.last_id,
+            best_bid_price=text_of(bid_prices[0]),
+            best_ask_price=text_of(ask_prices[0]),
+            best_bid_quantity=text_of(bid_quantities[0]),
+            best_ask_quantity=text_of(ask_quantities[0]),
+            bids_count=len(book.bids),
+            asks_count=len(book.asks),
+            bid_prices=[price / ONE for price in bid_prices],
+            bid_quantities=[quantity / ONE for quantity in bid_quantities],
+            ask_prices=[price / ONE for price in ask_prices],
+            ask_quantities=[quantity / ONE for quantity in ask_quantities],
+            updates=book.updates,
+            ofi_l1=book.ofi[0] / ONE,
+            ofi_l5=[flow / ONE for flow in book.ofi],
+            bid_added_quantity=book.bids.added / ONE,
+            bid_cancelled_quantity=book.bids.cancelled / ONE,
+            ask_added_quantity=book.asks.added / ONE,
+            ask_cancelled_quantity=book.asks.cancelled / ONE,
+        )

@@ -1,0 +1,171 @@
+"""The collector service: settings from the environment, sessions, one publisher, a clean end.
+
+Order of the end (SIGTERM, SIGINT): sockets stop, pending book rows and frames leave, acknowledgements are awaited,
+positions are written. Only NATS staying away longer than ``_DRAIN_S`` cuts it short; the next start then repairs from
+the positions.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+from collections.abc import Awaitable, Iterable, Iterator
+from typing import Final
+
+from nats.aio.client import Client
+from nats.errors import Error as NatsError
+
+from collector.clock import Clock, make_clock
+from collector.framing import Framer
+from collector.market import BookOptions, Market
+from collector.metrics import CollectorMetrics
+from collector.positions import Positions
+from collector.publisher import Publisher
+from collector.rest import RestClient
+from collector.session import Session
+from collector.venues import make_venue
+from marketprism.metrics import serve_health
+from marketprism.settings import CollectorSettings, NatsSettings
+from marketprism.streams import ensure_streams
+
+logger = logging.getLogger(__name__)
+
+_DRAIN_S: Final = 8.0
+_SAVE_POSITIONS_S: Final = 1.0
+
+
+class CollectorService:
+    """Everything of one collector process. ``run`` until cancelled; then it ends as the module says."""
+
+    def __init__(
+        self, settings: CollectorSettings, nats_settings: NatsSettings, metrics: CollectorMetrics | None = None
+    ) -> None:
+        self.settings = settings
+        self.metrics = metrics or CollectorMetrics()
+        self.positions = Positions()
+        self.sessions: list[Session] = []
+        self._nats = nats_settings
+        self._clock: Clock = make_clock(settings.clock)
+        self._loaded = asyncio.Event()
+        self.publisher = Publisher(
+            nats_settings,
+            self.metrics,
+            prepare=self._prepare,
+            stored=self.positions.stored,
+            window=settings.publish_window,
+            ack_timeout_s=settings.publish_ack_timeout_s,
+            max_pending_bytes=settings.publish_max_pending_mb << 20,
+        )
+        self.framer = Framer(
+            self.publisher.offer,
+            max_rows=settings.frame_max_rows,
+            max_bytes=settings.frame_max_bytes,
+            partitions=nats_settings.partitions,
+        )
+        self.metrics.watch(self._gauges)
+
+    def ready(self) -> dict[str, object]:
+        """For /ready: NATS and every venue's connections."""
+        venues = {".".join(session.key): session.ready for session in self.sessions}
+        connected = self.publisher.connected.is_set()
+        return {
+            "ready": connected and bool(venues) and all(venues.values()),
+            "nats": connected,
+            "venues": venues,
+            "pending_frames": self.publisher.pending_frames,
+        }
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        async with RestClient(self._clock, self.metrics) as client:
+            self.sessions = [self._session(name, client) for name in self.settings.venues]
+            publishing = [
+                asyncio.create_task(self.publisher.run()),
+                asyncio.create_task(self._flush_frames()),
+                asyncio.create_task(self._save_positions()),
+            ]
+            try:
+                await self._loaded.wait()  # where to go on from is in JetStream
+                async with asyncio.TaskGroup() as group:
+                    for session in self.sessions:
+                        group.create_task(session.run())
+            finally:
+                await asyncio.shield(self._finish(publishing))
+
+    def _session(self, name: str, client: RestClient) -> Session:
+        settings = self.settings
+        venue = make_venue(name, settings, client)
+        options = BookOptions(settings.depth_levels, settings.depth_interval_ms, settings.best_quotes)
+        market = Market(venue, options, self.metrics, self.framer.add, self.positions.get)
+        return Session(venue, market, settings, self._clock, self.metrics, self.positions, self._room)
+
+    def _room(self) -> Awaitable[None] | None:
+        return self.publisher.room() if self.publisher.full else None
+
+    async def _prepare(self, client: Client) -> None:
+        await ensure_streams(client.jetstream(timeout=5), self._nats)
+        if not self._loaded.is_set():
+            await self.positions.load(client)
+            self._loaded.set()
+
+    async def _flush_frames(self) -> None:
+        while True:
+            await asyncio.sleep(self.settings.frame_max_ms / 1000)
+            self.framer.flush()
+
+    async def _save_positions(self) -> None:
+        while True:
+            await asyncio.sleep(_SAVE_POSITIONS_S)
+            if self.publisher.client is not None:
+                await self.positions.save(self.publisher.client)
+
+    async def _finish(self, publishing: Iterable[asyncio.Task[None]]) -> None:
+        for session in self.sessions:
+            session.market.close()
+        self.framer.flush()
+        try:
+            async with asyncio.timeout(_DRAIN_S):
+                await self.publisher.drained()
+                if self.publisher.client is not None:
+                    await self.positions.save(self.publisher.client)
+                logger.info("everything received is in JetStream")
+        except (TimeoutError, NatsError):
+            logger.error(
+                "%d frames are not in JetStream: NATS did not answer within %.0f s; trades are fetched again at the "
+                "next start",
+                self.publisher.pending_frames,
+                _DRAIN_S,
+            )
+        for task in publishing:
+            task.cancel()
+        await asyncio.gather(*publishing, return_exceptions=True)
+
+    def _gauges(self) -> Iterator[tuple[str, str, float]]:
+        yield "queue_frames", "frames queued or in flight", self.publisher.pending_frames
+        yield "queue_bytes", "bytes of frames queued or in flight", self.publisher.pending_bytes
+        held = sum(item.held for session in self.sessions for item in session.market.sequences.values())
+        yield "held_trades", "trades held back behind a hole", held
+        up = sum(connection.up for session in self.sessions for connection in session.connections)
+        yield "connections_up", "WebSocket connections that are up", up
+
+
+async def run() -> None:
+    """The entry point: until SIGTERM or SIGINT. Raises SettingsError, PortInUse."""
+    service = CollectorService(CollectorSettings(), NatsSettings())
+    health = await serve_health(
+        service.settings.metrics_port,
+        ready=service.ready,
+        what="collector",
+        setting="MARKETPRISM_COLLECTOR_METRICS_PORT",
+    )
+    work = asyncio.create_task(service.run())
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, work.cancel)
+    try:
+        with contextlib.suppress(asyncio.CancelledError):
+            await work
+    finally:
+        await health.close()

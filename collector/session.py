@@ -1,0 +1,230 @@
+"""One venue at work: its instruments, connections, polls, and the network's part in books and continuity."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Final
+
+from collector.clock import Clock
+from collector.complaints import Complaints
+from collector.connection import Connection
+from collector.continuity import Hole
+from collector.instruments import Listing, select
+from collector.market import Market, TradeKey
+from collector.metrics import CollectorMetrics
+from collector.polling import run_poll
+from collector.positions import Positions
+from collector.rest import RestError
+from collector.venue import Parsed, Venue
+from marketprism.events import Instrument
+from marketprism.settings import CollectorSettings
+
+logger = logging.getLogger(__name__)
+
+_TICK_S: Final = 0.02
+_QUIET_MS: Final = 500
+_ATTEMPTS: Final = 5
+
+Tap = Callable[[tuple[str, str], int, bytes], None]
+"""Sees every raw message: (venue, received_at, payload). The seam of the recorder."""
+
+
+class Session:
+    """Runs a ``Venue``. ``room`` is the publisher's back-pressure."""
+
+    def __init__(
+        self,
+        venue: Venue,
+        market: Market,
+        settings: CollectorSettings,
+        clock: Clock,
+        metrics: CollectorMetrics,
+        positions: Positions,
+        room: Callable[[], Awaitable[None] | None],
+        tap: Tap | None = None,
+    ) -> None:
+        self.venue = venue
+        self.market = market
+        self.key = (venue.exchange, venue.market_type)
+        self.connections: list[Connection] = []
+        self._settings = settings
+        self._clock = clock
+        self._metrics = metrics
+        self._positions = positions
+        self._room = room
+        self._tap = tap
+        self._complaints = Complaints()
+        self._listing = Listing()
+        self._symbols: list[str] = []
+        self._busy: dict[tuple[str, ...], asyncio.Task[None]] = {}
+        self._seen_holes: dict[TradeKey, tuple[int, float]] = {}
+        self._group: asyncio.TaskGroup | None = None
+
+    @property
+    def ready(self) -> bool:
+        """Instruments are known and every connection is up."""
+        return bool(self.connections) and all(connection.up for connection in self.connections)
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        instruments = await self._first_instruments()
+        async with asyncio.TaskGroup() as self._group:
+            self._listed(instruments)
+            self._group.create_task(self._housekeeping())
+            self._group.create_task(self._watch_listings())
+            for poll in self.venue.polls():
+                self._group.create_task(
+                    run_poll(poll, self.market, self._positions, lambda: self._symbols, self._complaints)
+                )
+
+    def receive(self, raw: bytes) -> Parsed | None:
+        """A raw WebSocket frame."""
+        try:
+            received_at, payload = self._clock.frame(raw)
+        except ValueError as error:
+            self.market.complain("stamp", str(error), raw)
+            return None
+        if self._tap is not None:
+            self._tap(self.key, received_at, payload)
+        return self.market.receive(payload, received_at)
+
+    async def _first_instruments(self) -> list[Instrument]:
+        delay = 0.5
+        while True:
+            try:
+                return await self.venue.fetch_instruments()
+            except RestError as error:
+                self._complaints.say("instruments", f"{'.'.join(self.key)} waits for its symbol list: {error}")
+            await asyncio.sleep(delay)
+            delay = min(delay * 2, 30.0)
+
+    def _listed(self, instruments: list[Instrument]) -> None:
+        """Publish what is news, follow what matches, open connections for symbols that are new."""
+        assert self._group is not None
+        for row in self._listing.news(instruments):
+            self.market.publish(row)
+        chosen, unknown = select(self._settings.symbols, instruments)
+        for name in unknown:
+            self.market.complain(
+                "unknown_symbol", f"{name!r} is not traded here; check MARKETPRISM_COLLECTOR_SYMBOLS", b""
+            )
+        self.venue.track(chosen)
+        added = [item.symbol for item in chosen if item.symbol not in self._symbols]
+        self._symbols += added
+        if not added:
+            return
+        for plan in self.venue.plan(added):
+            connection = Connection(
+                self.key,
+                plan,
+                self.venue.dialect,
+                receive=self.receive,
+                lost=self.market.lost,
+                room=self._room,
+                metrics=self._metrics,
+                complaints=self._complaints,
+            )
+            self.connections.append(connection)
+            self._group.create_task(connection.run())
+
+    async def _watch_listings(self) -> None:
+        while True:
+            await asyncio.sleep(self._settings.instruments_interval_s)
+            try:
+                self._listed(await self.venue.fetch_instruments())
+            except RestError as error:
+                self._complaints.say("instruments", f"{'.'.join(self.key)} keeps its old symbol list: {error}")
+
+    async def _housekeeping(self) -> None:
+        """Start whatever the market waits for. Nothing here waits itself: a slow symbol delays no other."""
+        while True:
+            await asyncio.sleep(_TICK_S)
+            self._mend_trades()
+            for symbol in self.market.wants_books():
+                self._start(("book", symbol), self._sync_book(symbol))
+            if not self._clock.stamped:
+                # a replay's pace says nothing about the market's: there trailing rows come with the next update
+                quiet_ms = 2 * self._settings.depth_interval_ms + _QUIET_MS
+                self.market.quiet(self._clock.now() - quiet_ms * 1000)
+
+    def _mend_trades(self) -> None:
+        now = time.monotonic()
+        holes = self.market.holes()
+        self._seen_holes = {key: seen for key, seen in self._seen_holes.items() if key in dict(holes)}
+        for key, hole in holes:
+            first, since = self._seen_holes.get(key, (-1, 0.0))
+            if first != hole.first:
+                self._seen_holes[key] = (hole.first, now)
+                continue
+            if not self.venue.can_repair(key[1]):
+                if now - since >= self._settings.repair_timeout_s:
+                    self.market.give_up(key, hole.last)
+            elif now - since >= self._settings.repair_grace_ms / 1000:
+                self._start(("trades", *key), self._repair(key, hole))
+
+    def _start(self, name: tuple[str, ...], work: Coroutine[Any, Any, None]) -> None:
+        """Run ``work`` unless the same is under way."""
+        running = self._busy.get(name)
+        if self._group is None or (running is not None and not running.done()):
+            work.close()
+            return
+        self._busy[name] = self._group.create_task(work)
+
+    async def _sync_book(self, symbol: str) -> None:
+        if self.venue.book_resubscribes:
+            streams = [
+                (connection, stream)
+                for connection in self.connections
+                for stream in connection.plan.streams
+                if stream.channel == "orderbooks" and stream.symbol == symbol
+            ]
+            for connection, stream in streams:
+                connection.resubscribe([stream])
+            await asyncio.sleep(5.0)  # for the snapshot to come before it is asked for again
+            return
+        delay = 0.25
+        while symbol in self.market.wants_books():
+            try:
+                if self.market.snapshot(await self.venue.fetch_book(symbol)):
+                    return
+            except RestError as error:
+                self._complaints.say("snapshot", f"book of {symbol} ({'.'.join(self.key)}) waits: {error}")
+            await asyncio.sleep(delay)
+            delay = min(delay * 2, 10.0)
+
+    async def _repair(self, key: TradeKey, hole: Hole) -> None:
+        """Fill a hole from REST; what cannot be filled becomes a ``gaps`` row."""
+        market, limit = self.market, self._settings.repair_max_trades
+        sequence = market.sequences[key]
+        after, from_time = sequence.first_held(), sequence.last_time
+        whole = True
+        if hole.last - hole.first >= limit:
+            whole = False
+            market.give_up(key, hole.last - limit)
+        attempts = 0
+        while sequence.last is not None and sequence.last < hole.last:
+            first = sequence.last + 1
+            try:
+                page = await self.venue.fetch_trades(*key, first, hole.last)
+            except RestError as error:
+                attempts = _ATTEMPTS if error.permanent else attempts + 1
+                self._complaints.say("repair", f"missing trades of {key[0]} ({'.'.join(self.key)}): {error}")
+            else:
+                for trade in page.trades:
+                    market.trade(trade)
+                if sequence.last < min(page.covered, hole.last):
+                    whole = False
+                    market.give_up(key, min(page.covered, hole.last))
+                attempts = 0 if sequence.last >= first else attempts + 1
+                if not attempts:
+                    continue
+            if attempts >= _ATTEMPTS:
+                whole = False
+                market.give_up(key, hole.last)
+                return
+            await asyncio.sleep(0.2 * 2**attempts)
+        if whole and after is not None:
+            market.repaired(key, hole, after, from_time)

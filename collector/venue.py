@@ -1,0 +1,160 @@
+"""The seam between a venue and everything else. Adding a venue = one folder under ``venues/`` + one registry line.
+
+A venue turns wire text into rows of ``marketprism.events`` and ``BookUpdate``s (pure, ``parse``), says which streams
+to open where (``plan``), by which rule its books chain (``book_rule``), and how to ask its REST interface for what is
+missing. Sockets, back-off, watchdogs, rate limits, local books, continuity, frames and publishing are not its business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Protocol
+
+import msgspec
+
+from marketprism.events import Instrument, Row, Trade
+
+
+class BookUpdate(msgspec.Struct, gc=False):
+    """One diff of a book, or (``snapshot``) all of it. Ids are the venue's; ``previous_id`` is 0 where it has none.
+
+    ``timestamp``: exchange time in ms; ``received_at`` in µs; levels are (price, quantity) as text, 0 deletes.
+    """
+
+    symbol: str
+    first_id: int
+    last_id: int
+    previous_id: int
+    timestamp: int
+    received_at: int
+    bids: list[tuple[str, str]]
+    asks: list[tuple[str, str]]
+    snapshot: bool = False
+
+
+class Control(msgspec.Struct, gc=False):
+    """What the protocol says, rather than the market. ``reply`` is sent back; ``restart`` asks for a new connection;
+    ``refused`` is the exchange's reason for refusing a request."""
+
+    reply: str = ""
+    restart: str = ""
+    refused: str = ""
+
+
+class Parsed(msgspec.Struct, gc=False):
+    """One message: the stream it came on ('' for control messages) and what it holds."""
+
+    stream: str
+    items: Sequence[Row | BookUpdate | Control]
+
+
+class MessageError(ValueError):
+    """A message that cannot be used. ``reason`` is a bounded label for the metric; the text says what to do."""
+
+    def __init__(self, reason: str, text: str) -> None:
+        super().__init__(text)
+        self.reason = reason
+
+
+class Verdict(Enum):
+    """What a book rule says about an update."""
+
+    APPLY = "apply"
+    SKIP = "skip"
+    GAP = "gap"
+
+
+BookRule = Callable[[int, BookUpdate, bool], Verdict]
+"""(id of the last update in the book, update, whether the book has only its snapshot so far) → verdict."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """One subscription. ``expect_s``: seconds within which data must arrive; None where silence is normal."""
+
+    name: str
+    channel: str
+    symbol: str = ""
+    expect_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionPlan:
+    """One socket: where, what is subscribed on it, and where else the venue documents the same streams."""
+
+    name: str
+    urls: tuple[str, ...]
+    streams: tuple[Stream, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """How one venue's socket is spoken to.
+
+    ``subscribe``/``unsubscribe`` make the messages for a list of streams, already in the venue's batches;
+    ``send_interval_s`` keeps them under its message rate; ``keepalive`` is (seconds, text) where the venue wants text
+    instead of WebSocket pings.
+    """
+
+    subscribe: Callable[[Sequence[str]], list[str]]
+    unsubscribe: Callable[[Sequence[str]], list[str]]
+    send_interval_s: float = 0.25
+    keepalive: tuple[float, str] | None = None
+    max_age_s: float = 23.5 * 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Poll:
+    """A REST question asked again and again. ``fetch`` gets the symbol ('' when not ``per_symbol``) and the newest
+    timestamp already published for it (0 = none), and returns rows in time order."""
+
+    name: str
+    data_type: str
+    interval_s: float
+    fetch: Callable[[str, int], Awaitable[Sequence[Row]]]
+    per_symbol: bool = True
+
+
+@dataclass(slots=True)
+class RepairPage:
+    """Trades from REST, in order. ``covered``: the venue has no others up to this sequence (0 = it did not say)."""
+
+    trades: list[Trade] = field(default_factory=list)
+    covered: int = 0
+
+
+class Venue(Protocol):
+    """One (exchange, market type)."""
+
+    exchange: str
+    market_type: str
+    dialect: Dialect
+    book_rule: BookRule
+    book_resubscribes: bool
+    """True: a fresh snapshot comes by subscribing again; False: ``fetch_book`` asks REST for it."""
+
+    async def fetch_instruments(self) -> list[Instrument]:
+        """Every listed instrument, as rows. Raises RestError."""
+
+    def track(self, instruments: Sequence[Instrument]) -> None:
+        """The instruments to collect, with their present tick sizes; ``parse`` knows no others."""
+
+    def plan(self, symbols: Sequence[str]) -> list[ConnectionPlan]:
+        """Connections and streams for these symbols."""
+
+    def parse(self, payload: bytes, received_at: int) -> Parsed:
+        """Pure. Raises MessageError for what cannot be used; unknown keys are ignored."""
+
+    async def fetch_book(self, symbol: str) -> BookUpdate:
+        """A snapshot from REST (``last_id`` = its id; ``timestamp`` 0 where the venue gives none). Raises RestError."""
+
+    def can_repair(self, trade_kind: str) -> bool:
+        """Whether REST can fill a hole of this id space without a key."""
+
+    async def fetch_trades(self, symbol: str, trade_kind: str, first: int, last: int) -> RepairPage:
+        """One page of the trades with first ≤ sequence ≤ last, from ``first`` on. Raises RestError."""
+
+    def polls(self) -> Sequence[Poll]:
+        """What is only to be had by asking."""

@@ -1,0 +1,58 @@
+"""First data per stream: an exchange acknowledges subscriptions that then stay dead, so only data proves a stream."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from collector.venue import Stream
+
+_SLOWEST_S = 3600.0
+
+
+@dataclass(slots=True)
+class _Watch:
+    stream: Stream
+    patience_s: float
+    due: float
+
+
+@dataclass(slots=True)
+class Silence:
+    """What is overdue. ``dead``: whole channels of which no stream of this connection has ever had data."""
+
+    streams: list[Stream]
+    dead: set[str]
+
+
+class FirstData:
+    """Watches one connection. Times are monotonic seconds, passed in."""
+
+    def __init__(self, streams: Iterable[Stream], now: float) -> None:
+        self._waiting = {
+            stream.name: _Watch(stream, stream.expect_s, now + stream.expect_s)
+            for stream in streams
+            if stream.expect_s is not None
+        }
+        self._alive: set[str] = set()
+        self._asked_again: set[str] = set()
+
+    @property
+    def waiting(self) -> bool:
+        """Some stream has had no data yet."""
+        return bool(self._waiting)
+
+    def seen(self, name: str) -> None:
+        """Data came on a stream."""
+        if self._waiting and (watch := self._waiting.pop(name, None)) is not None:
+            self._alive.add(watch.stream.channel)
+
+    def overdue(self, now: float) -> Silence:
+        """Streams to subscribe again (each time with twice the patience), and channels that are dead even so."""
+        late = [watch for watch in self._waiting.values() if watch.due <= now]
+        dead = {watch.stream.channel for watch in late if watch.stream.name in self._asked_again} - self._alive
+        for watch in late:
+            self._asked_again.add(watch.stream.name)
+            watch.patience_s = min(watch.patience_s * 2, _SLOWEST_S)
+            watch.due = now + watch.patience_s
+        return Silence([watch.stream for watch in late], dead)
