@@ -1,0 +1,123 @@
+"""Frames → what is inserted: decode, validate, drop what is stored already, assign buckets, encode. No I/O.
+
+Two halves, because a new symbol-day needs its plan from ClickHouse in between. Given the same state and frames the
+result is the same to the byte: that is what a replay after a crash rests on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+import polars as pl
+
+from storage_service.buckets.book import DAY_MS, BucketBook, DayRequest, Symbol
+from storage_service.buckets.fold import Closed
+from storage_service.decode import decode
+from storage_service.duplicates import Judge, Judgement
+from storage_service.frames import DeadLetter, Frame
+from storage_service.groups import SYMBOL
+from storage_service.schema import ipc_stream, stored, to_record_batch
+from storage_service.validate import validate
+
+MAX_DAYS: Final = 90
+"""Partitions of one insert: the engine refuses a block over more than 100."""
+
+
+class TooManyDays(Exception):
+    """The batch must be cut at a frame before anything is recorded about it."""
+
+
+@dataclass(slots=True)
+class Accepted:
+    """Rows that are new, which of them closed a hole, and the symbol-days that need a plan before ``finish``."""
+
+    rows: pl.DataFrame
+    late: np.ndarray
+    dead: list[DeadLetter]
+    duplicates: int
+    missing_days: list[DayRequest] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Prepared:
+    """``body``: Arrow IPC stream of exactly one record batch, empty when no row is left."""
+
+    body: bytes
+    names: list[str]
+    rows: int
+    dead: list[DeadLetter]
+    duplicates: int
+    late: int
+    rebuild: list[tuple[str, str, str, int]]
+    closed: list[tuple[Symbol, int, Closed]]
+    newest_ms: dict[tuple[str, str], int]
+
+
+def clean(data_type: str, frames: Sequence[Frame]) -> tuple[pl.DataFrame, list[DeadLetter]]:
+    """Decode and validate; touches no state. Raises TooManyDays when the frames must be cut.
+
+    One frame over too many days cannot be cut: its rows become dead letters.
+    """
+    rows, dead = validate(data_type, decode(data_type, frames), frames)
+    if rows.height and (rows["timestamp"] // DAY_MS).n_unique() > MAX_DAYS:
+        if len(frames) > 1:
+            raise TooManyDays
+        dead = [*dead, _whole(frames[0], f"one frame holds more than {MAX_DAYS} days")]
+        rows = rows.clear()
+    return rows, dead
+
+
+def _whole(frame: Frame, error: str) -> DeadLetter:
+    return DeadLetter(
+        stream_seq=frame.seq,
+        row_number=0,
+        subject=frame.subject,
+        payload=frame.payload.removesuffix(b"\n"),
+        error=error,
+        stored_us=frame.stored_us,
+    )
+
+
+def accept(rows: pl.DataFrame, dead: list[DeadLetter], judge: Judge, book: BucketBook | None) -> Accepted:
+    """Drop what is stored already; from here on ``judge`` knows these rows."""
+    judgement: Judgement = judge.judge(rows)
+    late = judgement.late
+    if judgement.duplicates:
+        rows, late = rows.filter(pl.Series(judgement.keep)), late[judgement.keep]
+    missing = book.missing_days(rows) if book is not None else []
+    return Accepted(rows, late, dead, judgement.duplicates, missing)
+
+
+def finish(data_type: str, accepted: Accepted, book: BucketBook | None) -> Prepared:
+    """Assign buckets (trades) and encode. ``book`` holds a plan for every day of the rows by now."""
+    rows, late = accepted.rows, accepted.late
+    closed: list[tuple[Symbol, int, Closed]] = []
+    if book is not None:
+        buckets = book.assign(rows, late)
+        closed, late = buckets.closed, buckets.late
+        rows = rows.with_columns(
+            pl.Series("bucket_id", buckets.bucket_id),
+            pl.Series("bucket_cut", buckets.cut, dtype=pl.String),
+            pl.Series("bucket_t_max_ms", buckets.t_max_ms),
+            pl.Series("late", late),
+        )
+    body = ipc_stream(to_record_batch(data_type, rows)) if rows.height else b""
+    rebuild = []
+    if late.any():
+        days = rows.filter(pl.Series(late)).select(*SYMBOL, pl.col("timestamp") // DAY_MS).unique(maintain_order=True)
+        rebuild = days.rows()
+    newest = rows.group_by("exchange", "market_type").agg(pl.col("timestamp").max()) if book is not None else None
+    return Prepared(
+        body=body,
+        names=[column.name for column in stored(data_type)],
+        rows=rows.height,
+        dead=accepted.dead,
+        duplicates=accepted.duplicates,
+        late=int(late.sum()),
+        rebuild=rebuild,
+        closed=closed,
+        newest_ms={(row[0], row[1]): row[2] for row in newest.iter_rows()} if newest is not None else {},
+    )

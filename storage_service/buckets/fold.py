@@ -1,0 +1,287 @@
+"""The exact fold of one (symbol, day): trades in sequence order → bucket ordinals, whatever the cut into batches.
+
+Quantities are integers at scale 12. Sums run on int64 as long as they provably stay below 2^62; else the slice is
+expressed in a coarser exact unit (a power of ten dividing every quantity), else it is cut in halves, and at the bottom
+Python integers do it. Comparisons are exact in every path, so the path taken never shows in the result.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from storage_service.buckets.plan import MAX_ORDINAL, Thresholds
+
+Int64s = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+
+_BOUND: Final = float(2**62) * (1 - 2**-40)  # float64 sums err by far less than one part in 2^40
+_LOOP_BELOW: Final = 48  # trades; shorter slices are faster in a plain loop than in numpy calls
+
+
+@dataclass(slots=True)
+class DayState:
+    """Where the fold of a (symbol, day) stands. ``ordinal`` 0 = no trade yet; ``is_open``: the bucket takes more.
+
+    ``volume`` at scale 12; ``first_ms``/``max_ms``: time of the open bucket's first trade and its running maximum.
+    """
+
+    ordinal: int = 0
+    is_open: bool = False
+    volume: int = 0
+    trades: int = 0
+    updates: int = 0
+    first_ms: int = 0
+    max_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """A bucket that closed: trigger is ``volume``, ``count``, ``event`` or ``time``."""
+
+    ordinal: int
+    trades: int
+    duration_ms: int
+    trigger: str
+
+
+@dataclass(slots=True)
+class Assigned:
+    """Per trade its bucket ordinal and whether it closes it; the buckets that closed on the way."""
+
+    ordinals: Int64s
+    closing: Bools
+    closed: list[Closed] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Quantities:
+    """Decimal(38, 12) quantities as the two 64-bit words of each (no copy of the Arrow buffer). All ≥ 0."""
+
+    words: npt.NDArray[np.int64]  # shape (n, 2): low, high
+
+    @classmethod
+    def of(cls, column: pa.Array) -> Quantities:
+        """From a ``decimal128(38, 12)`` array without nulls."""
+        buffer = column.buffers()[1]
+        words = np.frombuffer(buffer, dtype=np.int64).reshape(-1, 2)
+        return cls(words[column.offset : column.offset + len(column)])
+
+    @classmethod
+    def of_integers(cls, values: list[int]) -> Quantities:
+        """From Python integers at scale 12."""
+        raw = b"".join(value.to_bytes(16, "little", signed=True) for value in values)
+        return cls(np.frombuffer(raw, dtype=np.int64).reshape(-1, 2))
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+    def take(self, rows: npt.NDArray[np.intp] | slice | Bools) -> Quantities:
+        """The quantities of some rows."""
+        return Quantities(self.words[rows])
+
+    def integers(self) -> list[int]:
+        """As Python integers at scale 12."""
+        low, high = self.words[:, 0].view(np.uint64).tolist(), self.words[:, 1].tolist()
+        return [(h << 64) | lo for lo, h in zip(low, high, strict=True)]
+
+    def cumulative(self) -> tuple[Int64s, int] | None:
+        """Running sums as int64 in units of 10^k · 1e-12, and 10^k; None when no exact int64 form is known."""
+        low, high = self.words[:, 0], self.words[:, 1]
+        total = float(np.sum(low.view(np.uint64), dtype=np.float64)) + float(np.sum(high, dtype=np.float64)) * 2.0**64
+        if total < _BOUND:
+            return np.cumsum(low), 1
+        exponent = 1
+        while total / 10**exponent >= _BOUND:
+            exponent += 1
+        coarse = self._in_units(exponent)
+        return None if coarse is None else (np.cumsum(coarse), 10**exponent)
+
+    def _in_units(self, exponent: int) -> Int64s | None:
+        if exponent > 12:
+            return None
+        contiguous = np.ascontiguousarray(self.words)
+        column = pa.Array.from_buffers(pa.decimal128(38, 12), len(self), [None, pa.py_buffer(contiguous)])
+        try:
+            scaled = column.cast(pa.decimal128(38, 12 - exponent))  # refuses to drop digits
+        except pa.ArrowInvalid:
+            return None
+        return np.frombuffer(scaled.buffers()[1], dtype=np.int64).reshape(-1, 2)[:, 0]
+
+
+def advance(
+    state: DayState, thresholds: Thresholds, ts_ms: Int64s, quantities: Quantities, updates: Int64s | None = None
+) -> Assigned:
+    """Fold the next trades of a (symbol, day) into ``state`` (changed in place).
+
+    ``ts_ms``: exchange time of each trade; ``updates``: book updates since the trade before (event mode only).
+    """
+    total = len(ts_ms)
+    if total < _LOOP_BELOW:
+        return _advance_loop(state, thresholds, ts_ms, quantities, updates)
+    cumulative = quantities.cumulative() if thresholds.volume else (ts_ms, 1)
+    if cumulative is None:  # too large for int64 in any unit: smaller slices have smaller sums
+        half = total // 2
+        head, tail = slice(0, half), slice(half, total)
+        first = advance(state, thresholds, ts_ms[head], quantities.take(head), _part(updates, head))
+        second = advance(state, thresholds, ts_ms[tail], quantities.take(tail), _part(updates, tail))
+        return Assigned(
+            np.concatenate([first.ordinals, second.ordinals]),
+            np.concatenate([first.closing, second.closing]),
+            first.closed + second.closed,
+        )
+    return _Vectorised(state, thresholds, ts_ms, cumulative, updates).run()
+
+
+def _part(updates: Int64s | None, rows: slice) -> Int64s | None:
+    return None if updates is None else updates[rows]
+
+
+def _reached(state: DayState, limit: Thresholds) -> bool:
+    return (
+        limit.active
+        and state.ordinal < MAX_ORDINAL
+        and state.volume >= limit.volume
+        and state.trades >= limit.trades
+        and state.updates >= limit.updates
+        and state.max_ms - state.first_ms >= limit.elapsed_ms
+    )
+
+
+def _advance_loop(
+    state: DayState, limit: Thresholds, ts_ms: Int64s, quantities: Quantities, updates: Int64s | None
+) -> Assigned:
+    ordinals, closing, closed = [], [], []
+    increments = updates.tolist() if updates is not None else [0] * len(ts_ms)
+    for ts, quantity, update in zip(ts_ms.tolist(), quantities.integers(), increments, strict=True):
+        if state.is_open and ts - state.first_ms >= limit.t_max_ms and state.ordinal < MAX_ORDINAL:
+            closed.append(_close(state, "time"))
+        if not state.is_open:
+            _open(state, ts)
+        state.volume += quantity if limit.volume else 0
+        state.trades += 1
+        state.updates += update if limit.updates else 0
+        state.max_ms = max(state.max_ms, ts)
+        ordinals.append(state.ordinal)
+        closing.append(_reached(state, limit))
+        if closing[-1]:
+            closed.append(_close(state, limit.cut))
+    return Assigned(np.array(ordinals, dtype=np.int64), np.array(closing, dtype=np.bool_), closed)
+
+
+def _open(state: DayState, ts: int) -> None:
+    state.ordinal += 1
+    state.is_open = True
+    state.volume = state.trades = state.updates = 0
+    state.first_ms = state.max_ms = ts
+
+
+def _close(state: DayState, trigger: str) -> Closed:
+    state.is_open = False
+    return Closed(state.ordinal, state.trades, state.max_ms - state.first_ms, trigger)
+
+
+def _search(cumulative: Int64s, target: int) -> int:
+    """First index whose running sum reaches ``target``, which may be beyond int64."""
+    return int(cumulative.searchsorted(target)) if target <= int(cumulative[-1]) else len(cumulative)
+
+
+class _Vectorised:
+    """One pass over a slice: per bucket a few binary searches on running sums and the running maximum of time."""
+
+    def __init__(
+        self,
+        state: DayState,
+        limit: Thresholds,
+        ts_ms: Int64s,
+        cumulative: tuple[Int64s, int],
+        updates: Int64s | None,
+    ) -> None:
+        self.state, self.limit, self.ts = state, limit, ts_ms
+        self.cumulative, self.unit = cumulative
+        self.running = np.maximum.accumulate(ts_ms)
+        self.cumulative_updates = np.cumsum(updates) if updates is not None and limit.updates else None
+        self.total = len(ts_ms)
+
+    def run(self) -> Assigned:
+        state, total = self.state, self.total
+        closing = np.zeros(total, dtype=np.bool_)
+        closed: list[Closed] = []
+        numbers: list[int] = []
+        lengths: list[int] = []
+        position = 0
+        while position < total:
+            if not state.is_open:
+                _open(state, int(self.ts[position]))
+            last = self._closing_index(position)
+            overdue = self._first_at_or_after(position, state.first_ms + self.limit.t_max_ms)
+            if state.ordinal >= MAX_ORDINAL:
+                last = overdue = total
+            end = min(last + 1, overdue, total)
+            self._absorb(position, end)
+            numbers.append(state.ordinal)
+            lengths.append(end - position)
+            if overdue <= last and overdue < total:
+                closed.append(_close(state, "time"))
+            elif last < total:
+                closing[last] = True
+                closed.append(_close(state, self.limit.cut))
+            position = end
+        return Assigned(np.repeat(np.array(numbers, dtype=np.int64), lengths), closing, closed)
+
+    def _closing_index(self, position: int) -> int:
+        """Index of the trade that closes the bucket; ``total`` = none in this slice."""
+        limit, state = self.limit, self.state
+        if not limit.active:
+            return self.total
+        index = position
+        if limit.volume:
+            before = int(self.cumulative[position - 1]) if position else 0
+            target = before - (state.volume - limit.volume) // self.unit  # rounded up: exact for whole units
+            index = max(index, _search(self.cumulative, target))
+        if limit.trades:
+            index = max(index, position + limit.trades - state.trades - 1)
+        if limit.elapsed_ms and state.max_ms - state.first_ms < limit.elapsed_ms:
+            index = max(index, self._first_at_or_after(position, state.first_ms + limit.elapsed_ms))
+        if limit.updates:
+            index = max(index, self._updates_index(position))
+        return min(index, self.total)
+
+    def _updates_index(self, position: int) -> int:
+        missing = self.limit.updates - self.state.updates
+        if missing <= 0:
+            return position
+        if self.cumulative_updates is None:
+            return self.total
+        before = int(self.cumulative_updates[position - 1]) if position else 0
+        return _search(self.cumulative_updates, before + missing)
+
+    def _first_at_or_after(self, position: int, ms: int) -> int:
+        """First index ≥ position whose own time is ≥ ``ms``: on the running maximum unless time went back before."""
+        if position == 0 or self.running[position - 1] < ms:
+            return int(self.running.searchsorted(ms))
+        window = _LOOP_BELOW
+        while position < self.total:
+            hits = np.flatnonzero(self.ts[position : position + window] >= ms)
+            if len(hits):
+                return position + int(hits[0])
+            position += window
+            window *= 2
+        return self.total
+
+    def _absorb(self, position: int, end: int) -> None:
+        state = self.state
+        if end == position:
+            return
+        state.trades += end - position
+        state.max_ms = max(state.max_ms, int(self.ts[position:end].max()))
+        if self.limit.volume:
+            before = int(self.cumulative[position - 1]) if position else 0
+            state.volume += (int(self.cumulative[end - 1]) - before) * self.unit
+        if self.cumulative_updates is not None:
+            before = int(self.cumulative_updates[position - 1]) if position else 0
+            state.updates += int(self.cumulative_updates[end - 1]) - before

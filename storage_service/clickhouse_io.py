@@ -1,0 +1,122 @@
+"""Inserts and reads of the storage service: one block an insert, and what kind of failure an answer is.
+
+A retry of the same body under the same token stores nothing twice, in the table and in all its views, because every
+setting here keeps the body one block (tests/integration/test_storage_blocks.py).
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+import pyarrow as pa
+from clickhouse_connect.driver.exceptions import ClickHouseError
+
+from marketprism.clickhouse import connect_async
+from marketprism.errors import ClickHouseUnreachable
+from marketprism.settings import ClickHouseSettings
+from storage_service.metrics import INSERT_SECONDS
+from storage_service.schema import ipc_stream
+
+_LARGE: Final = 2**31
+ONE_BLOCK: Final[dict[str, int]] = {
+    "async_insert": 0,
+    "insert_deduplicate": 1,
+    "deduplicate_blocks_in_dependent_materialized_views": 1,
+    "max_insert_block_size": 1_048_576,
+    "min_insert_block_size_rows": 1_048_576,
+    "min_insert_block_size_bytes": _LARGE,
+    "min_insert_block_size_rows_for_materialized_views": 1_048_576,
+    "min_insert_block_size_bytes_for_materialized_views": _LARGE,
+    "max_block_size": 1_048_576,
+    "max_insert_threads": 1,
+    "input_format_parallel_parsing": 0,
+    "parallel_view_processing": 1,
+    "materialized_views_ignore_errors": 0,
+}
+
+_RETRYABLE: Final = frozenset(
+    {159, 160, 164, 202, 203, 209, 210, 225, 236, 241, 242, 243, 252, 285, 290, 319, 394, 425, 473, 516, 999}
+    | {60, 81, 193, 194}  # no table or database yet: migrations run; wrong password: the operator's turn
+)
+_CODE: Final = re.compile(r"(?:code:?\s*|Code:\s*)(\d+)", re.IGNORECASE)
+_VIEW: Final = re.compile(r"while pushing to view", re.IGNORECASE)
+
+
+class InsertRefused(Exception):
+    """ClickHouse will not take this batch, however often it is sent: ``code``, and whether a view threw."""
+
+    def __init__(self, text: str, code: int, in_view: bool) -> None:
+        super().__init__(text)
+        self.code = code
+        self.in_view = in_view
+
+
+class ClickHouseAway(Exception):
+    """No answer, or one that says later: the same bytes are sent again."""
+
+
+def classified(error: Exception) -> InsertRefused | ClickHouseAway:
+    """What to do about a failed statement."""
+    text = " ".join(str(error).split())
+    match = _CODE.search(text)
+    code = int(match[1]) if match else 0
+    if code and code not in _RETRYABLE:
+        return InsertRefused(text[:2000], code, bool(_VIEW.search(text)))
+    return ClickHouseAway(text[:500])
+
+
+class Warehouse:
+    """One asynchronous client, shared by all workers; connects when first used and again after a failure to."""
+
+    def __init__(self, settings: ClickHouseSettings) -> None:
+        self._settings = settings
+        self._client: Any = None
+
+    async def _connected(self) -> Any:
+        if self._client is None:
+            try:
+                self._client = await connect_async(self._settings, compress=False, query_retries=0)
+            except ClickHouseUnreachable as error:
+                raise ClickHouseAway(str(error)) from error
+        return self._client
+
+    async def insert(self, table: str, batch: pa.RecordBatch | bytes, names: list[str], token: str) -> None:
+        """Insert one record batch (or its IPC stream) under a token. Raises ClickHouseAway or InsertRefused."""
+        client = await self._connected()
+        body = batch if isinstance(batch, bytes) else ipc_stream(batch)
+        settings = {**ONE_BLOCK, "insert_deduplication_token": token}
+        with INSERT_SECONDS.labels(table.rpartition(".")[2]).time():
+            try:
+                await client.raw_insert(table, names, body, settings=settings, fmt="ArrowStream")
+            except (ClickHouseError, OSError, TimeoutError) as error:
+                raise classified(error) from error
+            except Exception as error:
+                if type(error).__module__.partition(".")[0] not in ("aiohttp", "urllib3"):
+                    raise
+                raise ClickHouseAway(str(error) or type(error).__name__) from error
+
+    async def rows(self, query: str, parameters: dict[str, Any] | None = None) -> list[tuple[Any, ...]]:
+        """Rows of a SELECT. Raises ClickHouseAway or InsertRefused."""
+        return list((await self._query("query", query, parameters)).result_rows)
+
+    async def arrow(self, query: str, parameters: dict[str, Any] | None = None) -> pa.Table:
+        """A SELECT as an Arrow table, texts as plain strings. Raises ClickHouseAway or InsertRefused."""
+        return await self._query("query_arrow", query, parameters, use_strings=True)
+
+    async def _query(self, method: str, query: str, parameters: dict[str, Any] | None, **options: Any) -> Any:
+        client = await self._connected()
+        try:
+            return await getattr(client, method)(query, parameters=parameters or {}, **options)
+        except (ClickHouseError, OSError, TimeoutError) as error:
+            raise classified(error) from error
+        except Exception as error:
+            if type(error).__module__.partition(".")[0] not in ("aiohttp", "urllib3"):
+                raise
+            raise ClickHouseAway(str(error) or type(error).__name__) from error
+
+    async def close(self) -> None:
+        """Close the connections."""
+        if self._client is not None:
+            await self._client.close()
+            self._client = None

@@ -1,0 +1,166 @@
+"""Which rows are already stored: by sequence watermark and open holes, or by time and content.
+
+A pure state machine over accepted rows. What it knows after a batch depends on the rows accepted so far, never on how
+they were cut into batches.
+"""
+
+from __future__ import annotations
+
+import heapq
+from bisect import bisect_right
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from storage_service.groups import Key, grouped, key_columns
+
+Bools = npt.NDArray[np.bool_]
+
+SEQUENCED: Final = frozenset({"trades", "orderbooks", "best_quotes"})
+"""Types whose ``sequence`` rises strictly within a symbol."""
+CONTIGUOUS: Final = frozenset({"trades"})
+"""Types whose sequences have no holes of their own: a jump is a hole."""
+MAX_HOLES: Final = 64
+"""Open holes remembered per symbol; the oldest is forgotten (rows in it then count as duplicates)."""
+WINDOW_ROWS: Final = 256
+"""Rows remembered per symbol of a type that is told apart by content."""
+
+
+@dataclass(slots=True)
+class Judgement:
+    """Per row of the batch: is it new; did it close an open hole."""
+
+    keep: Bools
+    late: Bools
+
+    @property
+    def duplicates(self) -> int:
+        return int(len(self.keep) - self.keep.sum())
+
+
+@dataclass(slots=True)
+class Mark:
+    """Highest sequence of a symbol, and the ranges below it (both ends included, ascending) that never came."""
+
+    top: int
+    holes: list[tuple[int, int]] = field(default_factory=list)
+
+
+class SequenceJudge:
+    """For types in ``SEQUENCED``."""
+
+    def __init__(self, data_type: str, marks: dict[Key, Mark] | None = None) -> None:
+        self._by = key_columns(data_type)
+        self._contiguous = data_type in CONTIGUOUS
+        self.marks: dict[Key, Mark] = marks or {}
+        self.holes_changed = False
+        self.forgotten_holes = 0
+
+    def judge(self, rows: pl.DataFrame) -> Judgement:
+        """Judge the rows in order and remember the accepted ones."""
+        keep = np.ones(rows.height, dtype=np.bool_)
+        late = np.zeros(rows.height, dtype=np.bool_)
+        sequences = rows["sequence"].to_numpy().astype(np.int64)
+        for key, indices in grouped(rows, self._by):
+            self._judge_symbol(key, sequences[indices], indices, keep, late)
+        return Judgement(keep, late)
+
+    def _judge_symbol(
+        self, key: Key, sequences: npt.NDArray[np.int64], indices: npt.NDArray[np.int64], keep: Bools, late: Bools
+    ) -> None:
+        mark = self.marks.get(key)
+        if mark is None:
+            mark = self.marks[key] = Mark(int(sequences[0]) - 1)
+        steps = np.diff(sequences, prepend=mark.top)
+        if (steps > 0).all():  # the usual case: everything is new and in order
+            if self._contiguous and (steps > 1).any():
+                for i in np.flatnonzero(steps > 1).tolist():
+                    self._open_hole(mark, int(sequences[i] - steps[i]) + 1, int(sequences[i]) - 1)
+            mark.top = int(sequences[-1])
+            return
+        for index, sequence in zip(indices.tolist(), sequences.tolist(), strict=True):
+            if sequence > mark.top:
+                if self._contiguous and sequence > mark.top + 1:
+                    self._open_hole(mark, mark.top + 1, sequence - 1)
+                mark.top = sequence
+            elif self._close_hole(mark, sequence):
+                late[index] = True
+            else:
+                keep[index] = False
+
+    def _open_hole(self, mark: Mark, first: int, last: int) -> None:
+        mark.holes.append((first, last))
+        self.holes_changed = True
+        if len(mark.holes) > MAX_HOLES:
+            del mark.holes[0]
+            self.forgotten_holes += 1
+
+    def _close_hole(self, mark: Mark, sequence: int) -> bool:
+        at = bisect_right(mark.holes, (sequence, 2**64)) - 1
+        if at < 0 or not mark.holes[at][0] <= sequence <= mark.holes[at][1]:
+            return False
+        first, last = mark.holes[at]
+        rest = [(first, sequence - 1), (sequence + 1, last)]
+        mark.holes[at : at + 1] = [hole for hole in rest if hole[0] <= hole[1]]
+        self.holes_changed = True
+        if len(mark.holes) > MAX_HOLES:
+            del mark.holes[0]
+            self.forgotten_holes += 1
+        return True
+
+
+class ContentJudge:
+    """For all other types: a row is known when the symbol's window holds its (timestamp, content hash).
+
+    The window keeps the ``WINDOW_ROWS`` greatest (timestamp, hash) of the accepted rows; what is older cannot be
+    judged and is accepted.
+    """
+
+    def __init__(self, data_type: str) -> None:
+        self._by = key_columns(data_type)
+        self.windows: dict[Key, list[tuple[int, int]]] = {}  # a heap: the smallest goes first
+        self._known: dict[Key, set[tuple[int, int]]] = {}
+
+    def judge(self, rows: pl.DataFrame) -> Judgement:
+        """Judge the rows in order and remember the accepted ones."""
+        keep = np.ones(rows.height, dtype=np.bool_)
+        times = rows["timestamp"].to_list()
+        hashes = content_hashes(rows)
+        for key, indices in grouped(rows, self._by):
+            for index in indices.tolist():
+                keep[index] = self._remember(key, (times[index], hashes[index]))
+        return Judgement(keep, np.zeros(rows.height, dtype=np.bool_))
+
+    def _remember(self, key: Key, item: tuple[int, int]) -> bool:
+        window = self.windows.setdefault(key, [])
+        known = self._known.setdefault(key, set())
+        if item in known:
+            return False
+        heapq.heappush(window, item)
+        known.add(item)
+        if len(window) > WINDOW_ROWS:
+            known.discard(heapq.heappop(window))
+        return True
+
+
+_NOT_CONTENT: Final = frozenset(
+    {"received_at", "data_source", "stream_seq", "_frame", "_row", "bucket_id", "bucket_cut", "bucket_t_max_ms", "late"}
+)
+
+
+def content_hashes(rows: pl.DataFrame) -> list[int]:
+    """A 64-bit hash of what a row says, without how and when it came. Stable within one installation."""
+    content = rows.select(pl.exclude(*_NOT_CONTENT))
+    hashes: list[Any] = content.hash_rows(seed=20240808).to_list()
+    return hashes
+
+
+Judge = SequenceJudge | ContentJudge
+
+
+def judge_for(data_type: str) -> Judge:
+    """An empty judge of the right sort."""
+    return SequenceJudge(data_type) if data_type in SEQUENCED else ContentJudge(data_type)

@@ -1,0 +1,129 @@
+"""State of a worker from what is stored *below* its position: never from rows of the batch in flight.
+
+Rows of this stream at or above the position are left out; rows of earlier, re-created streams (stored before ``epoch``,
+by ClickHouse's own clock) count whatever their sequence.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import polars as pl
+
+from marketprism.clickhouse import HOT
+from storage_service.buckets.book import BucketBook, Day, DayRequest, SymbolDays
+from storage_service.buckets.fold import DayState
+from storage_service.buckets.freeze import Freezer
+from storage_service.buckets.plan import SCALE
+from storage_service.clickhouse_io import Warehouse
+from storage_service.duplicates import (
+    CONTIGUOUS,
+    SEQUENCED,
+    WINDOW_ROWS,
+    ContentJudge,
+    Judge,
+    Mark,
+    SequenceJudge,
+)
+from storage_service.groups import Key, key_columns
+from storage_service.position import Holes
+from storage_service.schema import wire_columns
+
+_BELOW: Final = "NOT (stream_seq >= {position:UInt64} AND created_at >= fromUnixTimestamp64Micro({epoch:Int64}, 'UTC'))"
+
+
+@dataclass(frozen=True, slots=True)
+class Below:
+    """The position: rows of the current stream below ``position`` count."""
+
+    position: int
+    epoch: int
+
+    def parameters(self) -> dict[str, int]:
+        return {"position": self.position, "epoch": self.epoch}
+
+
+async def server_clock_us(warehouse: Warehouse) -> int:
+    """ClickHouse's clock, µs since the epoch."""
+    return int((await warehouse.rows("SELECT toUnixTimestamp64Micro(now64(6))"))[0][0])
+
+
+async def recover_judge(warehouse: Warehouse, data_type: str, below: Below, holes: Holes | None) -> Judge:
+    """Watermarks and open holes, or content windows."""
+    if data_type in SEQUENCED:
+        return SequenceJudge(data_type, await _marks(warehouse, data_type, below, holes))
+    return await _content(warehouse, data_type, below)
+
+
+async def _marks(warehouse: Warehouse, data_type: str, below: Below, holes: Holes | None) -> dict[Key, Mark]:
+    by = ", ".join(key_columns(data_type))
+    query = f"SELECT {by}, max(sequence) FROM {HOT}.{data_type} WHERE {_BELOW} GROUP BY {by}"
+    marks = {tuple(row[:-1]): Mark(row[-1]) for row in await warehouse.rows(query, below.parameters())}
+    if holes is not None and data_type in CONTIGUOUS:
+        ranges = holes.holes_before if below.position <= holes.before else holes.holes_after
+        for name, open_holes in ranges.items():
+            mark = marks.get(tuple(name.split("|")))
+            if mark is not None:
+                mark.holes = [(first, last) for first, last in open_holes if last < mark.top]
+    return marks
+
+
+async def _content(warehouse: Warehouse, data_type: str, below: Below) -> ContentJudge:
+    by = ", ".join(key_columns(data_type))
+    names = []
+    for column in wire_columns(
+        data_type
+    ):  # times as the integers that travel, so that the hashes are those of live rows
+        if column.kind in ("ms", "us"):
+            function = "toUnixTimestamp64Milli" if column.kind == "ms" else "toUnixTimestamp64Micro"
+            names.append(f"{function}(t.{column.name}) AS {column.name}")
+        else:
+            names.append(f"t.{column.name} AS {column.name}")
+    query = (
+        f"SELECT {', '.join(names)} FROM (SELECT * FROM {HOT}.{data_type} WHERE {_BELOW} "
+        f"ORDER BY timestamp DESC LIMIT {2 * WINDOW_ROWS} BY {by}) AS t"
+    )
+    table = await warehouse.arrow(query, below.parameters())
+    judge = ContentJudge(data_type)
+    if table.num_rows:
+        frame = pl.DataFrame(pl.from_arrow(table))
+        judge.judge(frame.select(pl.col(c.name).cast(c.clean) for c in wire_columns(data_type)))
+    return judge
+
+
+_OPEN_BUCKETS: Final = f"""
+SELECT exchange, market_type, symbol, day, argMax(trade_kind, bucket_id), argMax(price, bucket_id), max(bucket_id) % 1000000,
+    argMax(volume, bucket_id), argMax(trades, bucket_id), argMax(cut, bucket_id), argMax(first_ms, bucket_id),
+    argMax(last_ms, bucket_id), max(last_ms)
+FROM
+(
+    SELECT exchange, market_type, symbol, toInt32(toDate(timestamp)) AS day, bucket_id, any(trade_kind) AS trade_kind,
+        any(t.price) AS price, sum(quantity) AS volume, count() AS trades, argMax(bucket_cut, sequence) AS cut,
+        toUnixTimestamp64Milli(argMin(timestamp, sequence)) AS first_ms, toUnixTimestamp64Milli(max(timestamp)) AS last_ms
+    FROM {HOT}.trades AS t
+    WHERE bucket_id != 0 AND {_BELOW}
+        AND (exchange, market_type, symbol, toDate(timestamp)) IN
+        (
+            SELECT exchange, market_type, symbol, arrayJoin([newest, newest - 1])
+            FROM (SELECT exchange, market_type, symbol, max(toDate(timestamp)) AS newest FROM {HOT}.trades
+                WHERE bucket_id != 0 AND {_BELOW} GROUP BY exchange, market_type, symbol)
+        )
+    GROUP BY exchange, market_type, symbol, day, bucket_id
+)
+GROUP BY exchange, market_type, symbol, day"""
+
+
+async def recover_book(warehouse: Warehouse, freezer: Freezer, below: Below) -> BucketBook:
+    """Open days of every symbol: their frozen plans, and where each fold stands."""
+    rows = await warehouse.rows(_OPEN_BUCKETS, below.parameters())
+    requests = [DayRequest((r[0], r[1], r[2]), r[3], r[4], int(r[5] * SCALE)) for r in rows]
+    plans = {(symbol, day): plan for symbol, day, plan in await freezer.plans(requests)}
+    book = BucketBook()
+    for exchange, market_type, name, day, _, _, ordinal, volume, trades, cut, first_ms, last_ms, newest_ms in rows:
+        symbol = (exchange, market_type, name)
+        state = DayState(int(ordinal), cut == "", int(volume * SCALE), int(trades), 0, int(first_ms), int(last_ms))
+        entry = book.symbols.setdefault(symbol, SymbolDays())
+        entry.days[day] = Day(plans[symbol, day], state)
+        entry.max_ms = max(entry.max_ms, int(newest_ms))
+    return book

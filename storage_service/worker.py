@@ -1,0 +1,390 @@
+"""One worker: a (data type, partition) from its stream to its table, exactly once. DELIVERY.md says why it holds."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+import polars as pl
+from nats.aio.client import Client
+from nats.errors import Error as NatsError
+from nats.js import JetStreamContext
+from nats.js.errors import NotFoundError
+
+from marketprism.clickhouse import HOT
+from marketprism.errors import StoreHalted
+from marketprism.settings import StorageSettings
+from marketprism.subjects import durable_name, stream_name
+from storage_service import metrics
+from storage_service.batching import Prepared, TooManyDays, accept, clean, finish
+from storage_service.buckets.book import BucketBook
+from storage_service.buckets.freeze import Freezer
+from storage_service.clickhouse_io import ClickHouseAway, InsertRefused, Warehouse
+from storage_service.deadletters import SCHEMA as DEAD_SCHEMA
+from storage_service.deadletters import TABLE as DEAD_TABLE
+from storage_service.deadletters import to_batch
+from storage_service.duplicates import Judge, SequenceJudge, judge_for
+from storage_service.faultpoints import reach
+from storage_service.frames import Batch, DeadLetter, Frame, Limits, take_contiguous
+from storage_service.position import Cell, Holes, Positions, Ranges, digest, token
+from storage_service.pull import ConsumerLost, Puller
+from storage_service.recover import Below, recover_book, recover_judge, server_clock_us
+from storage_service.stream_hole import interrupted_days, report_stream_hole
+from storage_service.told import tell
+
+logger = logging.getLogger(__name__)
+
+_THREAD_ABOVE_BYTES: Final = 256 << 10  # smaller batches are parsed faster than a thread is woken
+_PROGRESS_EVERY_S: Final = 60.0
+_Result = TypeVar("_Result")
+
+
+class Stopping(Exception):
+    """The service was asked to stop while the worker waited for ClickHouse: the intent stays, a start replays it."""
+
+
+@dataclass(slots=True)
+class Cleaned:
+    """A batch that is decoded and validated, ready to be judged."""
+
+    batch: Batch
+    rows: pl.DataFrame
+    dead: list[DeadLetter]
+
+
+class Worker:
+    """``run`` returns when ``stop`` is set, or raises StoreHalted."""
+
+    def __init__(
+        self,
+        data_type: str,
+        partition: int,
+        nc: Client,
+        js: JetStreamContext,
+        warehouse: Warehouse,
+        positions: Positions,
+        freezer: Freezer,
+        settings: StorageSettings,
+        stop: asyncio.Event,
+    ) -> None:
+        self.data_type, self.partition = data_type, partition
+        self.stream = stream_name(data_type, partition)
+        self.halted = ""
+        self._js, self._warehouse, self._positions, self._freezer = js, warehouse, positions, freezer
+        self._settings, self._stop = settings, stop
+        self._limits = Limits(settings.batch_max_rows, settings.batch_max_bytes, settings.batch_max_frames)
+        self._puller = Puller(
+            nc, js, self.stream, durable_name(data_type, partition), 4 * settings.batch_max_frames + 4_000
+        )
+        self._judge: Judge = judge_for(data_type)
+        self._book: BucketBook | None = None
+        self._saved_holes: Ranges = {}
+        self._created = self._epoch = 0
+        self._expected = 1
+        self._held: list[Frame] = []
+
+    async def run(self) -> None:
+        """Sessions until stopped: each starts from the recorded position. Raises StoreHalted."""
+        label = (self.data_type, str(self.partition))
+        metrics.HALTED.labels(*label).set(0)
+        delay = 0.1
+        while not self._stop.is_set():
+            started = time.monotonic()
+            try:
+                await self._session()
+            except Stopping:
+                break
+            except (ConsumerLost, NatsError, ClickHouseAway, OSError, TimeoutError) as error:
+                logger.warning(
+                    "starting again from the recorded position", extra={"data_type": self.data_type, "error": error}
+                )
+                delay = 0.1 if time.monotonic() - started > 30 else min(delay * 2, 10.0)
+                await self._pause(delay * random.uniform(0.5, 1.5))
+            except (InsertRefused, StoreHalted) as error:
+                await self._halt(error)
+        await self._puller.stop()
+
+    async def _halt(self, error: Exception) -> None:
+        self.halted = (
+            f"{self.data_type} partition {self.partition} stopped storing: {error}; "
+            "nothing is lost, JetStream holds the rest; repair the cause and restart the storage service"
+        )
+        metrics.HALTED.labels(self.data_type, str(self.partition)).set(1)
+        logger.error(self.halted, extra={"stream": self.stream})
+        await self._puller.stop()
+        await self._positions.record_halt(self.data_type, self.partition, self.halted)
+        raise StoreHalted(self.halted) from error
+
+    async def _session(self) -> None:
+        metrics.SESSIONS.labels(self.data_type).inc()
+        info = await self._js.stream_info(self.stream)
+        self._created = int(info.created.timestamp() * 1e6) if info.created else 0
+        cell = await self._positions.read(self.data_type, self.partition)
+        lost: Cell | None = None
+        if cell is not None and cell.stream_created != self._created:
+            logger.warning("the stream was re-created: its sequences start again", extra={"stream": self.stream})
+            lost, cell = (cell if cell.state == "intent" else None), None
+        self._epoch = cell.epoch if cell else await self._patiently(lambda: server_clock_us(self._warehouse))
+        if lost is not None:
+            await self._queue_interrupted(lost)
+        self._expected = 1 if cell is None else cell.first if cell.state == "intent" else cell.last + 1
+        await self._recover(self._expected)
+        await self._puller.start(self._expected)
+        await self._positions.clear_halt(self.data_type, self.partition)
+        if cell is not None and cell.state == "intent":
+            await self._replay(cell)
+        await self._forward()
+
+    async def _recover(self, position: int) -> None:
+        below = Below(position, self._epoch)
+        holes = await self._positions.read_holes(self.data_type, self.partition)
+        self._judge = await self._patiently(lambda: recover_judge(self._warehouse, self.data_type, below, holes))
+        self._saved_holes = _open_holes(self._judge)
+        if self.data_type == "trades":
+            self._book = await self._patiently(lambda: recover_book(self._warehouse, self._freezer, below))
+
+    async def _forward(self) -> None:
+        """New batches: the next is collected and validated while this one is being stored."""
+        ahead = asyncio.create_task(self._next_batches())
+        try:
+            while True:
+                cleaned = await ahead
+                if not cleaned:
+                    return
+                ahead = asyncio.create_task(self._next_batches())
+                for part in cleaned:
+                    await self._store(part)
+        finally:
+            ahead.cancel()
+            await asyncio.gather(ahead, return_exceptions=True)
+
+    async def _next_batches(self) -> list[Cleaned]:
+        """One batch, or its parts when it spans too many days; [] when asked to stop."""
+        batch = await self._collect()
+        return await self._clean(batch.frames) if batch.frames else []
+
+    async def _collect(self) -> Batch:
+        """Contiguous frames from ``_expected`` on, until full or ``batch_max_ms`` after the first."""
+        batch = Batch()
+        while not batch.frames:
+            if self._stop.is_set():
+                return batch
+            if await self._puller.more(timeout=0.25):
+                await self._begin(batch)
+            self._show_lag()
+        deadline = time.monotonic() + self._settings.batch_max_ms / 1000
+        while not take_contiguous(self._puller.waiting, batch, self._limits):
+            remaining = deadline - time.monotonic()
+            if remaining <= 0 or self._stop.is_set() or not await self._puller.more(timeout=remaining):
+                break
+        self._expected = batch.last + 1
+        return batch
+
+    async def _begin(self, batch: Batch) -> None:
+        """Put the first frame into the batch; a hole before it is told, once it is sure that it is one."""
+        waiting = self._puller.waiting
+        while waiting and waiting[0].seq < self._expected:
+            waiting.popleft()
+        if not waiting:
+            return
+        if waiting[0].seq != self._expected:
+            found = await self._first_stored(self._expected)
+            if found < waiting[0].seq:
+                raise ConsumerLost(f"message {found} of {self.stream} was passed over in delivery")
+            hole = (self._expected, waiting[0].seq - 1)
+            await self._patiently(
+                lambda: report_stream_hole(
+                    self._warehouse,
+                    self.data_type,
+                    self.stream,
+                    self._created,
+                    self.partition,
+                    hole,
+                    waiting[0].stored_us,
+                )
+            )
+            self._expected = waiting[0].seq
+        batch.add(waiting.popleft())
+
+    async def _first_stored(self, sequence: int) -> int:
+        """Sequence of the first message at or after ``sequence`` that the stream still has."""
+        try:
+            message = await self._js.get_msg(self.stream, seq=sequence, subject=">", next=True)
+        except NotFoundError:
+            return 2**63
+        return message.seq or 0
+
+    async def _clean(self, frames: list[Frame]) -> list[Cleaned]:
+        size = sum(len(frame.payload) for frame in frames)
+        try:
+            if size > _THREAD_ABOVE_BYTES:
+                rows, dead = await asyncio.to_thread(clean, self.data_type, frames)
+            else:
+                rows, dead = clean(self.data_type, frames)
+        except TooManyDays:
+            middle = len(frames) // 2
+            return [*await self._clean(frames[:middle]), *await self._clean(frames[middle:])]
+        batch = Batch()
+        for frame in frames:
+            batch.add(frame)
+        return [Cleaned(batch, rows, dead)]
+
+    async def _prepare(self, cleaned: Cleaned) -> Prepared:
+        """Judge, freeze new symbol-days, assign, encode; the open holes are on record before any intent rests on them."""
+        accepted = accept(cleaned.rows, cleaned.dead, self._judge, self._book)
+        if isinstance(self._judge, SequenceJudge) and self._judge.holes_changed:
+            now = _open_holes(self._judge)
+            holes = Holes(before=cleaned.batch.first, holes_before=self._saved_holes, holes_after=now)
+            await self._positions.write_holes(self.data_type, self.partition, holes)
+            self._judge.holes_changed = False
+            self._saved_holes = now
+        if self._book is not None:
+            self._book.open_days(await self._patiently(lambda: self._freezer.plans(accepted.missing_days)))
+        if cleaned.batch.bytes > _THREAD_ABOVE_BYTES:
+            return await asyncio.to_thread(finish, self.data_type, accepted, self._book)
+        return finish(self.data_type, accepted, self._book)
+
+    async def _store(self, cleaned: Cleaned) -> None:
+        """Intent, insert, ack, done. Every failure in between leaves the intent, and a start replays it."""
+        batch = cleaned.batch
+        self._held = batch.frames
+        prepared = await self._prepare(cleaned)
+        cell = self._cell(batch, prepared)
+        reach("before_intent", self.data_type)
+        if prepared.rows or prepared.dead:
+            await self._positions.write(self.data_type, cell)
+        reach("after_intent", self.data_type)
+        await self._insert(cell, prepared)
+        await self._conclude(cell, batch, prepared)
+
+    async def _conclude(self, cell: Cell, batch: Batch, prepared: Prepared) -> None:
+        reach("after_insert", self.data_type)
+        for exchange, market_type, symbol, day in prepared.rebuild:
+            await self._positions.queue_rebuild(exchange, market_type, symbol, day)
+        await self._puller.ack(batch.frames[-1])
+        reach("after_ack", self.data_type)
+        await self._positions.write(self.data_type, _done(cell))
+        reach("after_done", self.data_type)
+        self._held = []
+        tell(self.data_type, batch, prepared)
+        self._show_lag()
+
+    async def _replay(self, intent: Cell) -> None:
+        """Store exactly the batch of the intent again: same frames, same bytes, same token."""
+        metrics.REPLAYS.labels(self.data_type).inc()
+        batch = Batch()
+        everything = Limits(2**62, 2**62, intent.last - intent.first + 1)
+        while not batch.frames or batch.last < intent.last:
+            if self._stop.is_set():
+                raise Stopping
+            if await self._puller.more(timeout=0.25):
+                waiting = self._puller.waiting
+                due = batch.last + 1 if batch.frames else intent.first
+                while waiting and waiting[0].seq < due:
+                    waiting.popleft()
+                if waiting and waiting[0].seq > due:
+                    await self._abandon(intent, due)
+                    return
+                take_contiguous(waiting, batch, everything)
+        [cleaned] = await self._clean(batch.frames)
+        prepared = await self._prepare(cleaned)
+        if digest(prepared.body) != intent.digest or len(prepared.dead) != intent.dead:
+            raise StoreHalted(
+                f"the replay of {intent.token} gives other bytes ({prepared.rows} rows, {len(prepared.dead)} refused) than the "
+                f"intent recorded ({intent.rows} rows, {intent.dead} refused)"
+            )
+        self._held = batch.frames
+        await self._insert(intent, prepared)
+        await self._conclude(intent, batch, prepared)
+        self._expected = intent.last + 1
+        logger.info("intent replayed", extra={"token": intent.token, "rows": prepared.rows})
+
+    async def _abandon(self, intent: Cell, due: int) -> None:
+        """Messages of the intent are gone: what it had stored stays, its days are rebuilt, the rest of it is read on."""
+        found = await self._first_stored(due)
+        if found <= due:
+            raise ConsumerLost(f"message {due} of {self.stream} was passed over in delivery")
+        logger.error("messages of an interrupted batch have expired", extra={"token": intent.token, "from": due})
+        await self._queue_interrupted(intent)
+        await self._recover(intent.last + 1)
+        self._expected = intent.first
+        await self._puller.start(self._expected)
+
+    async def _queue_interrupted(self, intent: Cell) -> None:
+        days = await self._patiently(lambda: interrupted_days(self._warehouse, self.data_type, intent))
+        for exchange, market_type, symbol, day in days:
+            await self._positions.queue_rebuild(exchange, market_type, symbol, day)
+
+    def _cell(self, batch: Batch, prepared: Prepared) -> Cell:
+        name = token(self.data_type, self.stream, self._created, self.partition, batch.first, batch.last)
+        return Cell(
+            stream=self.stream,
+            stream_created=self._created,
+            partition=self.partition,
+            epoch=self._epoch,
+            first=batch.first,
+            last=batch.last,
+            rows=prepared.rows,
+            dead=len(prepared.dead),
+            digest=digest(prepared.body),
+            token=name,
+            state="intent",
+        )
+
+    async def _insert(self, cell: Cell, prepared: Prepared) -> None:
+        if prepared.dead:
+            letters = to_batch(self.data_type, self.stream, self._created, prepared.dead)
+            name = f"dead_letters:{cell.token}"
+            await self._patiently(lambda: self._warehouse.insert(DEAD_TABLE, letters, DEAD_SCHEMA.names, name))
+        if prepared.rows:
+            reach("mid_insert", self.data_type)
+            table = f"{HOT}.{self.data_type}"
+            await self._patiently(lambda: self._warehouse.insert(table, prepared.body, prepared.names, cell.token))
+
+    async def _patiently(self, attempt: Callable[[], Awaitable[_Result]]) -> _Result:
+        """Try until ClickHouse answers; frames in hand stay ours. Raises InsertRefused, or Stopping when asked to stop."""
+        delay, told = 0.05, time.monotonic()
+        while True:
+            try:
+                return await attempt()
+            except ClickHouseAway as error:
+                metrics.RETRIES.labels(self.data_type).inc()
+                if delay == 0.05 or delay >= 10.0:
+                    logger.warning(
+                        "ClickHouse is away, trying again", extra={"data_type": self.data_type, "error": error}
+                    )
+            if self._stop.is_set():
+                raise Stopping
+            await self._pause(delay * random.uniform(0.5, 1.5))
+            delay = min(delay * 2, 10.0)
+            if time.monotonic() - told > _PROGRESS_EVERY_S:
+                told = time.monotonic()
+                await self._puller.in_progress([*self._held, *self._puller.waiting])
+
+    async def _pause(self, seconds: float) -> None:
+        try:
+            await asyncio.wait_for(self._stop.wait(), seconds)
+        except TimeoutError:
+            return
+
+    def _show_lag(self) -> None:
+        label = (self.data_type, str(self.partition))
+        waiting = self._puller.waiting
+        metrics.LAG.labels(*label).set(self._puller.pending + len(waiting))
+        metrics.HELD.labels(*label).set(sum(len(f.payload) for f in waiting) + sum(len(f.payload) for f in self._held))
+
+
+def _done(cell: Cell) -> Cell:
+    values = {name: getattr(cell, name) for name in cell.__struct_fields__}
+    return Cell(**{**values, "state": "done"})
+
+
+def _open_holes(judge: Judge) -> Ranges:
+    if not isinstance(judge, SequenceJudge):
+        return {}
+    return {"|".join(key): list(mark.holes) for key, mark in judge.marks.items() if mark.holes}
