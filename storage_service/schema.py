@@ -36,7 +36,8 @@ _KINDS: dict[str, tuple[str, pl.DataType, pl.DataType, pa.DataType]] = {
     "String": ("text", pl.String(), pl.String(), pa.large_string()),
     "UInt64": ("uint", pl.UInt64(), pl.UInt64(), pa.uint64()),
     "UInt32": ("uint", pl.UInt32(), pl.UInt32(), pa.uint32()),
-    "UInt16": ("uint", pl.UInt16(), pl.UInt16(), pa.uint16()),
+    # parsed wider: read_ndjson of polars 2.1 panics on UInt16; validate holds the bound
+    "UInt16": ("uint", pl.UInt32(), pl.UInt16(), pa.uint16()),
     "Int64": ("int", pl.Int64(), pl.Int64(), pa.int64()),
     "Float64": ("float", pl.Float64(), pl.Float64(), pa.float64()),
     "Bool": ("bool", pl.Boolean(), pl.Boolean(), pa.bool_()),

@@ -33,9 +33,10 @@ def server_binary() -> Path:
 def configuration(directory: Path, *, host: str, port: int, settings: NatsSettings, fsync: bool) -> str:
     """The text of ``nats.conf``.
 
-    Streams are refused at creation when their limits together exceed ``max_file_store``, so it follows from them.
+    Streams are refused at creation when their limits together exceed ``max_file_store``, so it follows from them. One
+    stream more: a creation that finds its stream there already is first counted as if it were new (seen in 2.15.1).
     """
-    store = settings.stream_max_bytes * len(ROW_TYPES) * settings.partitions + _HEADROOM
+    store = settings.stream_max_bytes * (len(ROW_TYPES) * settings.partitions + 1) + _HEADROOM
     lines = [
         "server_name: marketprism",
         f"listen: {json.dumps(f'{host}:{port}')}",
