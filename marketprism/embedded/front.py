@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Final
 
@@ -13,9 +13,10 @@ from marketprism.embedded import compression, meters
 from marketprism.embedded.answer import Answers
 from marketprism.embedded.body import CutOff, pieces
 from marketprism.embedded.doors import Doors, Job
-from marketprism.embedded.engine import Handle, processes_of, quote
+from marketprism.embedded.engine import processes_of, quote
 from marketprism.embedded.exceptions import EngineError
 from marketprism.embedded.handoff import Abandoned, Handoff
+from marketprism.embedded.reader import ReaderGuard
 from marketprism.embedded.request import add_form, read_request
 from marketprism.embedded.statement import Kind, Statement, parse
 from marketprism.embedded.work import Outcome, insert, load_external, read_into, run_small
@@ -26,14 +27,11 @@ _WHOLE_BODY: Final = 8 << 20
 """A longer INSERT streams into the engine while it arrives."""
 _MAX_QUERY: Final = 16 << 20
 
-Guard = Callable[[Handle, str, str], str]
-"""(handle, statement, current database) → what to run. Raises EngineError 497 for what an analyst must not do."""
-
 
 class Front:
     """The request handler of one server."""
 
-    def __init__(self, doors: Doors, answers: Answers, guard: Guard) -> None:
+    def __init__(self, doors: Doors, answers: Answers, guard: ReaderGuard) -> None:
         self._doors = doors
         self._answers = answers
         self._guard = guard
@@ -109,7 +107,7 @@ class Front:
         encoder = compression.encoder(encoding) if encoding else None
         headers = self._answers.headers(asked.query_id, format, encoding)
         async with self._doors.reader_slots(job) as bind:
-            checked = statement if job.admin else await self._doors.ask(lambda: self._guarded(job, statement))
+            checked = statement if job.admin else await self._doors.ask(lambda: self._guard.check(asked, statement))
             out = Handoff()
             outcome = Outcome()
 
@@ -133,13 +131,6 @@ class Front:
             if not worker.done():
                 out.abandon()
                 self._doors.stop(job, worker)
-
-    def _guarded(self, job: Job, statement: Statement) -> Statement:
-        if job.asked.external:
-            raise EngineError(497, f"{job.asked.user}: external data are not for this user", "ACCESS_DENIED")
-        with self._doors.engine.session() as handle:
-            sql = self._guard(handle, statement.sql, job.asked.database)
-        return parse(sql.encode())
 
     async def _insert(
         self,

@@ -1,4 +1,4 @@
-"""The engine in this very process: for ``marketprism query --data DIR`` when nothing serves the directory, and tests."""
+"""The engine in this very process: for `marketprism query --data DIR` when nobody serves the directory, and tests."""
 
 from __future__ import annotations
 

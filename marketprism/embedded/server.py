@@ -19,9 +19,9 @@ from marketprism.embedded.answer import Answers
 from marketprism.embedded.directory import EngineDirectory
 from marketprism.embedded.doors import Doors
 from marketprism.embedded.engine import VERSION, Engine
-from marketprism.embedded.front import Front, Guard
+from marketprism.embedded.front import Front
 from marketprism.embedded.inprocess import ENGINE_FOLDER
-from marketprism.embedded.reader import guard_for
+from marketprism.embedded.reader import ReaderGuard
 from marketprism.errors import PortInUse
 from marketprism.settings import AppSettings, EmbeddedSettings
 
@@ -80,7 +80,7 @@ async def serve(directory: EngineDirectory, embedded: EmbeddedSettings, stop: as
     port: int = listener.getsockname()[1]
     engine = Engine(directory.path, engine_options(embedded))
     try:
-        await _serve(engine, access, listener, embedded, guard_for(embedded.readonly_user), port, directory, stop)
+        await _serve(engine, access, listener, embedded, port, directory, stop)
     finally:
         engine.close()
         listener.close()
@@ -91,7 +91,6 @@ async def _serve(
     access: Access,
     listener: socket.socket,
     embedded: EmbeddedSettings,
-    guard: Guard,
     port: int,
     directory: EngineDirectory,
     stop: asyncio.Event,
@@ -99,7 +98,7 @@ async def _serve(
     with engine.session() as handle:
         timezone = handle.query("SELECT timezone()").decode().strip()
     doors = Doors(engine, access, max_readers=embedded.max_readers)
-    front = Front(doors, Answers(timezone, socket.gethostname()), guard)
+    front = Front(doors, Answers(timezone, socket.gethostname()), ReaderGuard(engine))
     runner = web.AppRunner(
         application(front),
         access_log=None,

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 from marketprism.embedded.engine import Handle, identifier, quote
 from marketprism.embedded.exceptions import EngineError
+from marketprism.embedded.text import strings
 
 
 class Session:
@@ -32,7 +33,7 @@ class Session:
         before = dict(_pairs(changed))
         settings = {name: value for name, value in base.items() if name not in before} | settings
         undo = [f"{identifier(name)} = {quote(before[name]) if name in before else 'DEFAULT'}" for name in settings]
-        back = next(_strings(self.handle.query("SELECT currentDatabase()", "RowBinary"))) if database else ""
+        back = next(strings(self.handle.query("SELECT currentDatabase()", "RowBinary"))) if database else ""
         try:
             if database:
                 self.handle.query("USE " + identifier(database))
@@ -91,22 +92,6 @@ class Sessions:
             self.drop(session)
 
 
-def _strings(raw: bytes) -> Iterator[str]:
-    """RowBinary of String columns: a varint length, then the bytes."""
-    at = 0
-    while at < len(raw):
-        length = shift = 0
-        while True:
-            byte = raw[at]
-            at += 1
-            length |= (byte & 0x7F) << shift
-            shift += 7
-            if byte < 0x80:
-                break
-        yield raw[at : at + length].decode("utf-8", "surrogateescape")
-        at += length
-
-
 def _pairs(raw: bytes) -> Iterator[tuple[str, str]]:
-    values = _strings(raw)
+    values = strings(raw)
     return zip(values, values, strict=True)
