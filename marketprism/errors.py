@@ -80,6 +80,12 @@ class MigrationError(MarketPrismError):
     exit_code = 6
 
 
+class SqlFileError(MarketPrismError):
+    """A SQL file without a proper header."""
+
+    exit_code = 6
+
+
 class RecordingError(MarketPrismError):
     """A replay file that cannot be read."""
 

@@ -6,16 +6,20 @@ marketprism.migrate --snapshot`` writes the schema as it then stands into ``sql/
 
 from __future__ import annotations
 
+import argparse
 import logging
+import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
+import clickhouse_connect
 from clickhouse_migrations.connection import ClickhouseConnectConnection
 from clickhouse_migrations.exceptions import MigrationException
 from clickhouse_migrations.migration import Migration, MigrationStorage
 from clickhouse_migrations.migrator import Migrator
 
-from marketprism.clickhouse import DATABASES, HOT
+from marketprism.clickhouse import HOT
 from marketprism.errors import MigrationError
 
 logger = logging.getLogger(__name__)
@@ -44,13 +48,10 @@ def migrate(client: Any, directory: Path | None = None) -> list[str]:
     waiting = pending(client, folder)
     migrator = Migrator(ClickhouseConnectConnection(client), migrations_table=VERSIONS_TABLE)
     migrations = _read(folder)
-    names = _names(folder)
+    versions = {name: version for version, name in _names(folder).items()}
     for name in waiting:
-        version = next(version for version, known in names.items() if known == name)
         try:
-            migrator.apply_migration(migrations, multi_statement=True, to_version=version)
-        except MigrationError:
-            raise
+            migrator.apply_migration(migrations, multi_statement=True, to_version=versions[name])
         except Exception as error:  # the driver's errors and the library's alike
             reason = " ".join(str(error).split())[:500]
             raise MigrationError(f"migration {name} failed: {reason}; correct the cause and migrate again") from error
@@ -103,3 +104,50 @@ def _read(folder: Path) -> list[Migration]:
 
 def _names(folder: Path) -> dict[int, str]:
     return dict(MigrationStorage(folder).migration_filenames())
+
+
+def schema(client: Any) -> dict[str, str]:
+    """``database.object`` → SHOW CREATE of everything in the project's databases, without the library's own table."""
+    objects = client.query(
+        "SELECT database, name FROM system.tables WHERE database IN {databases:Array(String)} "
+        "AND name NOT LIKE '.%' AND name != 'schema_versions' ORDER BY database, name",
+        parameters={"databases": list(DATABASES)},
+    ).result_rows
+    return {
+        f"{database}.{name}": str(client.query(f"SHOW CREATE TABLE {database}.`{name}`").result_rows[0][0]) + "\n"
+        for database, name in objects
+    }
+
+
+def write_snapshot(folder: Path) -> list[Path]:
+    """Migrate an empty in-process engine and write its schema, one file an object; files of gone objects are removed."""
+    with tempfile.TemporaryDirectory(prefix="marketprism-schema-") as directory:
+        client = clickhouse_connect.get_client(interface="chdb", path=directory)
+        try:
+            migrate(client)
+            objects = schema(client)
+        finally:
+            client.close()
+    folder.mkdir(parents=True, exist_ok=True)
+    written = []
+    for name, text in objects.items():
+        path = folder / f"{name}.sql"
+        path.write_text(text, encoding="utf-8")
+        written.append(path)
+    for path in set(folder.glob("*.sql")) - set(written):
+        path.unlink()
+    return written
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """``python -m marketprism.migrate --snapshot``: write sql/schema of this checkout."""
+    parser = argparse.ArgumentParser(prog="python -m marketprism.migrate", description=main.__doc__)
+    parser.add_argument("--snapshot", action="store_true", required=True, help="write sql/schema from the migrations")
+    parser.parse_args(arguments)
+    written = write_snapshot(shipped("sql") / "schema")
+    sys.stdout.write(f"{len(written)} objects written to {written[0].parent}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
