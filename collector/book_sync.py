@@ -33,6 +33,7 @@ class BookKeeper:
         self._waiting: deque[BookUpdate] = deque()
         self._fresh = False
         self._last_time = 0
+        self._newest: BookUpdate | None = None
         self._hole: tuple[int, int, str] | None = None  # last good id, its time, cause
 
     @property
@@ -45,7 +46,8 @@ class BookKeeper:
         return self._book
 
     def update(self, update: BookUpdate) -> None:
-        """Take one update from the stream."""
+        """Take one update from the stream. Raises ValueError when a level is no number (the book starts over)."""
+        self._newest = update
         if update.snapshot:
             self.snapshot(update)
         elif self.live:
@@ -96,9 +98,11 @@ class BookKeeper:
             self._sampler.quiet(received_before)
 
     def close(self) -> None:
-        """The end: publish what is pending."""
+        """The end: publish what is pending, and the hole that no update after it has shown to be over."""
         if self.live:
             self._sampler.flush()
+        if self._hole is not None and self._newest is not None:
+            self._report(self._newest, max(self.last_id, self._newest.last_id))
 
     def _buffer(self, update: BookUpdate) -> None:
         if len(self._waiting) >= BUFFER_LIMIT:
@@ -123,13 +127,13 @@ class BookKeeper:
             self.lose("crossed")
             return
         if self._hole is not None:
-            self._report(update)
+            self._report(update, self.last_id)
         self.last_id = update.last_id
         self._last_time = update.timestamp
         self._fresh = False
         self._sampler.after(update)
 
-    def _report(self, update: BookUpdate) -> None:
+    def _report(self, update: BookUpdate, through: int) -> None:
         """The hole is over: the updates in it are lost for flow, though the book is whole again."""
         assert self._hole is not None
         last_id, last_time, cause = self._hole
@@ -144,7 +148,7 @@ class BookKeeper:
                 sequence=update.last_id,
                 of_type="orderbooks",
                 from_sequence=last_id + 1,
-                to_sequence=max(last_id + 1, self.last_id),
+                to_sequence=max(last_id + 1, through),
                 from_time=last_time,
                 to_time=update.timestamp,
                 cause=cause,

@@ -89,6 +89,7 @@ class CollectorService:
             try:
                 await self._loaded.wait()  # where to go on from is in JetStream
                 async with asyncio.TaskGroup() as group:
+                    group.create_task(_none_may_end(publishing))
                     for session in self.sessions:
                         group.create_task(session.run())
             finally:
@@ -149,6 +150,13 @@ class CollectorService:
         yield "held_trades", "trades held back behind a hole", held
         up = sum(connection.up for session in self.sessions for connection in session.connections)
         yield "connections_up", "WebSocket connections that are up", up
+
+
+async def _none_may_end(tasks: Iterable[asyncio.Task[None]]) -> None:
+    """They run for ever: one that ends has failed, and takes the service with it instead of leaving it half alive."""
+    done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in done:
+        task.result()
 
 
 async def run() -> None:
