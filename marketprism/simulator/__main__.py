@@ -23,6 +23,7 @@ def options_from(arguments: list[str]) -> SimulatorOptions:
     parser.add_argument("--symbols", default="BTCUSDT,ETHUSDT", help="comma-separated, each on spot and as a perpetual")
     parser.add_argument("--history-hours", type=float, default=2.0, help="market hours played first, at full speed")
     parser.add_argument("--ledger", type=Path, help="append every trade to this file, one JSON object a line")
+    parser.add_argument("--state", type=Path, help="go on where the run that wrote this file ended; kept up to date")
     parser.add_argument("--fault", action="append", default=[], metavar="KIND[=RATE]", help=", ".join(KINDS))
     parser.add_argument("--fault-seed", type=int, help="a random plan of faults")
     given = parser.parse_args(arguments)
@@ -38,6 +39,7 @@ def options_from(arguments: list[str]) -> SimulatorOptions:
         symbols=tuple(symbol.strip() for symbol in given.symbols.split(",") if symbol.strip()),
         history_hours=given.history_hours,
         ledger=given.ledger,
+        state=given.state,
         faults=faults,
     )
 

@@ -17,6 +17,7 @@ from typing import Any, Final, Self
 from aiohttp import web
 
 from marketprism.errors import ReplayError
+from marketprism.simulator import continuation
 from marketprism.simulator.binance_rest import BinanceRest
 from marketprism.simulator.binance_wire import BinanceWire, carries
 from marketprism.simulator.environment import LINEAR, SPOT, collector_environment
@@ -38,6 +39,8 @@ ROUTES: Final = (
     (LINEAR, "market", "/linear/market"),
     (LINEAR, "unrouted", "/linear"),
 )
+_SAVE_LIVE_MS: Final = 1_000
+_SAVE_HISTORY_MS: Final = 60_000
 _YIELD_EVERY: Final = 64  # frames; sends to a fast client never suspend, and requests must be answered in between
 
 
@@ -60,6 +63,8 @@ class SimulatorOptions:
     settle_s: float = 0.7
     """History starts when subscriptions have been complete, or unchanged, for this long."""
     ledger: Path | None = None
+    state: Path | None = None
+    """Go on where the run that wrote this file ended, and keep it up to date."""
     faults: Faults | None = None
     clock_ms: Callable[[], int] = wall_ms
     slow_client_s: float = 10.0
@@ -77,18 +82,28 @@ class Simulator:
         self.options = options = options or SimulatorOptions()
         self.specs = default_specs(options.symbols)
         now_ms = options.clock_ms()
+        before = continuation.load(options.state) if options.state else None
         start_ms = (now_ms - int(options.history_hours * 3_600_000)) // 1000 * 1000
-        # Ids that rise with the wall clock: a later run on the same data never gives one out again.
+        if before is not None:
+            start_ms = max(start_ms, before.time_ms)
+        # Without a file: ids that rise with the wall clock, so that a later run never gives one out again.
         ids = FirstIds(trade=now_ms * 100, aggregate=now_ms * 100, update=now_ms * 1000)
         self.market = Market(
             self.specs,
             seed=options.seed,
             start_ms=start_ms,
-            first_ids={(spec.venue, spec.symbol): ids for spec in self.specs},
+            first_ids={(spec.venue, spec.symbol): ids for spec in self.specs} | (before.first_ids if before else {}),
+            prices=before.prices if before else None,
         )
         self.trades = TradeLog(
             self.specs, [(book.next_trade_id, book.next_aggregate_id) for book in self.market.books], options.ledger
         )
+        if before is not None:
+            for book in self.market.books:
+                rows = before.books.get((book.spec.venue, book.spec.symbol))
+                if rows is not None:
+                    self.trades.fills[book.index].restore(rows.fills)
+                    self.trades.aggregates[book.index].restore(rows.aggregates)
         self.faults = options.faults
         self.sent: Counter[Key] = Counter()
         self.position_us = start_ms * 1000
@@ -100,6 +115,7 @@ class Simulator:
             self._rest.refuses = lambda: self.faults is not None and self.faults.strikes("too_many_requests")
         self._jitter = Random(f"latency/{options.seed}")
         self._history_done = asyncio.Event()
+        self._saved_ms = start_ms
         self._runner: web.AppRunner | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -151,6 +167,7 @@ class Simulator:
         await self.hub.close()
         if self._runner is not None:
             await self._runner.cleanup()
+        self._save(clean=True)
         self.trades.close()
 
     async def history_done(self) -> None:
@@ -223,6 +240,13 @@ class Simulator:
         await self.hub.flush()
         self.position_us = max(self.position_us, self.market.time_ms * 1000)
         self.trades.flush()
+        if self.market.time_ms - self._saved_ms >= (_SAVE_LIVE_MS if self._history_done.is_set() else _SAVE_HISTORY_MS):
+            self._save(clean=False)
+
+    def _save(self, *, clean: bool) -> None:
+        self._saved_ms = self.market.time_ms
+        if self.options.state is not None:
+            continuation.save(self.options.state, self.market, self.trades, clean=clean)
 
     def _keep(self, event: Event) -> None:
         if isinstance(event, Fill):

@@ -33,6 +33,15 @@ class Rows:
             del self._cells[: KEEP * self._width]
             self.first_id += KEEP
 
+    def tail(self, rows: int) -> list[int]:
+        """The newest rows as flat integers."""
+        return self._cells[-rows * self._width :].tolist()
+
+    def restore(self, cells: list[int]) -> None:
+        """Put rows of an earlier run before the first id."""
+        self._cells = array("q", cells) + self._cells
+        self.first_id -= len(cells) // self._width
+
     def page(self, from_id: int | None, limit: int) -> list[dict[str, int]]:
         """Rows from an id on, each with its ``id``; the newest ones when ``from_id`` is None."""
         start = max(0, len(self) - limit) if from_id is None else max(0, from_id - self.first_id)
