@@ -182,7 +182,8 @@ async def _nats_findings(servers: Servers) -> list[Finding]:
         return [_error("NATS", error)]
     try:
         states = await stream_states(client, servers.nats)
-        version = client.connected_server_version
+        known = client.connected_server_version
+        version = f"{known.major}.{known.minor}.{known.patch}"
     finally:
         await client.close()
     findings = [_ok("NATS", f"{version} at {servers.nats.url.rpartition('@')[2]}, {len(states)} streams")]

@@ -64,11 +64,17 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(line, default=str, ensure_ascii=False)
 
 
+def _told(record: logging.LogRecord) -> bool:
+    """clickhouse-migrations logs whole files through the root logger; what it applied is told by us."""
+    return record.levelno >= logging.WARNING or "clickhouse_migrations" not in record.pathname
+
+
 def configure_logging(service: str, settings: AppSettings | None = None) -> None:
     """Send every log line of this process to stderr in the configured form. Call once, first thing in ``main``."""
     settings = settings or AppSettings()
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter(service) if settings.log_format == "json" else TextFormatter(service))
+    handler.addFilter(_told)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(settings.log_level.upper())

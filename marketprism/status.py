@@ -196,6 +196,7 @@ class StatusReader:
             if self._clickhouse is None:
                 self._clickhouse = await connect_async(self._clickhouse_settings)
             status.tables = {row["table"]: row["rows"] for row in await self._rows(_TABLES)}
+            status.rows_per_s = self._rates(status.tables)
             flow = {_key(row): row for row in await self._rows(_FLOW)}
             latest = {_key(row): row for row in await self._rows(_LATEST)}
             status.symbols = [{**latest.get(key, {}), **flow.get(key, {})} for key in sorted(latest | flow)]
@@ -205,8 +206,6 @@ class StatusReader:
             status.problems.append(f"ClickHouse: {_one_line(error)}")
             await self._clickhouse.close()
             self._clickhouse = None
-        else:
-            status.rows_per_s = self._rates(status.tables)
 
     async def _rows(self, query: str) -> list[dict[str, Any]]:
         return list((await self._clickhouse.query(query)).named_results())

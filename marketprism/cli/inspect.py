@@ -14,13 +14,17 @@ Data = Annotated[Path | None, typer.Option(help="Data directory of the run [MARK
 AsJson = Annotated[bool, typer.Option("--json", help="JSON on stdout.")]
 
 
-def status(data: Data = None, as_json: AsJson = False) -> None:
+def status(
+    data: Data = None,
+    as_json: AsJson = False,
+    svg: Annotated[Path | None, typer.Option(help="Draw it into this file as well.")] = None,
+) -> None:
     """Show services, streams, tables and the newest feature values once. Exit code 3 when a piece does not answer."""
     from rich.console import Console
 
     from marketprism.status import StatusReader, status_json  # what a command runs is imported by it: help is instant
     from marketprism.supervisor.attach import find_servers
-    from marketprism.supervisor.table import live_view
+    from marketprism.supervisor.table import live_view, to_svg
 
     servers = find_servers(data)
 
@@ -31,7 +35,11 @@ def status(data: Data = None, as_json: AsJson = False) -> None:
             print(status_json(found))
         else:
             source = servers.holder.source if servers.holder else "settings"
-            Console().print(live_view(found, [], f"MarketPrism · {source} · SQL at {servers.clickhouse.url}"))
+            headline = f"MarketPrism · {source} · SQL at {servers.clickhouse.url.rpartition('@')[2]}"
+            console = Console()
+            console.print(live_view(found, [], headline, console.width))
+            if svg is not None:
+                svg.write_text(to_svg(live_view(found, [], headline), "marketprism status"))
         if found.problems:
             raise typer.Exit(ClickHouseUnreachable.exit_code)
 

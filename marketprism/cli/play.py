@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import tempfile
 from pathlib import Path
 from typing import Annotated, Literal
@@ -14,22 +15,23 @@ from marketprism.settings import AppSettings
 
 NoTable = Annotated[bool, typer.Option("--no-table", help="Plain lines instead of the live table.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line on stdout instead of the table.")]
+History = Annotated[float, typer.Option(min=0, help="Market hours that the simulator plays first, at full speed.")]
+Seed = Annotated[int, typer.Option(help="Seed of the simulated market.")]
 Source = Literal["auto", "live", "simulate"]
 
 
-def _run(
-    command: str, data: Path, source: Source, *, no_table: bool, as_json: bool, any_port: bool, simulator: list[str]
-) -> None:
+def _run(command: str, data: Path, source: Source, *, no_table: bool, as_json: bool, hours: float, seed: int) -> None:
     from marketprism.supervisor.run import RunOptions, run  # what a command runs is imported by it: help is instant
 
     options = RunOptions(
         command=command,
         data=data,
         source=source,
-        any_port=any_port,
+        any_port=command == "demo",
         table=not no_table,
         as_json=as_json,
-        simulator=tuple(simulator),
+        history_hours=hours,
+        seed=seed,
     )
     if not asyncio.run(run(options)):
         raise typer.Exit(1)
@@ -39,6 +41,8 @@ def up(
     data: Annotated[Path | None, typer.Option(help="Data directory [MARKETPRISM_DATA_DIR, else ./data].")] = None,
     simulate: Annotated[bool, typer.Option("--simulate", help="Run the exchange simulator.")] = False,
     live: Annotated[bool, typer.Option("--live", help="Insist on live exchanges.")] = False,
+    history_hours: History = 2.0,
+    seed: Seed = 1,
     no_table: NoTable = False,
     as_json: AsJson = False,
 ) -> None:
@@ -51,22 +55,21 @@ def up(
         raise SettingsError("--simulate and --live exclude each other; leave both out to let it decide")
     source: Source = "simulate" if simulate else "live" if live else "auto"
     directory = data or AppSettings().data_dir
-    _run("up", directory, source, no_table=no_table, as_json=as_json, any_port=False, simulator=[])
+    _run("up", directory, source, no_table=no_table, as_json=as_json, hours=history_hours, seed=seed)
 
 
 def demo(
     data: Annotated[Path | None, typer.Option(help="Keep the data here; else a temporary directory.")] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the simulated market.")] = 1,
+    history_hours: History = 2.0,
+    seed: Seed = 1,
     no_table: NoTable = False,
     as_json: AsJson = False,
 ) -> None:
     """Run everything on the exchange simulator, on free ports, in a directory of its own."""
-    arguments = ["--seed", str(seed)]
-    if data is not None:
-        _run("demo", data, "simulate", no_table=no_table, as_json=as_json, any_port=True, simulator=arguments)
-        return
-    with tempfile.TemporaryDirectory(prefix="marketprism-demo-") as folder:
-        _run("demo", Path(folder), "simulate", no_table=no_table, as_json=as_json, any_port=True, simulator=arguments)
+    with contextlib.ExitStack() as stack:
+        if data is None:
+            data = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="marketprism-demo-")))
+        _run("demo", data, "simulate", no_table=no_table, as_json=as_json, hours=history_hours, seed=seed)
 
 
 def replay(
@@ -82,11 +85,10 @@ def replay(
     from marketprism.supervisor.replaying import print_report, replay_files
 
     factor = _speed(speed)
-    if data is not None:
+    with contextlib.ExitStack() as stack:
+        if data is None:
+            data = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="marketprism-replay-")))
         report = asyncio.run(replay_files(files, factor, data))
-    else:
-        with tempfile.TemporaryDirectory(prefix="marketprism-replay-") as folder:
-            report = asyncio.run(replay_files(files, factor, Path(folder)))
     print_report(report, as_json=as_json)
     if not report.exact:
         raise typer.Exit(1)

@@ -29,7 +29,7 @@ from marketprism.supervisor.replay_report import (
 )
 from marketprism.supervisor.run import stop_signals
 from marketprism.supervisor.stack import Stack, plan_run
-from marketprism.supervisor.view import View
+from marketprism.supervisor.view import View, log_through
 
 QUIET_S: Final = 1.0
 """The collector has worked off its sockets when it has published nothing for so long."""
@@ -47,6 +47,7 @@ async def replay_files(files: Sequence[Path], speed: float | None, data: Path) -
         DataDirectory(data, "replay") as directory,
         View(table=False, as_json=False) as view,
         stop_signals() as stop,
+        log_through(view),
     ):
         stack = Stack(plan_run("replay", any_port=True), directory, view.notify)
         work = asyncio.create_task(_play(stack, recordings, speed, view))
@@ -74,6 +75,7 @@ async def _play(stack: Stack, recordings: Sequence[Recording], speed: float | No
             await stack.start_collector(server.environment)
             stack.publish("replay")
             await server.finished()
+            progress.cancel()
             await _collector_quiet(stack)
         finally:
             progress.cancel()

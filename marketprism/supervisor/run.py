@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import signal
 import sys
 import time
@@ -23,10 +22,11 @@ from marketprism.supervisor.health import http_health
 from marketprism.supervisor.ports import free_ports
 from marketprism.supervisor.reachable import DECIDE_WITHIN_S, exchanges_reachable
 from marketprism.supervisor.stack import Stack, plan_run
-from marketprism.supervisor.view import View
+from marketprism.supervisor.view import View, log_through
 
 Source = Literal["auto", "live", "simulate"]
 HISTORY_HOURS: Final = 2.0
+"""Enough market time to fill windows of 50 buckets of at most a minute each."""
 _PING: Final = {"binance.spot": "/api/v3/ping", "binance.linear": "/fapi/v1/ping"}
 
 
@@ -40,8 +40,9 @@ class RunOptions:
     any_port: bool = False
     table: bool = True
     as_json: bool = False
-    simulator: tuple[str, ...] = ()
-    """Further arguments of the simulator."""
+    history_hours: float = HISTORY_HOURS
+    """Market time that the simulator plays first."""
+    seed: int = 1
 
 
 def probe_urls(settings: CollectorSettings) -> list[str]:
@@ -74,7 +75,7 @@ async def run(options: RunOptions) -> bool:
         DataDirectory(options.data, options.command) as directory,
         View(table=options.table, as_json=options.as_json) as view,
         stop_signals() as stop,
-        _own_log(view),
+        log_through(view),
     ):
         stack = Stack(plan_run(options.command, any_port=options.any_port), directory, view.notify)
         try:
@@ -86,23 +87,6 @@ async def run(options: RunOptions) -> bool:
             clean = await stack.stop()
             view.notify(f"stopped in {time.monotonic() - began:.1f} s; data is in {directory.path}")
     return clean
-
-
-@contextlib.contextmanager
-def _own_log(view: View) -> Iterator[None]:
-    """Our own log lines go through the view too, or they would tear the table."""
-
-    class ToView(logging.Handler):
-        def emit(self, record: logging.LogRecord) -> None:
-            view.notify(self.format(record))
-
-    root = logging.getLogger()
-    before = root.handlers[:]
-    root.handlers[:] = [ToView(level=logging.WARNING)]
-    try:
-        yield
-    finally:
-        root.handlers[:] = before
 
 
 async def _until_stopped(stack: Stack, options: RunOptions, view: View, stop: asyncio.Event) -> None:
@@ -129,7 +113,7 @@ async def _start_and_show(stack: Stack, options: RunOptions, view: View) -> None
     finally:
         deciding.cancel()
     view.notify(_told(live, options.source))
-    environment = {} if live else await start_simulator(stack, options.simulator)
+    environment = {} if live else await start_simulator(stack, options)
     await stack.start_collector(environment)
     source = "live exchanges" if live else "exchange simulator"
     stack.publish(source)
@@ -158,25 +142,25 @@ def _told(live: bool, source: Source) -> str:
     )
 
 
-def history_hours(stack: Stack) -> float:
-    """Market time that the simulator plays first: enough to fill 50-bucket windows, but none that is stored already."""
+def _history_hours(stack: Stack, wanted: float) -> float:
+    """Market time that the simulator plays first, but none that is stored already."""
     client = connect(stack.clickhouse)
     try:
         newest_s = float(client.command(f"SELECT toFloat64(max(timestamp)) FROM {HOT}.trades"))
     finally:
         client.close()
-    return min(HISTORY_HOURS, max(0.0, (time.time() - newest_s) / 3600))
+    return min(wanted, max(0.0, (time.time() - newest_s) / 3600))
 
 
-async def start_simulator(stack: Stack, arguments: tuple[str, ...]) -> Mapping[str, str]:
+async def start_simulator(stack: Stack, options: RunOptions) -> Mapping[str, str]:
     """Start the built-in exchange on a free port; returns the collector's environment."""
     (port,) = free_ports(1)
     url = f"http://127.0.0.1:{port}"
     settings = CollectorSettings()
-    hours = await asyncio.to_thread(history_hours, stack)
+    hours = await asyncio.to_thread(_history_hours, stack, options.history_hours)
     command = (
         sys.executable, "-m", "marketprism.simulator", "--port", str(port), "--symbols", ",".join(settings.symbols),
-        "--history-hours", f"{hours:.4f}", *arguments,
+        "--history-hours", f"{hours:.4f}", "--seed", str(options.seed),
     )  # fmt: skip
     await stack.supervisor.start(
         Part("simulator", command, http_health(f"{url}/api/v3/ping"), {**stack.environment()}, start_timeout_s=20)

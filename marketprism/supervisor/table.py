@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
-from rich.console import Group, RenderableType
+from rich.box import SIMPLE_HEAD
+from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -15,6 +17,7 @@ from marketprism.status import Status
 from marketprism.supervisor.supervise import PartState
 
 ABSENT: Final = "–"
+WIDE: Final = 125
 _STALE_MS: Final = 10_000
 _CUT_STYLE: Final = {"volume": "green", "time": "yellow", "day": "cyan", "count": "green", "event": "green"}
 
@@ -38,6 +41,8 @@ def price(value: Any) -> str:
     """A price with every digit that it has, at least two decimals."""
     if not isinstance(value, int | float | Decimal) or not math.isfinite(value):
         return ABSENT
+    if value and not 1e-12 <= abs(value) < 1e12:  # outside of the wire contract: never the width of the screen
+        return number(value)
     text = f"{Decimal(str(value)).normalize():,f}"
     return text if len(text.partition(".")[2]) >= 2 else f"{float(value):,.2f}"
 
@@ -58,28 +63,43 @@ def _bucket(row: Mapping[str, Any]) -> Text:
     return Text.assemble(f"{int(bucket) % 1_000_000:>4} ", (cut, _CUT_STYLE.get(cut, "dim")))
 
 
-def symbol_table(symbols: Sequence[Mapping[str, Any]], now_ms: int) -> Table:
+def _name(row: Mapping[str, Any], wide: bool) -> Text:
+    venue = f"{row['exchange']} {row['market_type']}" if wide else str(row["market_type"])
+    return Text.assemble((str(row["symbol"]), "bold"), f" {venue}")
+
+
+_COLUMNS: Final[tuple[tuple[str, bool, Callable[[Mapping[str, Any], int], Text | str]], ...]] = (
+    ("trades/s", False, lambda row, _: number(row.get("trades_per_s", 0.0), 3)),
+    ("lag", True, _lag),
+    ("mid", True, lambda row, _: price(row.get("mid_price"))),
+    ("spread bps", False, lambda row, _: number(row.get("spread_bps"), 3)),
+    ("imbalance", False, lambda row, _: number(row.get("tob_imbalance"), 2)),
+    ("POC", False, lambda row, _: price(row.get("poc_px"))),
+    ("bucket", False, lambda row, _: _bucket(row)),
+    ("volume", True, lambda row, _: number(row.get("vol"), 4)),
+    ("Kyle λ", False, lambda row, _: number(kyle(row), 3)),
+    ("VPIN", False, lambda row, _: number(row.get("vpin"), 3)),
+    ("quality", True, lambda row, _: str(row.get("quality") or ABSENT)),
+)
+"""Heading, whether only a wide terminal shows it, and the cell of a row at a time (ms)."""
+
+
+def kyle(row: Mapping[str, Any]) -> Any:
+    """The regression slope over 50 buckets; the ratio of the one bucket until there are so many."""
+    slope = row.get("kyle_lambda_ols")
+    return row.get("kyle_lambda") if slope is None else slope
+
+
+def symbol_table(symbols: Sequence[Mapping[str, Any]], now_ms: int, *, wide: bool = True) -> Table:
     """The newest feature values, one row a symbol."""
-    table = Table(expand=False, header_style="bold", pad_edge=False)
-    table.add_column("symbol")
-    for name in ("trades/s", "lag", "mid", "spread bps", "imbalance", "POC", "bucket", "volume", "Kyle λ", "VPIN"):
-        table.add_column(name, justify="right")
-    table.add_column("quality")
+    columns = [(name, cell) for name, only_wide, cell in _COLUMNS if wide or not only_wide]
+    padding = (0, 1) if wide else (0, 1, 0, 0)
+    table = Table(box=SIMPLE_HEAD, header_style="bold", pad_edge=False, padding=padding)
+    table.add_column("symbol", no_wrap=True)
+    for name, _ in columns:
+        table.add_column(name, justify="right", no_wrap=True)
     for row in symbols:
-        table.add_row(
-            f"{row['exchange']} {row['market_type']} [bold]{row['symbol']}[/bold]",
-            number(row.get("trades_per_s", 0.0), 3),
-            _lag(row, now_ms),
-            price(row.get("mid_price")),
-            number(row.get("spread_bps"), 3),
-            number(row.get("tob_imbalance"), 3),
-            price(row.get("poc_px")),
-            _bucket(row),
-            number(row.get("vol"), 4),
-            number(row.get("kyle_lambda"), 3),
-            number(row.get("vpin"), 3),
-            str(row.get("quality") or ABSENT),
-        )
+        table.add_row(_name(row, wide), *(cell(row, now_ms) for _, cell in columns))
     if not symbols:
         table.add_row(Text("waiting for the first closed bucket", "dim"))
     return table
@@ -109,10 +129,11 @@ def parts_line(parts: Sequence[PartState]) -> Text:
     return line
 
 
-def live_view(status: Status, parts: Sequence[PartState], headline: str) -> RenderableType:
-    """The whole screen."""
-    lines: list[RenderableType] = [Text(headline, "bold"), parts_line(parts), Text(summary(status))]
-    lines.append(symbol_table(status.symbols, status.time_ms))
+def live_view(status: Status, parts: Sequence[PartState], headline: str, width: int = WIDE) -> RenderableType:
+    """The whole screen, for a terminal ``width`` columns wide."""
+    lines: list[RenderableType] = [Text(headline, "bold"), *([parts_line(parts)] if parts else [])]
+    lines.append(Text(summary(status)))
+    lines.append(symbol_table(status.symbols, status.time_ms, wide=width >= WIDE))
     lines += [Text(problem, "yellow") for problem in status.problems]
     return Group(*lines)
 
@@ -121,8 +142,15 @@ def plain_line(status: Status) -> str:
     """The same for a log: the summary, the last values of each symbol, and the problems."""
     symbols = [
         f"{row['symbol']} ({row['exchange']} {row['market_type']}) spread {number(row.get('spread_bps'), 3)} bps "
-        f"imbalance {number(row.get('tob_imbalance'), 3)} POC {price(row.get('poc_px'))} bucket {_bucket(row).plain} "
-        f"λ {number(row.get('kyle_lambda'), 3)} VPIN {number(row.get('vpin'), 3)}"
+        f"imbalance {number(row.get('tob_imbalance'), 2)} POC {price(row.get('poc_px'))} bucket {_bucket(row).plain} "
+        f"λ {number(kyle(row), 3)} VPIN {number(row.get('vpin'), 3)}"
         for row in status.symbols
     ]
     return " | ".join([summary(status), *symbols, *status.problems])
+
+
+def to_svg(view: RenderableType, title: str) -> str:
+    """The view as a picture of a terminal."""
+    console = Console(record=True, width=WIDE, file=io.StringIO())
+    console.print(view)
+    return console.export_svg(title=title)

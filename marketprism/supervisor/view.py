@@ -5,8 +5,10 @@ Everything goes to stderr, except the JSON lines, which are results.
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Final, Self
 
@@ -61,7 +63,7 @@ class View:
         elif not self._table:
             self.console.print(Text(plain_line(status)), soft_wrap=True)
         else:
-            view = live_view(status, parts, headline)
+            view = live_view(status, parts, headline, self.console.width)
             if self._live is None:
                 self._live = self._stack.enter_context(Live(view, console=self.console, auto_refresh=False))
             self._live.update(view, refresh=True)
@@ -74,3 +76,20 @@ class View:
 
 def _told(part: PartState) -> dict[str, object]:
     return {"name": part.name, "pid": part.pid, "running": part.running, "restarts": part.restarts}
+
+
+@contextlib.contextmanager
+def log_through(view: View) -> Iterator[None]:
+    """Our own warnings go through the view too, or they would tear the table."""
+
+    class ToView(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            view.notify(self.format(record))
+
+    root = logging.getLogger()
+    before = root.handlers[:]
+    root.handlers[:] = [ToView(level=logging.WARNING)]
+    try:
+        yield
+    finally:
+        root.handlers[:] = before

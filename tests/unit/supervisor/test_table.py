@@ -14,7 +14,7 @@ from rich.console import Console
 
 from marketprism.status import Status, StreamStatus
 from marketprism.supervisor.supervise import PartState
-from marketprism.supervisor.table import live_view, number, plain_line, price
+from marketprism.supervisor.table import kyle, live_view, number, plain_line, price
 from marketprism.supervisor.view import View
 
 NOW = 1_767_323_045_000
@@ -32,6 +32,7 @@ ROW: dict[str, Any] = {
     "cut_trigger": "volume",
     "vol": Decimal("5.25"),
     "kyle_lambda": 1.5,
+    "kyle_lambda_ols": 54.25,
     "vpin": 0.31,
     "quality": "ok",
 }
@@ -58,7 +59,7 @@ def test_table_shows_every_feature_of_a_symbol() -> None:
         "0.2 s",
         "61,000.50",
         "0.0164",
-        "-0.250",
+        "-0.25",
         "60,999.50",
         "42 volume",
         "5.250",
@@ -69,6 +70,20 @@ def test_table_shows_every_feature_of_a_symbol() -> None:
     assert "trades 20.0/s" in text
     assert "waiting 7 · gaps 2 · dead letters 0" in text
     assert "storage (3 restarts)" in text
+
+
+def test_narrow_terminal_keeps_the_features_on_one_line_each() -> None:
+    console = Console(file=io.StringIO(), width=80)
+    console.print(live_view(_status(symbols=[ROW]), [], "headline", console.width))
+    assert isinstance(console.file, io.StringIO)
+    (line,) = [line for line in console.file.getvalue().splitlines() if "BTCUSDT" in line]
+    for value in ("0.0164", "-0.25", "60,999.50", "42 volume", "54.2", "0.310"):
+        assert value in line
+
+
+def test_kyle_is_the_bucket_ratio_until_the_window_is_full() -> None:
+    assert kyle({"kyle_lambda": 1.5, "kyle_lambda_ols": None}) == 1.5
+    assert kyle(ROW) == 54.25
 
 
 def test_nothing_known_still_draws() -> None:
