@@ -6,6 +6,7 @@ setting here keeps the body one block (tests/integration/test_storage_blocks.py)
 
 from __future__ import annotations
 
+import asyncio
 import re
 from typing import Any, Final
 
@@ -32,6 +33,7 @@ ONE_BLOCK: Final[dict[str, int]] = {
     "max_insert_threads": 1,
     "input_format_parallel_parsing": 0,
     "parallel_view_processing": 1,
+    "max_partitions_per_insert_block": 100,
     "materialized_views_ignore_errors": 0,
 }
 
@@ -40,6 +42,7 @@ _RETRYABLE: Final = frozenset(
     | {60, 81, 193, 194}  # no table or database yet: migrations run; wrong password: the operator's turn
 )
 _CODE: Final = re.compile(r"(?:code:?\s*|Code:\s*)(\d+)", re.IGNORECASE)
+_TOO_WIDE: Final = "Too many partitions"  # shares its code with TOO_MANY_PARTS, which passes
 _VIEW: Final = re.compile(r"while pushing to view", re.IGNORECASE)
 
 
@@ -61,7 +64,7 @@ def classified(error: Exception) -> InsertRefused | ClickHouseAway:
     text = " ".join(str(error).split())
     match = _CODE.search(text)
     code = int(match[1]) if match else 0
-    if code and code not in _RETRYABLE:
+    if code and (code not in _RETRYABLE or _TOO_WIDE in text):
         return InsertRefused(text[:2000], code, bool(_VIEW.search(text)))
     return ClickHouseAway(text[:500])
 
@@ -72,13 +75,15 @@ class Warehouse:
     def __init__(self, settings: ClickHouseSettings) -> None:
         self._settings = settings
         self._client: Any = None
+        self._connecting = asyncio.Lock()
 
     async def _connected(self) -> Any:
-        if self._client is None:
-            try:
-                self._client = await connect_async(self._settings, compress=False, query_retries=0)
-            except ClickHouseUnreachable as error:
-                raise ClickHouseAway(str(error)) from error
+        async with self._connecting:
+            if self._client is None:
+                try:
+                    self._client = await connect_async(self._settings, compress=False, query_retries=0)
+                except ClickHouseUnreachable as error:
+                    raise ClickHouseAway(str(error)) from error
         return self._client
 
     async def insert(self, table: str, batch: pa.RecordBatch | bytes, names: list[str], token: str) -> None:

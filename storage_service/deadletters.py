@@ -87,7 +87,8 @@ class Letter(msgspec.Struct, frozen=True, kw_only=True):
 
 _LIST: Final = f"""
 SELECT data_type, stream, toUnixTimestamp64Micro(stream_created), stream_seq, row_number, subject,
-    base64Encode(payload), error, attempts, status, toUnixTimestamp64Micro(first_seen), toUnixTimestamp64Micro(last_seen)
+    base64Encode(payload), error, attempts, status,
+    toUnixTimestamp64Micro(first_seen), toUnixTimestamp64Micro(last_seen)
 FROM {TABLE} FINAL
 WHERE status = {{status:String}} AND ({{data_type:String}} = '' OR data_type = {{data_type:String}})
 ORDER BY data_type, stream, stream_created, stream_seq, row_number

@@ -88,7 +88,7 @@ def _parse(data_type: str, payload: bytes, lines: int) -> pl.DataFrame | None:
         return pl.DataFrame(schema=parse_schema(data_type))
     try:
         rows = pl.read_ndjson(io.BytesIO(payload), schema=parse_schema(data_type))
-    except pl.exceptions.PolarsError:
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
         return None
     if rows.height != lines or rows.columns != list(parse_schema(data_type)):
         return None  # blank lines, or two objects on one line

@@ -93,14 +93,15 @@ async def _content(warehouse: Warehouse, data_type: str, below: Below) -> Conten
 
 
 _OPEN_BUCKETS: Final = f"""
-SELECT exchange, market_type, symbol, day, argMax(trade_kind, bucket_id), argMax(price, bucket_id), max(bucket_id) % 1000000,
-    argMax(volume, bucket_id), argMax(trades, bucket_id), argMax(cut, bucket_id), argMax(first_ms, bucket_id),
-    argMax(last_ms, bucket_id), max(last_ms)
+SELECT exchange, market_type, symbol, day, argMax(trade_kind, bucket_id), argMax(price, bucket_id),
+    max(bucket_id) % 1000000, argMax(volume, bucket_id), argMax(trades, bucket_id), argMax(cut, bucket_id),
+    argMax(first_ms, bucket_id), argMax(last_ms, bucket_id), max(last_ms)
 FROM
 (
     SELECT exchange, market_type, symbol, toInt32(toDate(timestamp)) AS day, bucket_id, any(trade_kind) AS trade_kind,
         any(t.price) AS price, sum(quantity) AS volume, count() AS trades, argMax(bucket_cut, sequence) AS cut,
-        toUnixTimestamp64Milli(argMin(timestamp, sequence)) AS first_ms, toUnixTimestamp64Milli(max(timestamp)) AS last_ms
+        toUnixTimestamp64Milli(argMin(timestamp, sequence)) AS first_ms,
+        toUnixTimestamp64Milli(max(timestamp)) AS last_ms
     FROM {HOT}.trades AS t
     WHERE bucket_id != 0 AND {_BELOW}
         AND (exchange, market_type, symbol, toDate(timestamp)) IN

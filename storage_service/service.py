@@ -74,7 +74,7 @@ class StorageService:
         """Store until ``stop`` is set. Raises NatsUnreachable at the start, StoreHalted at the end."""
         defaults = Defaults(self._settings.default_q_notional, self._settings.default_t_max_ms)
         freezer = Freezer(self._warehouse, defaults)
-        first, js = await self._connect("storage")
+        _, js = await self._connect("storage")
         await ensure_streams(js, self._nats)
         for data_type in self._data_types:
             for partition in range(self._nats.partitions):

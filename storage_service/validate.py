@@ -46,6 +46,7 @@ def validate(data_type: str, decoded: Decoded, frames: Sequence[Frame]) -> tuple
     decimals = [c.name for c in wire_columns(data_type) if c.kind == "decimal"]
     rows = rows.with_columns(pl.col(name).cast(DECIMAL, strict=True) for name in decimals)
     rows, out_of_range = _split(rows, _value_rules(data_type), frames)
+    rows = rows.with_columns(pl.col(c.name).cast(c.clean) for c in wire_columns(data_type) if c.clean != c.parsed)
     return rows.drop("_exchange", "_market", "_symbol"), [*decoded.dead, *dead, *out_of_range]
 
 

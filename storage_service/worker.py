@@ -196,20 +196,14 @@ class Worker:
             found = await self._first_stored(self._expected)
             if found < waiting[0].seq:
                 raise ConsumerLost(f"message {found} of {self.stream} was passed over in delivery")
-            hole = (self._expected, waiting[0].seq - 1)
-            await self._patiently(
-                lambda: report_stream_hole(
-                    self._warehouse,
-                    self.data_type,
-                    self.stream,
-                    self._created,
-                    self.partition,
-                    hole,
-                    waiting[0].stored_us,
-                )
-            )
+            await self._tell_hole(waiting[0])
             self._expected = waiting[0].seq
         batch.add(waiting.popleft())
+
+    async def _tell_hole(self, after: Frame) -> None:
+        hole = (self._expected, after.seq - 1)
+        at = (self.stream, self._created, self.partition)
+        await self._patiently(lambda: report_stream_hole(self._warehouse, self.data_type, *at, hole, after.stored_us))
 
     async def _first_stored(self, sequence: int) -> int:
         """Sequence of the first message at or after ``sequence`` that the stream still has."""
@@ -235,7 +229,7 @@ class Worker:
         return [Cleaned(batch, rows, dead)]
 
     async def _prepare(self, cleaned: Cleaned) -> Prepared:
-        """Judge, freeze new symbol-days, assign, encode; the open holes are on record before any intent rests on them."""
+        """Judge, freeze new symbol-days, assign, encode; open holes are on record before an intent rests on them."""
         accepted = accept(cleaned.rows, cleaned.dead, self._judge, self._book)
         if isinstance(self._judge, SequenceJudge) and self._judge.holes_changed:
             now = _open_holes(self._judge)
@@ -295,8 +289,8 @@ class Worker:
         prepared = await self._prepare(cleaned)
         if digest(prepared.body) != intent.digest or len(prepared.dead) != intent.dead:
             raise StoreHalted(
-                f"the replay of {intent.token} gives other bytes ({prepared.rows} rows, {len(prepared.dead)} refused) than the "
-                f"intent recorded ({intent.rows} rows, {intent.dead} refused)"
+                f"the replay of {intent.token} gives other bytes ({prepared.rows} rows, {len(prepared.dead)} refused) "
+                f"than the intent recorded ({intent.rows} rows, {intent.dead} refused)"
             )
         self._held = batch.frames
         await self._insert(intent, prepared)
@@ -305,7 +299,7 @@ class Worker:
         logger.info("intent replayed", extra={"token": intent.token, "rows": prepared.rows})
 
     async def _abandon(self, intent: Cell, due: int) -> None:
-        """Messages of the intent are gone: what it had stored stays, its days are rebuilt, the rest of it is read on."""
+        """Messages of the intent are gone: what it stored stays, its days are rebuilt, the rest of it is read on."""
         found = await self._first_stored(due)
         if found <= due:
             raise ConsumerLost(f"message {due} of {self.stream} was passed over in delivery")
@@ -347,7 +341,7 @@ class Worker:
             await self._patiently(lambda: self._warehouse.insert(table, prepared.body, prepared.names, cell.token))
 
     async def _patiently(self, attempt: Callable[[], Awaitable[_Result]]) -> _Result:
-        """Try until ClickHouse answers; frames in hand stay ours. Raises InsertRefused, or Stopping when asked to stop."""
+        """Try until ClickHouse answers; frames in hand stay ours. Raises InsertRefused, Stopping when asked to stop."""
         delay, told = 0.05, time.monotonic()
         while True:
             try:

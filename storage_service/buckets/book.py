@@ -150,7 +150,7 @@ class BucketBook:
         part = advance(entry.state, limit, times, quantities)
         result.bucket_id[rows] = (part.ordinals + bucket_prefix(day)).astype(np.uint64)
         result.t_max_ms[rows] = limit.t_max_ms
-        result.cut[rows[part.closing]] = limit.cut  # type: ignore[call-overload]
+        result.cut[rows[part.closing]] = limit.cut
         result.closed += [(symbol, day, closed) for closed in part.closed]
 
 

@@ -79,7 +79,7 @@ class Freezer:
             for request, plan in made:
                 frozen[request.symbol, request.day] = plan
                 DAY_PLANS.labels(plan.source).inc()
-                logger.info("bucket day frozen", extra={"symbol": ".".join(request.symbol), "plan": plan})
+                logger.debug("bucket day frozen", extra={"symbol": ".".join(request.symbol), "plan": plan})
         return [(r.symbol, r.day, frozen[r.symbol, r.day]) for r in requests]
 
     async def _frozen(self, days: set[int]) -> dict[tuple[Symbol, int], DayPlan]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -38,16 +39,21 @@ def by_definition(plan: DayPlan, ts: list[int], quantities: list[int], updates: 
         bucket.append((t, q, u))
         volume = Fraction(sum(b[1] for b in bucket))
         elapsed_s = Fraction(max(b[0] for b in bucket) - bucket[0][0], 1000)
-        closes = {
-            "volume": lambda v=volume: v >= plan.q_bucket,
-            "count": lambda: len(bucket) >= plan.n_trades,
-            "event": lambda: sum(b[2] for b in bucket) >= plan.n_updates,
-            "adaptive": lambda v=volume, e=elapsed_s: (
-                min(v / plan.q_bucket, e / Fraction(str(plan.t_target_s)), Fraction(len(bucket), plan.n_min))
-                >= Fraction(str(plan.quality_close))
-            ),
-            "time": lambda: False,
-        }[plan.mode]()
+        if plan.mode == "volume":
+            closes = volume >= plan.q_bucket
+        elif plan.mode == "count":
+            closes = len(bucket) >= plan.n_trades
+        elif plan.mode == "event":
+            closes = sum(b[2] for b in bucket) >= plan.n_updates
+        elif plan.mode == "adaptive":
+            parts = (
+                volume / plan.q_bucket,
+                elapsed_s / Fraction(str(plan.t_target_s)),
+                Fraction(len(bucket), plan.n_min),
+            )
+            closes = min(parts) >= Fraction(str(plan.quality_close))
+        else:
+            closes = False
         result.ordinals.append(ordinal)
         result.closing.append(closes)
         if closes:
@@ -86,7 +92,7 @@ def run(plan: DayPlan, ts: list[int], quantities: list[int], updates: list[int],
     state = DayState()
     result = Expected([], [], [])
     edges = [0, *sorted({c % (len(ts) + 1) for c in cuts}), len(ts)]
-    for start, end in zip(edges, edges[1:], strict=False):
+    for start, end in pairwise(edges):
         part = advance(
             state,
             plan.thresholds(),

@@ -1,0 +1,84 @@
+"""Content windows and the bounds of what is remembered (sequences and holes: test_pipeline)."""
+
+from __future__ import annotations
+
+import msgspec
+import polars as pl
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from storage_service import duplicates
+from storage_service.batching import clean
+from storage_service.duplicates import ContentJudge, Mark, SequenceJudge
+from storage_service.frames import Frame
+from tests.unit.storage.samples import MS, row
+
+
+def rates(values: list[tuple[int, str]]) -> pl.DataFrame:
+    lines = [row("funding_rates", timestamp=MS + t, funding_rate=v) for t, v in values]
+    payload = b"\n".join(msgspec.json.encode(line) for line in lines)
+    rows, dead = clean("funding_rates", [Frame.of(1, "md.funding_rates.binance.linear.BTCUSDT", payload, 0)])
+    assert not dead
+    return rows
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 8), st.sampled_from(["0.1", "0.2"])), min_size=1, max_size=40), st.integers(1, 7)
+)
+def test_a_row_that_says_the_same_is_stored_once(values, size):
+    judge = ContentJudge("funding_rates")
+    kept: list[tuple[int, str]] = []
+    for start in range(0, len(values), size):
+        part = values[start : start + size]
+        keep = judge.judge(rates(part)).keep
+        kept += [value for value, new in zip(part, keep, strict=True) if new]
+    assert kept == list(dict.fromkeys(values))
+
+
+def test_how_a_row_came_is_not_what_it_says():
+    judge = ContentJudge("funding_rates")
+    rows = rates([(1, "0.1")])
+    assert judge.judge(rows).keep.all()
+    later = rows.with_columns(pl.lit("rest").alias("data_source"), received_at=pl.col("received_at") + 9)
+    assert not judge.judge(later).keep.any()
+
+
+def test_the_window_is_bounded_and_keeps_the_newest(monkeypatch):
+    monkeypatch.setattr(duplicates, "WINDOW_ROWS", 4)
+    judge = ContentJudge("funding_rates")
+    judge.judge(rates([(t, "0.1") for t in range(10)]))
+    assert [t - MS for t, _ in sorted(next(iter(judge.windows.values())))] == [6, 7, 8, 9]
+
+
+def sequences(*values: int) -> pl.DataFrame:
+    size = len(values)
+    names = {"exchange": "x", "market_type": "spot", "symbol": "s", "trade_kind": "trade"}
+    return pl.DataFrame({**{k: [v] * size for k, v in names.items()}, "sequence": pl.Series(values, dtype=pl.UInt64)})
+
+
+def test_open_holes_are_bounded_and_the_oldest_is_forgotten(monkeypatch):
+    monkeypatch.setattr(duplicates, "MAX_HOLES", 2)
+    judge = SequenceJudge("trades")
+    judge.judge(sequences(1, 3, 5, 7))
+    [mark] = judge.marks.values()
+    assert mark.holes == [(4, 4), (6, 6)]
+    assert judge.forgotten_holes == 1
+    again = judge.judge(sequences(2, 4))
+    assert (again.keep.tolist(), again.late.tolist()) == ([False, True], [False, True])
+
+
+def test_a_row_in_the_middle_of_a_hole_leaves_two():
+    judge = SequenceJudge("trades", {("x", "spot", "s", "trade"): Mark(9, [(3, 7)])})
+    judge.judge(sequences(5))
+    [mark] = judge.marks.values()
+    assert mark.holes == [(3, 4), (6, 7)]
+    assert judge.holes_changed
+
+
+def test_books_have_no_holes():
+    judge = SequenceJudge("orderbooks")
+    judge.judge(sequences(10, 25, 90).drop("trade_kind"))
+    [mark] = judge.marks.values()
+    assert mark.holes == []
+    assert not judge.judge(sequences(26).drop("trade_kind")).keep.any()
