@@ -32,9 +32,8 @@ class BookKeeper:
         self._sink = sink
         self._waiting: deque[BookUpdate] = deque()
         self._fresh = False
-        self._last_time = 0
         self._newest: BookUpdate | None = None
-        self._hole: tuple[int, int, str] | None = None  # last good id, its time, cause
+        self._hole: tuple[int, int, str] | None = None  # id and time of the last row, cause
 
     @property
     def wants_snapshot(self) -> bool:
@@ -77,19 +76,20 @@ class BookKeeper:
                 self._buffer(update)
         return True
 
-    def lose(self, cause: str) -> None:
-        """The chain is broken (``cause`` as in ``gaps``): publish what was good and start over."""
+    def lose(self, cause: str, *, spoiled: bool = False) -> None:
+        """The chain is broken (``cause`` as in ``gaps``): publish what was good and start over.
+
+        ``spoiled``: the book itself is wrong, so what no row has told yet is lost too.
+        """
         if not self.live:
             self._waiting.clear()
             return
-        if cause == "crossed":
-            self._sampler.discard()
-        else:
+        if not spoiled:
             self._sampler.flush()
         self.live = False
         self.resyncs += 1
-        if self._hole is None and self._last_time:
-            self._hole = (self.last_id, self._last_time, cause)
+        if self._hole is None and self._sampler.told is not None:
+            self._hole = (*self._sampler.told, cause)
         self._waiting.clear()
 
     def quiet(self, received_before: int) -> None:
@@ -121,15 +121,14 @@ class BookKeeper:
         try:
             self._book.apply(update.bids, update.asks)
         except ValueError:
-            self.lose("crossed")  # half an update is in the book: what is pending is not the exchange's either
+            self.lose("resync", spoiled=True)  # half an update is in the book
             raise
         if self._book.crossed:
-            self.lose("crossed")
+            self.lose("crossed", spoiled=True)
             return
         if self._hole is not None:
             self._report(update, self.last_id)
         self.last_id = update.last_id
-        self._last_time = update.timestamp
         self._fresh = False
         self._sampler.after(update)
 

@@ -61,21 +61,27 @@ class Side:
         Raises ValueError on text that is no number or has more than 12 decimals: the side is then unusable until
         ``load``, because earlier levels of the update are already in.
         """
+        try:
+            return self._update(levels)
+        except IndexError as error:
+            raise ValueError(f"a price or quantity has more than {len(POWERS) - 1} decimals") from error
+
+    def _update(self, levels: Levels) -> bool:
+        # the loop is most of the cost of a depth stream: decimals.scaled is inlined here, without its pattern
         sign, keys, quantities, edge = self._sign, self._keys, self._quantities, self._edge
         added = cancelled = 0
         touched = False
         for price, quantity in levels:
-            # decimals.scaled inlined without its pattern: this loop is most of the cost of a depth stream
             point = price.find(".")
             if point < 0:
                 key = sign * scaled(price)
             else:
-                key = sign * int(price.replace(".", "", 1)) * POWERS[_decimals(price, point)]
+                key = sign * int(price.replace(".", "", 1)) * POWERS[len(price) - point - 1]
             point = quantity.find(".")
             if point < 0:
                 new = scaled(quantity)
             else:
-                new = int(quantity.replace(".", "", 1)) * POWERS[_decimals(quantity, point)]
+                new = int(quantity.replace(".", "", 1)) * POWERS[len(quantity) - point - 1]
             old = quantities.get(key, 0)
             if new == old:
                 continue
@@ -122,13 +128,6 @@ class Side:
         """(price, quantity) of the best level, or None when the side is empty."""
         key, quantity = self.top[0]
         return (self._sign * key, quantity) if quantity else None
-
-
-def _decimals(text: str, point: int) -> int:
-    count = len(text) - point - 1
-    if count >= len(POWERS):
-        raise ValueError(f"{text!r} has more than {len(POWERS) - 1} decimals")
-    return count
 
 
 class LocalBook:

@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from marketprism.events import FundingRate, Row
+from marketprism.events import FundingRate, Row, Trade
 from marketprism.subjects import ROOT, Subject, partition_of
 
 QUIET_ROWS: Final = 4
@@ -22,7 +22,8 @@ QUIET_ROWS: Final = 4
 
 @dataclass(slots=True)
 class Frame:
-    """One message of the wire contract. ``positions``: newest sequence and timestamp per symbol, once it is stored."""
+    """One message of the wire contract. ``positions``: per symbol how far its series is stored once the frame is, as
+    (sequence, timestamp, trade kind or '')."""
 
     subject: str
     payload: bytes
@@ -30,7 +31,7 @@ class Frame:
     data_type: str
     exchange: str
     market_type: str
-    positions: dict[str, tuple[int, int]]
+    positions: dict[str, tuple[int, int, str]]
 
 
 @dataclass(slots=True)
@@ -40,7 +41,7 @@ class _Buffer:
     symbol: str
     lines: list[bytes] = field(default_factory=list)
     size: int = 0
-    last: tuple[int, int] | None = None
+    last: tuple[int, int, str] | None = None
 
 
 class Framer:
@@ -69,9 +70,12 @@ class Framer:
             self._close([buffer], buffer.subject)
         buffer.lines.append(line)
         buffer.size += len(line) + 1
-        if type(row) is not FundingRate or row.funding_kind == "settled":
+        kind = type(row)
+        if kind is Trade:
+            buffer.last = (row.sequence, row.timestamp, row.trade_kind)  # type: ignore[attr-defined]
+        elif kind is not FundingRate or row.funding_kind == "settled":  # type: ignore[attr-defined]
             # the running estimate shares the table with settlements, whose position must not jump ahead of them
-            buffer.last = (row.sequence, row.timestamp)
+            buffer.last = (row.sequence, row.timestamp, "")
         if len(buffer.lines) >= self._max_rows or buffer.size >= self._max_bytes:
             self._close([buffer], buffer.subject)
             del self._open[key]

@@ -215,7 +215,7 @@ class Market:
 
     def _sequence(self, key: TradeKey) -> TradeSequence:
         position = self._position(("trades", *self.key, key[0]))
-        if position is None:
+        if position is None or position.kind != key[1]:  # ids of the other trade kind say nothing
             sequence = TradeSequence()
         else:
             sequence = TradeSequence(position.sequence, position.timestamp)

@@ -1,6 +1,6 @@
 """How far each series has been published, kept in a JetStream KV bucket, so that a restart goes on from there.
 
-Key ``<data_type>.<exchange>.<market_type>.<symbol>``; value ``{"sequence":…, "timestamp":…}``. A position is written
+Key ``<data_type>.<exchange>.<market_type>.<symbol>``; value ``{"sequence":…, "timestamp":…, "kind":…}``. A position is written
 only after JetStream has acknowledged the frames up to it, so it may lag behind (the storage service drops what comes
 twice by its own watermark) but never runs ahead.
 """
@@ -29,10 +29,11 @@ Series = tuple[str, str, str, str]
 
 
 class Position(msgspec.Struct, frozen=True):
-    """Newest published sequence and its exchange time (ms)."""
+    """Newest published sequence and its exchange time (ms). ``kind``: the id space of trades, '' otherwise."""
 
     sequence: int
     timestamp: int
+    kind: str = ""
 
 
 def series_key(series: Series) -> str:
@@ -56,11 +57,11 @@ class Positions:
         """A frame, and all before it, is in JetStream."""
         if frame.data_type not in KEPT:
             return
-        for symbol, (sequence, timestamp) in frame.positions.items():
+        for symbol, (sequence, timestamp, kind) in frame.positions.items():
             key = series_key((frame.data_type, frame.exchange, frame.market_type, symbol))
             known = self._known.get(key)
-            if known is None or sequence > known.sequence:
-                self._known[key] = self._dirty[key] = Position(sequence, timestamp)
+            if known is None or kind != known.kind or sequence > known.sequence:
+                self._known[key] = self._dirty[key] = Position(sequence, timestamp, kind)
 
     async def load(self, client: Client) -> None:
         """Read the bucket. Raises nats errors when JetStream does not answer."""

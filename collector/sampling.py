@@ -29,7 +29,9 @@ Sink = Callable[[Row], None]
 class BookSampler:
     """Turns the states of one book into ``orderbooks`` and ``best_quotes`` rows."""
 
-    __slots__ = ("_book", "_last", "_levels", "_quotes", "_sink", "_slot", "_time", "_width", "exchange", "market_type")
+    __slots__ = (
+        "_book", "_last", "_levels", "_quotes", "_sink", "_slot", "_time", "_width", "exchange", "market_type", "told",
+    )  # fmt: skip
 
     def __init__(
         self, book: LocalBook, key: tuple[str, str], levels: int, interval_ms: int, quotes: bool, sink: Sink
@@ -40,6 +42,7 @@ class BookSampler:
         self._width = interval_ms
         self._quotes = quotes
         self._sink = sink
+        self.told: tuple[int, int] | None = None  # id and time of the last row
         self.restart()
 
     def restart(self) -> None:
@@ -70,16 +73,13 @@ class BookSampler:
         if self._last is not None and self._book.two_sided:
             self._sink(self._row(self._last))
             self._book.reset_flow()
+            self.told = (self._last.last_id, self._last.timestamp)
             self._last = None
 
     def quiet(self, received_before: int) -> None:
         """Publish what is pending when its last update was received before ``received_before`` (µs)."""
         if self._last is not None and self._last.received_at < received_before:
             self.flush()
-
-    def discard(self) -> None:
-        """Forget what is pending: its state turned out not to be the exchange's."""
-        self._last = None
 
     def _quote(self, update: BookUpdate) -> BestQuote:
         (bid_key, bid_quantity), (ask_key, ask_quantity) = self._book.bids.top[0], self._book.asks.top[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import time
 from collections.abc import Awaitable, Callable, Coroutine
@@ -26,6 +27,7 @@ logger = logging.getLogger(__name__)
 
 _TICK_S: Final = 0.02
 _QUIET_MS: Final = 500
+_QUIET_EVERY: Final = 5
 _ATTEMPTS: Final = 5
 
 Tap = Callable[[tuple[str, str], int, bytes], None]
@@ -140,12 +142,12 @@ class Session:
 
     async def _housekeeping(self) -> None:
         """Start whatever the market waits for. Nothing here waits itself: a slow symbol delays no other."""
-        while True:
+        for tick in itertools.count():
             await asyncio.sleep(_TICK_S)
             self._mend_trades()
             for symbol in self.market.wants_books():
                 self._start(("book", symbol), self._sync_book(symbol))
-            if not self._clock.stamped:
+            if tick % _QUIET_EVERY == 0 and not self._clock.stamped:
                 # a replay's pace says nothing about the market's: there trailing rows come with the next update
                 quiet_ms = 2 * self._settings.depth_interval_ms + _QUIET_MS
                 self.market.quiet(self._clock.now() - quiet_ms * 1000)

@@ -1,0 +1,195 @@
+"""CPU of the collector per message, parse → row → frame → publish, and what one process takes through to JetStream.
+
+``main()`` gives figures by name: ``…_us`` are CPU microseconds a message, ``…_per_s`` messages a second of wall time.
+Messages are made here (seeded), shaped like Binance's: trades, aggregated trades, mark prices, depth diffs of 20 and of
+44 levels (the mean of a recorded spot stream) around a book of 1,000 levels a side.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry
+
+from collector.framing import Frame, Framer
+from collector.market import BookOptions, Market
+from collector.metrics import CollectorMetrics
+from collector.publisher import Publisher
+from collector.venue import BookUpdate
+from marketprism.settings import NatsSettings
+from marketprism.streams import ensure_streams
+from tests.unit.collector.feeding import core
+
+_NOW = 1_700_000_000_000
+_Levels = list[tuple[str, str]]
+
+
+def _trades(count: int, symbols: Sequence[str], event: str = "trade") -> list[bytes]:
+    rng = random.Random(1)
+    made = []
+    for number in range(count):
+        symbol = symbols[number % len(symbols)]
+        sequence = number // len(symbols) + 1
+        ids = {"t": sequence} if event == "trade" else {"a": sequence, "f": sequence, "l": sequence}
+        data = {"e": event, "E": _NOW + number, "s": symbol, **ids, "p": f"{61000 + rng.random() * 100:.2f}000000"}
+        data |= {"q": f"{rng.random():.5f}000", "T": _NOW + number, "m": rng.random() < 0.5}
+        made.append(json.dumps({"stream": f"{symbol.lower()}@{event}", "data": data}).encode())
+    return made
+
+
+def _marks(count: int) -> list[bytes]:
+    made = []
+    for number in range(count):
+        data = {"e": "markPriceUpdate", "E": _NOW + number, "s": "BTCUSDT", "p": f"{61000 + number % 97}.12345678"}
+        data |= {"i": "61001.12345678", "r": "0.00010000", "T": _NOW + 10**7}
+        made.append(json.dumps({"stream": "btcusdt@markPrice@1s", "data": data}).encode())
+    return made
+
+
+def _price(step: int) -> str:
+    return f"{61000 + step / 100:.2f}000000"
+
+
+def _book(levels: int) -> tuple[_Levels, _Levels]:
+    rng = random.Random(2)
+    bids = [(_price(-1 - 2 * rank), f"{rng.random() + 0.00001:.5f}000") for rank in range(levels)]
+    asks = [(_price(1 + 2 * rank), f"{rng.random() + 0.00001:.5f}000") for rank in range(levels)]
+    return bids, asks
+
+
+def _depths(count: int, levels: int, symbols: Sequence[str]) -> list[bytes]:
+    """Changes fall off with the distance from the best; two in five delete."""
+    rng = random.Random(3)
+    made = []
+    for number in range(count):
+        symbol = symbols[number % len(symbols)]
+        update = number // len(symbols)
+        sides = []
+        for sign in (-1, 1):
+            ranks = {min(int(rng.expovariate(1 / 60)), 999) for _ in range(levels // 2)}
+            sides.append(
+                [
+                    [_price(sign * (3 + rank)), "0.00000000" if rng.random() < 0.4 else f"{rng.random() + 0.1:.5f}000"]
+                    for rank in ranks
+                ]
+            )
+        data = {"e": "depthUpdate", "E": _NOW + 100 * update, "s": symbol, "U": 100 + update, "u": 100 + update}
+        data |= {"b": sides[0], "a": sides[1]}
+        made.append(json.dumps({"stream": f"{symbol.lower()}@depth@100ms", "data": data}).encode())
+    return made
+
+
+def _market(
+    symbols: Sequence[str], sink: Callable[[Frame], None], venue: str = "binance.spot", **options: int
+) -> Market:
+    played = core(venue, dict.fromkeys(symbols, "0.01"))
+    framer = Framer(sink, max_rows=200, max_bytes=64 << 10, partitions=1)
+    return Market(played.venue, BookOptions(**options), CollectorMetrics(CollectorRegistry()), framer.add)
+
+
+def _load_books(market: Market, symbols: Sequence[str], levels: int = 1000) -> None:
+    bids, asks = _book(levels)
+    for symbol in symbols:
+        market.snapshot(BookUpdate(symbol, 99, 99, 0, 0, 0, bids, asks, snapshot=True))
+
+
+def _cpu_us(market: Market, messages: list[bytes]) -> float:
+    start = time.process_time()
+    for number, message in enumerate(messages):
+        market.receive(message, (_NOW + number) * 1000)
+    spent = time.process_time() - start
+    if market._metrics.counts["errors"]:
+        raise RuntimeError(f"the bench made bad messages: {dict(market._metrics.counts['errors'])}")
+    return spent / len(messages) * 1e6
+
+
+def _per_type() -> dict[str, float]:
+    one = ["BTCUSDT"]
+    figures = {"trade_us": _cpu_us(_market(one, lambda _: None), _trades(40_000, one))}
+    figures["agg_trade_us"] = _cpu_us(_market(one, lambda _: None, "binance.linear"), _trades(40_000, one, "aggTrade"))
+    figures["mark_price_us"] = _cpu_us(_market(one, lambda _: None, "binance.linear"), _marks(20_000))
+    for levels in (20, 44):
+        market = _market(one, lambda _: None)
+        _load_books(market, one)
+        figures[f"depth_{levels}_levels_us"] = _cpu_us(market, _depths(8_000, levels, one))
+    market = _market(one, lambda _: None, interval_ms=1000)
+    _load_books(market, one)
+    figures["depth_20_levels_no_row_us"] = _cpu_us(market, _depths(8_000, 20, one))
+    return figures
+
+
+def _scaling() -> dict[str, float]:
+    figures: dict[str, float] = {}
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    for count in (10, 1000):
+        symbols = [f"S{number}USDT" for number in range(count)]
+        market = _market(symbols, lambda _: None)
+        _load_books(market, symbols, 400)
+        figures[f"trade_us_{count}_symbols"] = _cpu_us(market, _trades(40_000, symbols))
+        figures[f"depth_20_levels_us_{count}_symbols"] = _cpu_us(market, _depths(8_000, 20, symbols))
+    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    figures["rss_growth_mb_1000_symbols_400_levels"] = (after - before) / 1024
+    return figures
+
+
+async def _through(messages: list[bytes], symbols: Sequence[str], name: str, url: str) -> dict[str, float]:
+    """Messages in memory → acknowledged frames in a real JetStream."""
+    metrics = CollectorMetrics(CollectorRegistry())
+    settings = NatsSettings(_env_file=None, url=url, stream_max_bytes=64 << 20)
+    publisher = Publisher(
+        settings, metrics, prepare=lambda client: ensure_streams(client.jetstream(), settings), stored=lambda _: None
+    )
+    running = asyncio.create_task(publisher.run())
+    await publisher.connected.wait()
+    market = _market(symbols, publisher.offer)
+    _load_books(market, symbols)
+    start, cpu = time.monotonic(), time.process_time()
+    for number, message in enumerate(messages):
+        market.receive(message, (_NOW + number) * 1000)
+        if number % 64 == 0:
+            await publisher.room()
+            await asyncio.sleep(0)
+    await publisher.drained()
+    wall, cpu = time.monotonic() - start, time.process_time() - cpu
+    running.cancel()
+    await asyncio.wait([running])
+    return {f"{name}_to_jetstream_per_s": len(messages) / wall, f"{name}_to_jetstream_us": cpu / len(messages) * 1e6}
+
+
+async def _jetstream() -> dict[str, float]:
+    server = Path(sys.executable).parent / "nats-server"
+    with tempfile.TemporaryDirectory(prefix="bench-collector-") as folder:
+        ports = Path(folder) / "ports"
+        ports.mkdir()
+        command = [str(server), "-js", "-sd", folder, "-a", "127.0.0.1", "-p", "-1", "--ports_file_dir", str(ports)]
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            while not (files := list(ports.glob("*.ports"))):
+                await asyncio.sleep(0.02)
+            url = json.loads(files[0].read_text())["nats"][0]
+            one = ["BTCUSDT"]
+            figures = await _through(_trades(100_000, one), one, "trades", url)
+            return figures | await _through(_depths(10_000, 20, one), one, "depth_20_levels", url)
+        finally:
+            process.kill()
+            process.wait()
+
+
+def main() -> dict[str, float]:
+    """Every figure, rounded to what repeats."""
+    figures = {**_per_type(), **asyncio.run(_jetstream()), **_scaling()}
+    return {name: round(value, 2) for name, value in figures.items()}
+
+
+if __name__ == "__main__":
+    for name, value in main().items():
+        print(f"{name:45} {value:12,.2f}")

@@ -1,0 +1,111 @@
+"""Trades leave in order, once, without holes, whatever the way to us did to them."""
+
+from __future__ import annotations
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from collector.continuity import TradeSequence
+from marketprism.events import Gap, Trade
+
+
+def trade(sequence: int) -> Trade:
+    return Trade(
+        timestamp=sequence * 10,
+        received_at=sequence * 10_000,
+        exchange="binance",
+        market_type="spot",
+        symbol="BTCUSDT",
+        sequence=sequence,
+        trade_id=str(sequence),
+        trade_kind="trade",
+        price="1",
+        quantity="1",
+        native_quantity="1",
+        side="buy",
+        is_maker=False,
+        trade_time=sequence * 10,
+        first_trade_id=sequence,
+        last_trade_id=sequence,
+        tick_size="1",
+        price_tick=1,
+    )
+
+
+@st.composite
+def arrivals(draw: st.DrawFn) -> tuple[int, int, list[int]]:
+    """(first, last, what arrives): ids first…last with some dropped, some doubled, in any order after the first."""
+    first = draw(st.integers(1, 1000))
+    last = first + draw(st.integers(1, 40))
+    rest = list(range(first + 1, last + 1))
+    kept = [sequence for sequence in rest if draw(st.booleans())]
+    doubled = draw(st.lists(st.sampled_from([first, *kept]), max_size=10))
+    return first, last, [first, *draw(st.permutations([*kept, *doubled]))]
+
+
+def run(sequence: TradeSequence, arriving: list[int]) -> list[int]:
+    return [row.sequence for each in arriving for row in sequence.offer(trade(each))]
+
+
+@settings(max_examples=400)
+@given(arrivals())
+def test_with_a_repairer_everything_leaves_once_in_order(case: tuple[int, int, list[int]]) -> None:
+    first, last, arriving = case
+    sequence = TradeSequence()
+    out = run(sequence, [*arriving, last + 1])  # the last trade of all always arrives
+    while (hole := sequence.hole) is not None:  # the repairer answers in pages of three
+        for missing in range(hole.first, min(hole.last, hole.first + 2) + 1):
+            out += [row.sequence for row in sequence.offer(trade(missing))]
+    assert out == list(range(first, last + 2))
+    assert sequence.held == 0
+
+
+@settings(max_examples=400)
+@given(arrivals())
+def test_without_one_rows_and_gaps_cover_the_run_exactly(case: tuple[int, int, list[int]]) -> None:
+    first, last, arriving = case
+    sequence = TradeSequence()
+    out = run(sequence, [*arriving, last + 1])
+    gaps: list[Gap] = []
+    while (hole := sequence.hole) is not None:
+        lost, rows = sequence.give_up(hole.last, "sequence")
+        gaps += lost
+        out += [row.sequence for row in rows]
+    arrived = sorted({*arriving, last + 1})
+    assert out == arrived
+    missing = [number for gap in gaps for number in range(gap.from_sequence, gap.to_sequence + 1)]
+    assert missing == sorted(set(range(first, last + 2)) - set(arrived))
+    for gap in gaps:
+        assert gap.from_time == (gap.from_sequence - 1) * 10
+        assert gap.from_time < gap.to_time
+        assert gap.from_sequence - 1 in arrived
+        assert gap.to_sequence + 1 in arrived
+
+
+@given(arrivals(), st.integers(0, 60))
+def test_giving_up_in_parts_loses_nothing_that_could_still_come(case: tuple[int, int, list[int]], part: int) -> None:
+    first, last, arriving = case
+    sequence = TradeSequence()
+    out = run(sequence, [*arriving, last + 1])
+    through = first + part
+    lost, rows = sequence.give_up(through, "sequence")
+    out += [row.sequence for row in rows]
+    assert all(gap.to_sequence <= through for gap in lost)
+    while (hole := sequence.hole) is not None:
+        assert hole.first > through
+        out += [row.sequence for row in sequence.offer(trade(hole.first))]
+    gone = {number for gap in lost for number in range(gap.from_sequence, gap.to_sequence + 1)}
+    assert out == [number for number in range(first, last + 2) if number not in gone]
+
+
+def test_a_restart_waits_for_what_came_in_between() -> None:
+    sequence = TradeSequence(100, 1000)
+    assert sequence.offer(trade(100)) == []
+    assert sequence.duplicates == 1
+    assert sequence.offer(trade(103)) == []
+    hole = sequence.hole
+    assert hole is not None
+    assert (hole.first, hole.last) == (101, 102)
+    gap = sequence.repaired(hole, trade(103), 1000, "disconnect")
+    assert (gap.from_sequence, gap.to_sequence, gap.from_time, gap.to_time) == (101, 102, 1000, 1030)
+    assert (gap.repaired, gap.cause, gap.of_type) == (True, "disconnect", "trades")
