@@ -113,7 +113,7 @@ class ServiceFailed(MarketPrismError):
 class QueryError(MarketPrismError):
     """ClickHouse refused or could not finish a statement of the user."""
 
-    exit_code = 10
+    exit_code = 11
 
     @classmethod
     def of(cls, cause: BaseException) -> QueryError:

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
-from marketprism.clickhouse import HOT, connect
 from marketprism.settings import CollectorSettings
 from marketprism.simulator.environment import collector_environment
 from marketprism.status import StatusReader
@@ -142,25 +141,15 @@ def _told(live: bool, source: Source) -> str:
     )
 
 
-def _history_hours(stack: Stack, wanted: float) -> float:
-    """Market time that the simulator plays first, but none that is stored already."""
-    client = connect(stack.clickhouse)
-    try:
-        newest_s = float(client.command(f"SELECT toFloat64(max(timestamp)) FROM {HOT}.trades"))
-    finally:
-        client.close()
-    return min(wanted, max(0.0, (time.time() - newest_s) / 3600))
-
-
 async def start_simulator(stack: Stack, options: RunOptions) -> Mapping[str, str]:
-    """Start the built-in exchange on a free port; returns the collector's environment."""
+    """Start the built-in exchange on a free port, where the run before ended; returns the collector's environment."""
     (port,) = free_ports(1)
     url = f"http://127.0.0.1:{port}"
     settings = CollectorSettings()
-    hours = await asyncio.to_thread(_history_hours, stack, options.history_hours)
     command = (
         sys.executable, "-m", "marketprism.simulator", "--port", str(port), "--symbols", ",".join(settings.symbols),
-        "--history-hours", f"{hours:.4f}", "--seed", str(options.seed),
+        "--history-hours", str(options.history_hours), "--seed", str(options.seed),
+        "--state", str(stack.directory.path / "simulator.json"),
     )  # fmt: skip
     await stack.supervisor.start(
         Part("simulator", command, http_health(f"{url}/api/v3/ping"), {**stack.environment()}, start_timeout_s=20)

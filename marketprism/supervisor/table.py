@@ -41,7 +41,9 @@ def price(value: Any) -> str:
     """A price with every digit that it has, at least two decimals."""
     if not isinstance(value, int | float | Decimal) or not math.isfinite(value):
         return ABSENT
-    if value and not 1e-12 <= abs(value) < 1e12:  # outside of the wire contract: never the width of the screen
+    if (
+        value != 0 and not 1e-12 <= abs(float(value)) < 1e12
+    ):  # outside of the wire contract: never the width of the screen
         return number(value)
     text = f"{Decimal(str(value)).normalize():,f}"
     return text if len(text.partition(".")[2]) >= 2 else f"{float(value):,.2f}"
@@ -69,7 +71,7 @@ def _name(row: Mapping[str, Any], wide: bool) -> Text:
 
 
 _COLUMNS: Final[tuple[tuple[str, bool, Callable[[Mapping[str, Any], int], Text | str]], ...]] = (
-    ("trades/s", False, lambda row, _: number(row.get("trades_per_s", 0.0), 3)),
+    ("trades/s", True, lambda row, _: number(row.get("trades_per_s", 0.0), 3)),
     ("lag", True, _lag),
     ("mid", True, lambda row, _: price(row.get("mid_price"))),
     ("spread bps", False, lambda row, _: number(row.get("spread_bps"), 3)),

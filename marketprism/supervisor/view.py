@@ -44,7 +44,7 @@ class View:
 
     @property
     def every_s(self) -> float:
-        return TABLE_EVERY_S if self._table else LINE_EVERY_S
+        return TABLE_EVERY_S if self._table or self._as_json else LINE_EVERY_S
 
     def __enter__(self) -> Self:
         return self

@@ -1,0 +1,156 @@
+"""``marketprism up`` end to end on the simulator: features, restarts, commands beside it, clean stop, and going on."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.integration.running import Running, marketprism
+
+pytestmark = pytest.mark.slow
+
+FEATURES = ("spread_bps", "tob_imbalance", "poc_px", "bucket_id", "vol", "cut_trigger", "kyle_lambda", "vpin")
+
+
+def _full(status: dict[str, Any]) -> bool:
+    """Live values of every feature for at least two symbols, 50-bucket windows included."""
+    shown = [row for row in status["symbols"] if row.get("window_buckets") == 50]
+    return sum(all(row[name] is not None for name in FEATURES) for row in shown) >= 2
+
+
+def _sql(running: Running, statement: str) -> str:
+    request = urllib.request.Request(running.clickhouse_url, data=statement.encode())
+    with urllib.request.urlopen(request, timeout=20) as response:
+        return str(response.read().decode().strip())
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """One run for the tests of this file, in order; the last ones stop and restart it."""
+    run = Running(tmp_path_factory.mktemp("up"), "--simulate", "--history-hours", "1.2")
+    yield run
+    run.kill()
+
+
+@pytest.mark.xdist_group("up")
+class TestUp:
+    def test_shows_every_feature_within_a_minute(self, running: Running) -> None:
+        status = running.until(_full, timeout_s=60)
+        assert {part["name"] for part in status["parts"] if part["running"]} == {
+            "nats", "clickhouse", "storage", "monitors", "simulator", "collector",
+        }  # fmt: skip
+        assert status["tables"]["trades"] > 1000
+        assert status["tables"].get("gaps", 0) == 0
+        assert status["tables"].get("dead_letters", 0) == 0
+
+    def test_answers_curl_and_the_query_command(self, running: Running) -> None:
+        statement = "SELECT uniqExact(symbol) FROM marketprism_hot.trades"
+        assert _sql(running, statement) == "2"
+        done = running.command("query", f"{statement} AS symbols", "--format", "JSONEachRow")
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout) == {"uniqExact(symbol)": 2} or "2" in done.stdout
+
+    def test_status_and_doctor_find_the_run_by_its_directory(self, running: Running, tmp_path: Path) -> None:
+        status = marketprism("status", "--json", "--data", str(running.data), cwd=tmp_path)
+        assert status.returncode == 0, status.stdout + status.stderr
+        assert len(json.loads(status.stdout)["symbols"]) == 4
+        doctor = marketprism("doctor", "--json", "--data", str(running.data), cwd=tmp_path)
+        assert doctor.returncode == 0, doctor.stdout
+        findings = {finding["check"]: finding["verdict"] for finding in json.loads(doctor.stdout)}
+        assert findings["schema"] == findings["NATS"] == findings["deduplication windows"] == "ok"
+
+    def test_a_statement_that_is_wrong_is_one_line(self, running: Running) -> None:
+        done = running.command("query", "SELECT * FROM nowhere.nothing")
+        assert (done.returncode, done.stdout) == (11, "")
+        (line,) = done.stderr.splitlines()
+        assert line.startswith("error: ")
+        assert "nowhere" in line
+
+    def test_a_second_run_is_refused_by_directory_and_by_port(self, running: Running, tmp_path: Path) -> None:
+        same_data = marketprism("up", "--data", str(running.data), cwd=tmp_path)
+        assert same_data.returncode == 4
+        assert f"process {running.process.pid} (marketprism up)" in same_data.stderr
+        same_port = marketprism("up", "--data", str(tmp_path / "d"), cwd=tmp_path, **{
+            name: value for name, value in running.environment.items() if name.endswith("_PORT")
+        })  # fmt: skip
+        assert same_port.returncode == 5
+        assert "MARKETPRISM_EMBEDDED_CLICKHOUSE_PORT" in same_port.stderr
+
+    @pytest.mark.parametrize("name", ["storage", "collector", "clickhouse", "nats"])
+    def test_what_is_killed_comes_back_and_stores_on(self, running: Running, name: str) -> None:
+        before = running.pids()
+        rows = int(_sql(running, "SELECT count() FROM marketprism_hot.trades"))
+        os.kill(before[name], signal.SIGKILL)
+        status = running.until(
+            lambda status: (
+                any(
+                    part["name"] == name and part["running"] and part["pid"] != before[name] for part in status["parts"]
+                )
+                and status["tables"].get("trades", 0) > rows + 20
+                and not status["problems"]
+            ),
+            timeout_s=60,
+        )
+        assert {part["name"] for part in status["parts"] if part["restarts"]} >= {name}
+        assert f"{name} ended with SIGKILL" in running.stderr
+
+    def test_nothing_was_doubled_or_lost_by_the_kills(self, running: Running) -> None:
+        assert (
+            _sql(
+                running,
+                "SELECT count() - uniqExact(exchange, market_type, symbol, sequence) FROM marketprism_hot.trades",
+            )
+            == "0"
+        )
+        bearing = _sql(
+            running, "SELECT sum(quantity) FROM marketprism_hot.trades WHERE bucket_id != 0 AND timestamp < now() - 60"
+        )
+        buckets = _sql(
+            running,
+            "SELECT sum(vol) FROM marketprism_features.bucket_flow WHERE (exchange, market_type, symbol, bucket_id) IN "
+            "(SELECT exchange, market_type, symbol, bucket_id FROM marketprism_hot.trades WHERE bucket_id != 0)",
+        )
+        assert float(buckets) >= float(bearing) > 0
+        exact = _sql(
+            running,
+            "SELECT count() FROM (SELECT exchange, market_type, symbol, bucket_id, sum(quantity) AS raw "
+            "FROM marketprism_hot.trades WHERE bucket_id != 0 AND timestamp < now() - 120 GROUP BY ALL) AS t JOIN "
+            "(SELECT exchange, market_type, symbol, bucket_id, sum(vol) AS vol FROM marketprism_features.bucket_flow "
+            "GROUP BY ALL HAVING max(last_ts) < now() - 120) AS b USING (exchange, market_type, symbol, bucket_id) WHERE raw != vol",
+        )
+        assert exact == "0"
+
+    def test_stops_within_ten_seconds_and_leaves_nothing(self, running: Running) -> None:
+        pids = running.pids()
+        assert running.stop(signal.SIGINT) < 10
+        assert running.process.returncode == 0, running.stderr[-1000:]
+        assert [name for name, pid in pids.items() if Path(f"/proc/{pid}").exists()] == []
+        assert "was killed" not in running.stderr
+
+    def test_the_stopped_directory_answers_in_process(self, running: Running, tmp_path: Path) -> None:
+        done = marketprism(
+            "query", "SELECT count() AS n FROM marketprism_hot.trades", "--data", str(running.data),
+            "--format", "JSONEachRow", cwd=tmp_path,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        assert int(json.loads(done.stdout)["n"]) > 1000
+
+    def test_a_second_run_goes_on_with_the_same_data(self, running: Running) -> None:
+        again = Running(running.folder, "--simulate", **running.environment)
+        try:
+            first = again.until(lambda status: status["tables"].get("trades", 0) > 0)
+            assert "migrations applied" not in again.stderr.rpartition("starting in")[2]
+            later = again.until(lambda status: status["tables"]["trades"] > first["tables"]["trades"] + 20)
+            assert first["tables"]["trades"] > 1000
+            assert not later["problems"]
+            assert again.stop(signal.SIGTERM) < 10
+            assert again.process.returncode == 0
+        finally:
+            again.kill()
