@@ -1,8 +1,8 @@
 """How far each series has been published, kept in a JetStream KV bucket, so that a restart goes on from there.
 
-Key ``<data_type>.<exchange>.<market_type>.<symbol>``; value ``{"sequence":…, "timestamp":…, "kind":…}``. A position is written
-only after JetStream has acknowledged the frames up to it, so it may lag behind (the storage service drops what comes
-twice by its own watermark) but never runs ahead.
+Key ``<data_type>.<exchange>.<market_type>.<symbol>``; value ``{"sequence":…, "timestamp":…, "kind":…}``. A position is
+written only after JetStream has acknowledged the frames up to it, so it may lag behind (the storage service drops what
+comes twice by its own watermark) but never runs ahead.
 """
 
 from __future__ import annotations

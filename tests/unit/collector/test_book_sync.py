@@ -17,7 +17,7 @@ KEY = ("binance", "spot")
 
 
 def update(
-    first: int, last: int, previous: int = 0, time: int = 0, bid: str = "1.0", quantity: str = "1"
+    first: int, last: int, previous: int = 0, *, time: int = 0, bid: str = "1.0", quantity: str = "1"
 ) -> BookUpdate:
     return BookUpdate("BTCUSDT", first, last, previous, time or last * 10, last * 1000, [(bid, quantity)], [])
 
@@ -114,6 +114,32 @@ def test_a_crossed_book_is_never_published() -> None:
     assert ids(rows) == [1, 3]
 
 
+def test_flow_that_a_crossed_book_spoils_is_inside_the_gap() -> None:
+    kept, rows = keeper(interval_ms=100)
+    kept.update(update(1, 1, time=1000))
+    kept.snapshot(snapshot(0))
+    kept.update(update(2, 2, time=1010))  # pending: its row would have come in the next slot
+    kept.update(update(3, 3, time=1020, bid="2.0"))
+    kept.update(update(4, 4, time=1030))
+    kept.snapshot(snapshot(3))
+    (gap,) = [row for row in rows if row.data_type == "gaps"]
+    assert (gap.cause, gap.from_sequence, gap.to_sequence, gap.from_time) == ("crossed", 2, 3, 1000)
+    assert ids(rows) == [1, 4]
+
+
+def test_an_update_that_is_no_number_costs_a_resync() -> None:
+    kept, rows = keeper()
+    kept.update(update(1, 1))
+    kept.snapshot(snapshot(0))
+    with pytest.raises(ValueError, match="not a decimal"):
+        kept.update(update(2, 2, quantity="much"))
+    assert not kept.live
+    kept.update(update(3, 3))
+    assert kept.snapshot(snapshot(2))
+    assert [row.cause for row in rows if row.data_type == "gaps"] == ["resync"]
+    assert ids(rows) == [1, 3]
+
+
 def test_a_gap_that_no_update_ends_is_reported_at_the_end() -> None:
     kept, rows = keeper()
     kept.update(update(1, 1))
@@ -124,7 +150,7 @@ def test_a_gap_that_no_update_ends_is_reported_at_the_end() -> None:
 
 
 def test_the_grid() -> None:
-    """Leading rows, trailing rows after an empty slot and at the end; the flow of every update is in exactly one row."""
+    """Leading rows, trailing rows after an empty slot and at the end; each update's flow is in exactly one row."""
     kept, rows = keeper(interval_ms=100)
     kept.update(update(1, 1, time=1000))
     kept.snapshot(snapshot(0))
