@@ -18,9 +18,11 @@ class Features:
     """
 
     def __init__(self, source: ClickHouseSettings | Any | None = None) -> None:
+        self._client: Any
         if source is None or isinstance(source, ClickHouseSettings):
-            source = connect(source or ClickHouseSettings())
-        self._client = source
+            self._client = connect(source or ClickHouseSettings())
+        else:
+            self._client = source
 
     def latest(self) -> pa.Table:
         """One row per (exchange, market_type, symbol): its newest closed bucket's features and its newest book.

@@ -19,7 +19,7 @@ from clickhouse_migrations.exceptions import MigrationException
 from clickhouse_migrations.migration import Migration, MigrationStorage
 from clickhouse_migrations.migrator import Migrator
 
-from marketprism.clickhouse import HOT
+from marketprism.clickhouse import DATABASES, HOT
 from marketprism.errors import MigrationError
 
 logger = logging.getLogger(__name__)
@@ -120,7 +120,7 @@ def schema(client: Any) -> dict[str, str]:
 
 
 def write_snapshot(folder: Path) -> list[Path]:
-    """Migrate an empty in-process engine and write its schema, one file an object; files of gone objects are removed."""
+    """Migrate an empty engine in process and write its schema, one file an object; files of gone objects go."""
     with tempfile.TemporaryDirectory(prefix="marketprism-schema-") as directory:
         client = clickhouse_connect.get_client(interface="chdb", path=directory)
         try:

@@ -1,0 +1,57 @@
+CREATE MATERIALIZED VIEW marketprism_features.bucket_flow_mv TO marketprism_features.bucket_flow
+(
+    `exchange` LowCardinality(String),
+    `market_type` LowCardinality(String),
+    `symbol` LowCardinality(String),
+    `bucket_id` UInt64,
+    `trades` UInt64,
+    `buy_trades` UInt64,
+    `late_trades` UInt64,
+    `vol` Decimal(38, 12),
+    `buy_vol` Decimal(38, 12),
+    `notional` Decimal(76, 24),
+    `buy_notional` Decimal(76, 24),
+    `open` AggregateFunction(argMin, Decimal(38, 12), UInt64),
+    `close` AggregateFunction(argMax, Decimal(38, 12), UInt64),
+    `high` Decimal(38, 12),
+    `low` Decimal(38, 12),
+    `first_sequence` UInt64,
+    `last_sequence` UInt64,
+    `first_ts` DateTime64(3, 'UTC'),
+    `last_ts` DateTime64(3, 'UTC'),
+    `first_received_at` DateTime64(6, 'UTC'),
+    `last_received_at` DateTime64(6, 'UTC'),
+    `cut` String,
+    `t_max_ms` UInt32
+)
+AS SELECT
+    exchange,
+    market_type,
+    symbol,
+    bucket_id,
+    count() AS trades,
+    countIf(side = 'buy') AS buy_trades,
+    countIf(late) AS late_trades,
+    sum(quantity) AS vol,
+    sumIf(quantity, side = 'buy') AS buy_vol,
+    sum(toDecimal256(price, 12) * quantity) AS notional,
+    sumIf(toDecimal256(price, 12) * quantity, side = 'buy') AS buy_notional,
+    argMinState(price, sequence) AS open,
+    argMaxState(price, sequence) AS close,
+    max(price) AS high,
+    min(price) AS low,
+    min(sequence) AS first_sequence,
+    max(sequence) AS last_sequence,
+    min(timestamp) AS first_ts,
+    max(timestamp) AS last_ts,
+    min(received_at) AS first_received_at,
+    max(received_at) AS last_received_at,
+    max(toString(bucket_cut)) AS cut,
+    max(bucket_t_max_ms) AS t_max_ms
+FROM marketprism_hot.trades
+WHERE bucket_id != 0
+GROUP BY
+    exchange,
+    market_type,
+    symbol,
+    bucket_id

@@ -1,0 +1,30 @@
+CREATE VIEW marketprism_features.bucket_impact_between
+COMMENT 'price impact and toxicity of closed buckets (parameters from_bucket, to_bucket, newest)'
+AS SELECT
+    *,
+    toFloat64(price_change) / nullIf(flow, 0) AS kyle_lambda,
+    if((window_buckets = 50) AND (flow_variance > 0), flow_covariance / flow_variance, NULL) AS kyle_lambda_ols,
+    if((window_buckets = 50) AND (flow_variance > 0) AND (change_variance > 0), least((flow_covariance * flow_covariance) / (flow_variance * change_variance), 1), NULL) AS kyle_r2,
+    abs(change / nullIf(toFloat64(open), 0)) / nullIf(toFloat64(notional), 0) AS amihud_illiq,
+    if(window_buckets = 50, toFloat64(window_imbalance) / nullIf(toFloat64(window_volume), 0), NULL) AS vpin,
+    toFloat64(abs(signed_volume)) / nullIf(toFloat64(vol), 0) AS imbalance,
+    multiIf(window_gaps > 0, 'gap', window_buckets < 50, 'warmup', 'ok') AS window_quality
+FROM
+(
+    SELECT
+        *,
+        buy_vol - sell_vol AS signed_volume,
+        close - open AS price_change,
+        toFloat64(signed_volume) AS flow,
+        toFloat64(price_change) AS change,
+        count() OVER last_50 AS window_buckets,
+        countIf(quality = 'gap') OVER last_50 AS window_gaps,
+        sum(abs(signed_volume)) OVER last_50 AS window_imbalance,
+        sum(vol) OVER last_50 AS window_volume,
+        covarSampStable(flow, change) OVER last_50 AS flow_covariance,
+        varSampStable(flow) OVER last_50 AS flow_variance,
+        varSampStable(change) OVER last_50 AS change_variance
+    FROM `marketprism_features.unified_buckets_between`(from_bucket = {from_bucket:UInt64}, to_bucket = {to_bucket:UInt64}, newest = {newest:UInt64})
+    WHERE is_closed
+    WINDOW last_50 AS (PARTITION BY exchange, market_type, symbol ORDER BY bucket_id ASC ROWS BETWEEN 49 PRECEDING AND CURRENT ROW)
+)

@@ -1,0 +1,37 @@
+CREATE VIEW marketprism_features.footprint_1m
+(
+    `exchange` LowCardinality(String) COMMENT 'exchange name, lower case',
+    `market_type` LowCardinality(String) COMMENT 'spot, linear, inverse or option',
+    `symbol` LowCardinality(String) COMMENT 'the exchange\'s own id of the instrument',
+    `ts_1m` DateTime('UTC') COMMENT 'start of the minute, exchange time, UTC',
+    `tick_size` Decimal(38, 12) COMMENT 'price step that px_bin counts, quote units',
+    `px_bin` Int64 COMMENT 'price bin: price / tick_size',
+    `px` Float64 COMMENT 'price of the bin, quote units',
+    `ask_vol` Decimal(38, 12) COMMENT 'volume of taker buys, base units',
+    `bid_vol` Decimal(38, 12) COMMENT 'volume of taker sells, base units',
+    `total_vol` Decimal(38, 12) COMMENT 'ask_vol + bid_vol, base units',
+    `delta` Decimal(38, 12) COMMENT 'ask_vol - bid_vol, base units',
+    `trades` UInt64 COMMENT 'number of trades'
+)
+COMMENT 'footprint by minute: taker buys and sells per price bin'
+AS SELECT
+    s.exchange AS exchange,
+    s.market_type AS market_type,
+    s.symbol AS symbol,
+    s.ts_1m AS ts_1m,
+    s.tick_size AS tick_size,
+    s.px_bin AS px_bin,
+    toFloat64(toDecimal256(s.tick_size, 12) * s.px_bin) AS px,
+    sum(s.ask_vol) AS ask_vol,
+    sum(s.bid_vol) AS bid_vol,
+    sum(s.ask_vol) + sum(s.bid_vol) AS total_vol,
+    sum(s.ask_vol) - sum(s.bid_vol) AS delta,
+    sum(s.trades) AS trades
+FROM marketprism_features.footprint_1m_state AS s
+GROUP BY
+    s.exchange,
+    s.market_type,
+    s.symbol,
+    s.ts_1m,
+    s.tick_size,
+    s.px_bin

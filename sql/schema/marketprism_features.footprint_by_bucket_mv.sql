@@ -1,0 +1,31 @@
+CREATE MATERIALIZED VIEW marketprism_features.footprint_by_bucket_mv TO marketprism_features.footprint_by_bucket_state
+(
+    `exchange` LowCardinality(String),
+    `market_type` LowCardinality(String),
+    `symbol` LowCardinality(String),
+    `bucket_id` UInt64,
+    `tick_size` Decimal(38, 12),
+    `px_bin` Int64,
+    `trades` UInt64,
+    `ask_vol` Decimal(38, 12),
+    `bid_vol` Decimal(38, 12)
+)
+AS SELECT
+    exchange,
+    market_type,
+    symbol,
+    bucket_id,
+    tick_size,
+    price_tick AS px_bin,
+    count() AS trades,
+    sumIf(quantity, side = 'buy') AS ask_vol,
+    sumIf(quantity, side = 'sell') AS bid_vol
+FROM marketprism_hot.trades
+WHERE bucket_id != 0
+GROUP BY
+    exchange,
+    market_type,
+    symbol,
+    bucket_id,
+    tick_size,
+    px_bin

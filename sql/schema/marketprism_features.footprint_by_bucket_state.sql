@@ -1,0 +1,17 @@
+CREATE TABLE marketprism_features.footprint_by_bucket_state
+(
+    `exchange` LowCardinality(String) COMMENT 'exchange name, lower case',
+    `market_type` LowCardinality(String) COMMENT 'spot, linear, inverse or option',
+    `symbol` LowCardinality(String) COMMENT 'the exchange\'s own id of the instrument',
+    `bucket_id` UInt64 COMMENT 'YYYYMMDD * 1000000 + n of the unified bucket',
+    `tick_size` Decimal(38, 12) COMMENT 'price step that px_bin counts',
+    `px_bin` Int64 COMMENT 'price bin: price / tick_size',
+    `trades` SimpleAggregateFunction(sum, UInt64) COMMENT 'number of trades',
+    `ask_vol` SimpleAggregateFunction(sum, Decimal(38, 12)) COMMENT 'volume of taker buys (lifted asks), base units',
+    `bid_vol` SimpleAggregateFunction(sum, Decimal(38, 12)) COMMENT 'volume of taker sells (hit bids), base units'
+)
+ENGINE = AggregatingMergeTree
+PARTITION BY intDiv(bucket_id, 1000000)
+ORDER BY (exchange, market_type, symbol, bucket_id, tick_size, px_bin)
+SETTINGS non_replicated_deduplication_window = 10000, index_granularity = 8192
+COMMENT 'additive state of the footprint by bucket; footprint_by_bucket reads it'

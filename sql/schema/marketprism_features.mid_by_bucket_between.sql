@@ -1,0 +1,84 @@
+CREATE VIEW marketprism_features.mid_by_bucket_between
+COMMENT 'mid price of buckets (parameters from_bucket, to_bucket)'
+AS WITH
+    edges AS
+    (
+        SELECT
+            f.exchange AS exchange,
+            f.market_type AS market_type,
+            f.symbol AS symbol,
+            f.bucket_id AS bucket_id,
+            min(f.first_ts) AS starts,
+            max(f.last_ts) AS ends
+        FROM marketprism_features.bucket_flow AS f
+        WHERE (f.bucket_id >= {from_bucket:UInt64}) AND (f.bucket_id <= {to_bucket:UInt64})
+        GROUP BY
+            f.exchange,
+            f.market_type,
+            f.symbol,
+            f.bucket_id
+    )
+SELECT
+    exchange,
+    market_type,
+    symbol,
+    bucket_id,
+    max(ts) AS bucket_ts_end,
+    if(staleness_ms <= 60000, nullIf(maxIf(last_mid, kind = 2), 0), NULL) AS mid,
+    toFloat64(sumIf(mid_sum, kind = 2) - sumIf(mid_sum, kind = 0)) / nullIf(sumIf(mids, kind = 2) - sumIf(mids, kind = 0), 0) AS mid_avg,
+    if(maxIf(last_book, kind = 2) = 0, NULL, dateDiff('millisecond', maxIf(last_book, kind = 2), bucket_ts_end)) AS staleness_ms,
+    if((mid IS NULL) OR (staleness_ms > 3000), 'stale', 'ok') AS quality
+FROM
+(
+    SELECT
+        exchange,
+        market_type,
+        symbol,
+        bucket_id,
+        ts,
+        kind,
+        anyLastIf(price, kind = 1) OVER so_far AS last_mid,
+        anyLastIf(ts, kind = 1) OVER so_far AS last_book,
+        sum(toDecimal128(price, 12)) OVER so_far AS mid_sum,
+        countIf(price > 0) OVER so_far AS mids
+    FROM
+    (
+        SELECT
+            exchange,
+            market_type,
+            symbol,
+            bucket_id,
+            arrayJoin([(0, starts), (2, ends)]) AS edge,
+            toUInt8(edge.1) AS kind,
+            edge.2 AS ts,
+            toUInt64(0) AS sequence,
+            toFloat64(0) AS price
+        FROM edges
+        UNION ALL
+        SELECT
+            l.exchange,
+            l.market_type,
+            l.symbol,
+            toUInt64(0) AS bucket_id,
+            (1, l.timestamp) AS edge,
+            toUInt8(1) AS kind,
+            l.timestamp AS ts,
+            l.sequence AS sequence,
+            ifNull(l.mid_price, 0) AS price
+        FROM marketprism_features.lob_top5 AS l
+        WHERE (l.timestamp >= (
+            SELECT min(starts) - toIntervalSecond(60)
+            FROM edges
+        )) AND (l.timestamp <= (
+            SELECT max(ends)
+            FROM edges
+        ))
+    )
+    WINDOW so_far AS (PARTITION BY exchange, market_type, symbol ORDER BY ts ASC, kind ASC, sequence ASC ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
+)
+WHERE kind != 1
+GROUP BY
+    exchange,
+    market_type,
+    symbol,
+    bucket_id

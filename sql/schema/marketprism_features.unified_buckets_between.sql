@@ -1,0 +1,100 @@
+CREATE VIEW marketprism_features.unified_buckets_between
+COMMENT 'unified buckets of a range of bucket ids (parameters from_bucket, to_bucket, newest)'
+AS WITH
+    (
+        SELECT groupArray((exchange, market_type, symbol, from_time, to_time))
+        FROM
+        (
+            SELECT
+                exchange,
+                market_type,
+                symbol,
+                min(g.from_time) AS from_time,
+                max(g.to_time) AS to_time
+            FROM marketprism_hot.gaps AS g
+            WHERE g.of_type = 'trades'
+            GROUP BY
+                exchange,
+                market_type,
+                symbol,
+                g.from_sequence,
+                g.to_sequence
+            HAVING NOT max(g.repaired)
+        )
+    ) AS holes
+SELECT
+    b.exchange AS exchange,
+    b.market_type AS market_type,
+    b.symbol AS symbol,
+    b.bucket_id AS bucket_id,
+    b.bucket_ts_start AS bucket_ts_start,
+    b.bucket_ts_end AS bucket_ts_end,
+    multiIf(NOT b.is_closed, NULL, b.cut != '', b.last_received_at, b.deadline <= b.midnight, greatest(b.last_received_at, least(ifNull(b.next_received_at, b.deadline), b.deadline)), greatest(b.last_received_at, b.midnight)) AS available_at,
+    b.trades AS trades,
+    b.buy_trades AS buy_trades,
+    b.vol AS vol,
+    b.buy_vol AS buy_vol,
+    b.vol - b.buy_vol AS sell_vol,
+    b.notional AS notional,
+    b.buy_notional AS buy_notional,
+    toFloat64(b.notional) / nullIf(toFloat64(b.vol), 0) AS vwap,
+    b.open AS open,
+    b.high AS high,
+    b.low AS low,
+    b.close AS close,
+    multiIf(NOT b.is_closed, '', b.cut != '', b.cut, b.deadline <= b.midnight, 'time', 'day') AS cut_trigger,
+    b.is_closed AS is_closed,
+    multiIf(NOT b.is_closed, 'partial', arrayExists(hole -> (((hole.3) = b.symbol) AND ((hole.1) = b.exchange) AND ((hole.2) = b.market_type) AND ((hole.4) <= b.bucket_ts_end) AND ((hole.5) >= b.bucket_ts_start)), holes), 'gap', 'ok') AS quality
+FROM
+(
+    SELECT
+        *,
+        leadInFrame(toNullable(first_received_at)) OVER following AS next_received_at,
+        (cut != '') OR (next_received_at IS NOT NULL) OR (now64(6, 'UTC') >= least(deadline, midnight)) AS is_closed
+    FROM
+    (
+        SELECT
+            f.exchange AS exchange,
+            f.market_type AS market_type,
+            f.symbol AS symbol,
+            f.bucket_id AS bucket_id,
+            min(f.first_ts) AS bucket_ts_start,
+            max(f.last_ts) AS bucket_ts_end,
+            min(f.first_received_at) AS first_received_at,
+            max(f.last_received_at) AS last_received_at,
+            toDateTime64(min(f.first_ts), 6, 'UTC') + toIntervalMillisecond(max(f.t_max_ms)) AS deadline,
+            toDateTime64(YYYYMMDDToDate32(intDiv(f.bucket_id, 1000000)) + 1, 6, 'UTC') AS midnight,
+            sum(f.trades) AS trades,
+            sum(f.buy_trades) AS buy_trades,
+            sum(f.vol) AS vol,
+            sum(f.buy_vol) AS buy_vol,
+            sum(f.notional) AS notional,
+            sum(f.buy_notional) AS buy_notional,
+            argMinMerge(f.open) AS open,
+            max(f.high) AS high,
+            min(f.low) AS low,
+            argMaxMerge(f.close) AS close,
+            max(f.cut) AS cut
+        FROM marketprism_features.bucket_flow AS f
+        WHERE ((f.bucket_id >= {from_bucket:UInt64}) AND (f.bucket_id <= {to_bucket:UInt64})) AND (({newest:UInt64} = 0) OR ((f.exchange, f.market_type, f.symbol, f.bucket_id) IN (
+            SELECT
+                exchange,
+                market_type,
+                symbol,
+                arrayJoin(arrayMap(back -> toUInt64(max(bucket_id) - back), range({newest:UInt64})))
+            FROM marketprism_features.bucket_flow
+            WHERE (bucket_id >= {from_bucket:UInt64}) AND (bucket_id <= {to_bucket:UInt64})
+            GROUP BY
+                exchange,
+                market_type,
+                symbol,
+                intDiv(bucket_id, 1000000)
+        )))
+        GROUP BY
+            f.exchange,
+            f.market_type,
+            f.symbol,
+            f.bucket_id
+    )
+    WINDOW following AS (PARTITION BY exchange, market_type, symbol ORDER BY bucket_id ASC ROWS BETWEEN CURRENT ROW AND 1 FOLLOWING)
+) AS b

@@ -1,0 +1,24 @@
+CREATE TABLE marketprism_hot.funding_rates
+(
+    `timestamp` DateTime64(3, 'UTC') COMMENT 'exchange transaction time, UTC, milliseconds' CODEC(Delta(8), ZSTD(1)),
+    `received_at` DateTime64(6, 'UTC') COMMENT 'local receipt by the collector, UTC, microseconds' CODEC(Delta(8), ZSTD(1)),
+    `exchange` LowCardinality(String) COMMENT 'exchange name, lower case',
+    `market_type` LowCardinality(String) COMMENT 'spot, linear, inverse or option',
+    `symbol` LowCardinality(String) COMMENT 'the exchange\'s own id of the instrument',
+    `sequence` UInt64 COMMENT 'the exchange\'s own monotonic id of the row within its symbol and data type' CODEC(Delta(8), ZSTD(1)),
+    `data_source` LowCardinality(String) COMMENT 'marketprism (live), rest (repaired), archive or import',
+    `funding_rate` Decimal(38, 12) COMMENT 'funding rate, fraction per interval' CODEC(ZSTD(1)),
+    `funding_kind` LowCardinality(String) COMMENT 'predicted (running estimate), settled or continuous',
+    `funding_interval_h` UInt16 COMMENT 'hours between settlements; 0 = not known' CODEC(ZSTD(1)),
+    `funding_time` DateTime64(3, 'UTC') COMMENT 'settlement that the rate belongs to, UTC' CODEC(ZSTD(1)),
+    `next_funding_time` DateTime64(3, 'UTC') COMMENT 'next settlement, UTC' CODEC(ZSTD(1)),
+    `mark_price` Nullable(Decimal(38, 12)) COMMENT 'mark price, quote units, where the message carries it' CODEC(ZSTD(1)),
+    `index_price` Nullable(Decimal(38, 12)) COMMENT 'index price, quote units, where the message carries it' CODEC(ZSTD(1)),
+    `stream_seq` UInt64 COMMENT 'JetStream sequence of the frame that carried the row; 0 for rows that came another way' CODEC(DoubleDelta, ZSTD(1)),
+    `created_at` DateTime64(6, 'UTC') DEFAULT now64(6, 'UTC') COMMENT 'when ClickHouse stored the row, UTC, microseconds' CODEC(DoubleDelta, ZSTD(1))
+)
+ENGINE = MergeTree
+PARTITION BY toYYYYMMDD(timestamp)
+ORDER BY (exchange, market_type, symbol, timestamp, sequence)
+SETTINGS non_replicated_deduplication_window = 10000, index_granularity = 8192
+COMMENT 'funding of perpetual contracts: running estimates and settlements'

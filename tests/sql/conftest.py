@@ -1,0 +1,52 @@
+"""One in-process engine with the migrated schema per test process; tests keep apart by symbol."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import clickhouse_connect
+import pytest
+
+from marketprism.migrate import migrate
+from tests.sql.rows import books_table, trades_table
+
+_numbers = itertools.count(1)
+
+
+class Engine:
+    """A migrated ClickHouse with the inserts that the tests need."""
+
+    def __init__(self, client: Any) -> None:
+        self.client = client
+
+    def rows(self, query: str) -> list[dict[str, Any]]:
+        """The answer as dictionaries."""
+        return list(self.client.query(query).named_results())
+
+    def trades(self, symbol: str, rows: Sequence[dict[str, Any]], batches: int = 1, **key: str) -> None:
+        """Insert in this many pieces, as even as they come."""
+        size = -(-len(rows) // batches)
+        for start in range(0, len(rows), size):
+            self.client.insert_arrow("marketprism_hot.trades", trades_table(rows[start : start + size], symbol, **key))
+
+    def books(self, symbol: str, rows: Sequence[dict[str, Any]], **key: str) -> None:
+        self.client.insert_arrow("marketprism_hot.orderbooks", books_table(rows, symbol, **key))
+
+    def feature(self, name: str, symbol: str, order: str = "bucket_id") -> list[dict[str, Any]]:
+        return self.rows(f"SELECT * FROM marketprism_features.{name} WHERE symbol = '{symbol}' ORDER BY {order}")
+
+
+@pytest.fixture(scope="session")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    client = clickhouse_connect.get_client(interface="chdb", path=str(tmp_path_factory.mktemp("engine")))
+    migrate(client)
+    yield Engine(client)
+    client.close()
+
+
+@pytest.fixture
+def symbol() -> Callable[[], str]:
+    """A function that gives a symbol no other test uses."""
+    return lambda: f"T{next(_numbers)}USDT"

@@ -1,0 +1,115 @@
+"""latest_features: the newest closed bucket of each symbol, equal to the views, refreshed, cheap to read."""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from marketprism.features import Features
+from tests.sql.rows import assign_buckets, book, trade
+from tests.sql.tape import random_books, random_trades
+
+
+@pytest.fixture(scope="module")
+def names(engine: Any) -> Iterator[list[str]]:
+    """Three symbols of this very day: two full tapes, and one with a few trades and no book. Removed afterwards."""
+    now = int(time.time() * 1000)
+    names = ["LATESTAUSDT", "LATESTBUSDT", "LATESTCUSDT"]
+    for seed, name in enumerate(names[:2], start=40):
+        raw = random_trades(seed)
+        shift = now - 200_000 - raw[-1]["timestamp"]
+        moved = [
+            {**row, "timestamp": row["timestamp"] + shift, "received_at": row["received_at"] + shift * 1000}
+            for row in raw
+        ]
+        trades = assign_buckets(moved, Decimal(50))
+        engine.trades(name, trades)
+        engine.books(name, random_books(seed, trades, one_sided=100_000))
+    few = [trade(n, now - 100_000 + n, "100", "30", "buy") for n in range(1, 5)]
+    engine.trades(names[2], assign_buckets(few, Decimal(50)))
+    yield names
+    for table in ("bucket_flow", "footprint_by_bucket_state", "lob_top5", "mid_1m_state"):
+        engine.client.command(
+            f"ALTER TABLE marketprism_features.{table} DELETE WHERE symbol LIKE 'LATEST%' SETTINGS mutations_sync = 1"
+        )
+
+
+def refresh(engine: Any) -> None:
+    engine.client.command("SYSTEM REFRESH VIEW marketprism_features.latest_features")
+    engine.client.command("SYSTEM WAIT VIEW marketprism_features.latest_features")
+
+
+def test_row_equals_the_newest_row_of_the_views(engine: Any, names: list[str]) -> None:
+    refresh(engine)
+    latest = {row["symbol"]: row for row in engine.rows("SELECT * FROM marketprism_features.latest_features")}
+    for name in names:
+        expected = engine.feature("unified_features_by_bucket", name)[-1]
+        assert {column: latest[name][column] for column in expected} == expected
+    assert latest[names[0]]["window_buckets"] == 50
+    assert latest[names[0]]["vpin"] is not None
+    few = latest[names[2]]
+    assert (few["quality"], few["vpin"], few["mid"], few["book_timestamp"]) == ("warmup", None, None, None)
+
+
+def test_newest_book_and_ages(engine: Any, names: list[str]) -> None:
+    later = int(time.time() * 1000) - 1000
+    engine.books(names[0], [book(10**9, later, [(10.0, 3.0)], [(12.0, 1.0)])])
+    refresh(engine)
+    (row,) = engine.rows(f"SELECT * FROM marketprism_features.latest_features WHERE symbol = '{names[0]}'")
+    assert (row["mid_price"], row["tob_imbalance"]) == (11.0, 0.5)
+    assert row["mid"] != 11.0, "the bucket ended before that book"
+    updated = row["updated_at"].replace(tzinfo=dt.UTC)
+    assert abs((dt.datetime.now(dt.UTC) - updated).total_seconds()) < 30
+    assert row["staleness_ms"] == (row["updated_at"] - row["available_at"]) // dt.timedelta(milliseconds=1)
+    assert 1000 <= row["book_staleness_ms"] < 60_000
+
+
+def test_it_refreshes_by_itself(engine: Any, names: list[str]) -> None:
+    query = "SELECT max(updated_at) FROM marketprism_features.latest_features"
+    before = engine.client.command(query)
+    deadline = time.monotonic() + 30
+    while engine.client.command(query) == before:
+        assert time.monotonic() < deadline, engine.rows("SELECT * FROM system.view_refreshes")
+        time.sleep(0.05)
+    (state,) = engine.rows("SELECT exception FROM system.view_refreshes WHERE view = 'latest_features'")
+    assert state["exception"] == ""
+
+
+def test_reading_it_costs_little_more_than_nothing(engine: Any, names: list[str]) -> None:
+    def median_ms(query: str) -> float:
+        times = []
+        for _ in range(41):
+            start = time.perf_counter()
+            engine.client.raw_query(query, fmt="Native")
+            times.append((time.perf_counter() - start) * 1000)
+        return sorted(times)[20]
+
+    refresh(engine)
+    engine.client.command("SYSTEM STOP VIEW marketprism_features.latest_features")
+    try:
+        nothing = median_ms("SELECT 1")
+        latest = median_ms("SELECT * FROM marketprism_features.latest_features")
+    finally:
+        engine.client.command("SYSTEM START VIEW marketprism_features.latest_features")
+    print(f"SELECT 1 {nothing:.2f} ms, latest_features {latest:.2f} ms")
+    assert latest < 10 * nothing + 5
+
+
+def test_python_reads(engine: Any, names: list[str]) -> None:
+    refresh(engine)
+    features = Features(engine.client)
+    assert set(names) <= set(features.latest()["symbol"].to_pylist())
+    assert set(names) <= set(features.latest_polars()["symbol"])
+    table = features.buckets("binance", "spot", names[0], last=30)
+    expected = engine.feature("unified_features_by_bucket", names[0])[-30:]
+    assert table["bucket_id"].to_pylist() == [row["bucket_id"] for row in expected]
+    assert table["vpin"].to_pylist() == [row["vpin"] for row in expected]
+    assert features.buckets_polars("binance", "spot", names[0], last=3).height == 3
+    assert features.buckets("binance", "spot", "NOSUCHSYMBOL").num_rows == 0
+    with pytest.raises(ValueError, match="at least one"):
+        features.buckets("binance", "spot", names[0], last=0)
