@@ -1,0 +1,249 @@
+"""The storage service as a process: dead letters, late rows, holes, a re-created stream, a view that throws, stopping."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator
+
+import msgspec
+import pytest
+
+from marketprism.settings import ClickHouseSettings
+from marketprism.subjects import POSITIONS_BUCKET, stream_name
+from storage_service.clickhouse_io import Warehouse
+from storage_service.deadletters import drop_letters, list_letters, retry_letters
+from storage_service.position import Positions
+from tests.unit.storage.ledger import Ledger
+from tests.unit.storage.rig import Rig, assert_equals_ledger
+from tests.unit.storage.samples import MS, row
+
+pytestmark = pytest.mark.xdist_group("storage-service")
+
+
+@pytest.fixture(scope="module")
+def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
+    rig = Rig(tmp_path_factory.mktemp("storage-service"))
+    try:
+        rig.start_nats()
+        rig.start_clickhouse()
+        rig.migrate()
+        yield rig
+    finally:
+        rig.close()
+
+
+@pytest.fixture
+async def warehouse(rig: Rig) -> AsyncIterator[Warehouse]:
+    warehouse = Warehouse(ClickHouseSettings(url=f"http://127.0.0.1:{rig.clickhouse_port}", _env_file=None))
+    yield warehouse
+    await warehouse.close()
+
+
+@pytest.fixture
+async def storage(rig: Rig) -> AsyncIterator[Rig]:
+    await rig.streams()
+    rig.start_storage()
+    yield rig
+    if "storage" in rig.processes:
+        assert rig.stop("storage") == 0
+
+
+@pytest.fixture(scope="module")
+def ledger() -> Ledger:
+    return Ledger(seed=3)
+
+
+async def rebuild_queue(rig: Rig) -> list[str]:
+    nc, js = await rig.connect()
+    try:
+        return await Positions(await js.key_value(POSITIONS_BUCKET)).rebuild_queue()
+    finally:
+        await nc.close()
+
+
+async def test_two_collectors_and_a_restart(storage: Rig, ledger: Ledger) -> None:
+    frames = ledger.frames(80)
+    await storage.publish(frames)
+    await storage.publish(frames, salt="a second collector")
+    await storage.until_stored()
+    assert storage.stop("storage") == 0
+    await storage.publish(frames[::-1], salt="a third, from the end")
+    storage.start_storage()
+    await storage.publish(ledger.frames(20))
+    await storage.until_stored()
+    assert_equals_ledger(storage, ledger)
+
+
+async def test_a_late_row_is_stored_marked_and_queues_its_day(storage: Rig, ledger: Ledger) -> None:
+    subject = "md.trades.binance.spot.BTCUSDT"
+    missing, *rest = [ledger.trade("BTCUSDT") for _ in range(5)]
+    encoder = msgspec.json.Encoder()
+    await storage.publish([(subject, encoder.encode_lines(rest))])
+    await storage.until_stored()
+    assert storage.stop("storage") == 0  # the open hole must survive a restart
+    storage.start_storage()
+    await storage.publish([(subject, encoder.encode_lines([missing]))])
+    await storage.until_stored()
+    late = storage.rows("SELECT sequence, bucket_id FROM marketprism_hot.trades WHERE late")
+    assert late == [(missing.sequence, 0)]
+    assert any(key.endswith(".binance.spot.BTCUSDT") for key in await rebuild_queue(storage))
+    await storage.publish([(subject, encoder.encode_lines([missing]))], salt="again")
+    await storage.until_stored()
+    assert storage.rows("SELECT count() FROM marketprism_hot.trades WHERE late") == [(1,)]
+    ledger.rows.remove(missing)  # it bears no bucket until its day is rebuilt
+    storage.rows("SELECT 1")
+    assert_late_apart(storage, ledger, missing.sequence)
+
+
+def assert_late_apart(rig: Rig, ledger: Ledger, sequence: int) -> None:
+    flow = {r[0]: r[1] for r in rig.rows("SELECT symbol, sum(trades) FROM marketprism_features.bucket_flow GROUP BY 1")}
+    assert flow == {symbol: values[0] for symbol, values in ledger.volumes().items()}
+    assert rig.rows(f"SELECT count() FROM marketprism_hot.trades WHERE sequence = {sequence} AND late") == [(1,)]
+
+
+async def test_dead_letters_are_listed_retried_and_dropped(storage: Rig, warehouse: Warehouse) -> None:
+    nc, js = await storage.connect()
+    good, bad = row("open_interests", timestamp=MS + 1), row("open_interests", timestamp=MS + 2, open_interest="x")
+    newer = row("open_interests", timestamp=MS + 3)
+    subject = "md.open_interests.binance.linear.BTCUSDT"
+    await js.publish(subject, b"\n".join(msgspec.json.encode(r) for r in (good, bad)), headers={"Mp-Contract": "1"})
+    await js.publish(subject, msgspec.json.encode(newer), headers={"Mp-Contract": "2"})
+    await storage.until_stored("open_interests")
+    assert storage.rows("SELECT count() FROM marketprism_hot.open_interests") == [(1,)]
+    letters = await list_letters(warehouse, data_type="open_interests")
+    assert [(letter.stream_seq, letter.row_number, letter.attempts) for letter in letters] == [(1, 2, 1), (2, 0, 1)]
+    assert "decimal" in letters[0].error
+    assert "upgrade" in letters[1].error
+    assert msgspec.json.decode(letters[0].payload) == bad
+    assert await retry_letters(warehouse, js, letters[1:]) == 1  # as after an upgrade
+    assert await drop_letters(warehouse, letters[:1]) == 1
+    await storage.until_stored("open_interests")
+    assert storage.rows("SELECT count() FROM marketprism_hot.open_interests") == [(2,)]
+    assert await list_letters(warehouse, data_type="open_interests") == []
+    assert len(await list_letters(warehouse, data_type="open_interests", status="dropped")) == 1
+    await nc.close()
+
+
+async def test_every_data_type_once_however_often_it_is_sent(storage: Rig) -> None:
+    from marketprism.events import ROW_TYPES
+
+    kinds = [name for name in ROW_TYPES if name not in ("trades", "open_interests")]
+    frames = [(f"md.{name}.binance.linear.BTCUSDT", msgspec.json.encode(row(name)) + b"\n") for name in kinds]
+    await storage.publish(frames)
+    await asyncio.gather(*(storage.until_stored(name) for name in kinds))
+    assert storage.stop("storage") == 0
+    storage.start_storage()
+    await storage.publish(frames, salt="again")
+    await asyncio.gather(*(storage.until_stored(name) for name in kinds))
+    for name in kinds:
+        assert storage.rows(f"SELECT count() FROM marketprism_hot.{name} WHERE symbol = 'BTCUSDT'") == [(1,)], name
+
+
+async def test_expired_messages_are_a_loud_gap(rig: Rig) -> None:
+    await rig.streams()
+    nc, js = await rig.connect()
+    rates = [row("funding_rates", timestamp=MS + 60_000 + i) for i in range(10)]
+    for rate in rates:
+        await js.publish("md.funding_rates.binance.linear.ETHUSDT", msgspec.json.encode({**rate, "symbol": "ETHUSDT"}))
+    last = (await js.stream_info(stream_name("funding_rates"))).state.last_seq
+    await js.purge_stream(stream_name("funding_rates"), seq=last - 3)
+    rig.start_storage()
+    await rig.until_stored("funding_rates")
+    assert rig.stop("storage") == 0
+    await nc.close()
+    gap = rig.rows(
+        "SELECT of_type, from_sequence, to_sequence, cause FROM marketprism_hot.gaps WHERE cause = 'stream_hole'"
+    )
+    assert gap == [("funding_rates", last - 9, last - 4, "stream_hole")]
+    assert rig.rows("SELECT count() FROM marketprism_hot.funding_rates WHERE symbol = 'ETHUSDT'") == [(4,)]
+    assert "expired before they were stored" in rig.log("storage")
+
+
+async def test_a_recreated_stream_starts_again_and_loses_nothing(rig: Rig) -> None:
+    """Its sequences begin at 1 under the token of another creation; stored rows are known by their own ids."""
+    await rig.streams()
+    subject = "md.best_quotes.binance.linear.SOLUSDT"
+
+    def quotes(first: int, count: int) -> list[tuple[str, bytes]]:
+        rows = [row("best_quotes", symbol="SOLUSDT", sequence=first + i) for i in range(count)]
+        return [(subject, msgspec.json.encode(r) + b"\n") for r in rows]
+
+    rig.start_storage()
+    await rig.publish(quotes(1, 20))
+    await rig.until_stored("best_quotes")
+    assert rig.stop("storage") == 0
+    nc, js = await rig.connect()
+    await js.delete_stream(stream_name("best_quotes"))
+    await nc.close()
+    await rig.streams()
+    await rig.publish(quotes(15, 10))  # six of them again
+    rig.start_storage()
+    await rig.until_stored("best_quotes")
+    assert rig.stop("storage") == 0
+    rows = rig.rows("SELECT sequence FROM marketprism_hot.best_quotes WHERE symbol = 'SOLUSDT' ORDER BY sequence")
+    assert [r[0] for r in rows] == list(range(1, 25))
+
+
+async def test_clickhouse_away_nothing_acked_memory_bounded(rig: Rig, ledger: Ledger) -> None:
+    await rig.streams()
+    rig.start_storage()
+    await rig.publish(ledger.frames(5))
+    await rig.until_stored()
+    rig.kill("clickhouse")
+    await rig.publish(ledger.frames(300))
+    before = await rig.cell()
+    await asyncio.sleep(1.5)  # time that must pass with ClickHouse away
+    after = await rig.cell()
+    assert before is not None
+    assert after is not None
+    assert (after.first == before.last + 1 and after.state == "intent") or after == before
+    rig.start_clickhouse()
+    await rig.until_stored()
+    assert rig.stop("storage") == 0
+    late = rig.rows("SELECT sequence FROM marketprism_hot.trades WHERE late")
+    assert len(late) == 1
+    assert_late_apart(rig, ledger, late[0][0])
+
+
+async def test_stopping_takes_less_than_ten_seconds_while_clickhouse_is_away(rig: Rig, ledger: Ledger) -> None:
+    await rig.streams()
+    rig.start_storage()
+    await rig.publish(ledger.frames(5))
+    await rig.until_stored()
+    rig.kill("clickhouse")
+    await rig.publish(ledger.frames(30))
+    started = time.monotonic()
+    assert rig.stop("storage") == 0
+    assert time.monotonic() - started < 10
+    rig.start_clickhouse()
+    rig.start_storage()
+    await rig.until_stored()
+    assert rig.stop("storage") == 0
+
+
+async def test_a_view_that_throws_stops_only_its_table(rig: Rig) -> None:
+    await rig.streams()
+    client = rig.client()
+    client.command("CREATE TABLE marketprism_hot.broken (x UInt64) ENGINE = MergeTree ORDER BY x")
+    client.command(
+        "CREATE MATERIALIZED VIEW marketprism_hot.broken_mv TO marketprism_hot.broken AS "
+        "SELECT toUInt64(throwIf(symbol = 'BROKEN', 'on purpose')) AS x FROM marketprism_hot.liquidations"
+    )
+    process = rig.start_storage()
+    broken = msgspec.json.encode(row("liquidations", symbol="BROKEN")) + b"\n"
+    fine = msgspec.json.encode(row("lsr_all_accounts", timestamp=MS + 777)) + b"\n"
+    await rig.publish([("md.liquidations.binance.linear.BROKEN", broken)])
+    deadline = time.monotonic() + 20
+    while "stopped storing" not in rig.log("storage") and time.monotonic() < deadline:
+        await asyncio.sleep(0.1)
+    assert "liquidations partition 0 stopped storing" in rig.log("storage")
+    await rig.publish([("md.lsr_all_accounts.binance.linear.BTCUSDT", fine)])
+    await rig.until_stored("lsr_all_accounts")
+    assert process.poll() is None
+    client.command("DROP TABLE marketprism_hot.broken_mv")  # the operator repairs the view
+    assert rig.stop("storage") == 8  # and restarts: the exit code says that a worker had stopped
+    rig.start_storage()
+    await rig.until_stored("liquidations")
+    assert rig.rows("SELECT count() FROM marketprism_hot.liquidations WHERE symbol = 'BROKEN'") == [(1,)]
+    assert rig.stop("storage") == 0
