@@ -82,8 +82,9 @@ _KNOWN: Final[dict[str, tuple[float, int, int, int, int]]] = {
     "BNB": (720.0, 2, 3, 2, 2),
     "XRP": (2.2, 4, 1, 4, 1),
 }
-_ORDER_VALUE: Final = 600.0  # quote units of a median order
-_LEVEL_VALUE: Final = 9_000.0
+# Quote units of a median order: with the default volume limits a bucket then fills in about half a minute.
+_ORDER_VALUE: Final = {SPOT: 1_800.0, LINEAR: 7_800.0}
+_LEVEL_PER_ORDER: Final = 15.0  # what rests at one price, in median orders
 
 
 def default_specs(symbols: tuple[str, ...] = ("BTCUSDT", "ETHUSDT")) -> tuple[BookSpec, ...]:
@@ -105,8 +106,8 @@ def default_specs(symbols: tuple[str, ...] = ("BTCUSDT", "ETHUSDT")) -> tuple[Bo
                     tick_decimals=tick,
                     lot_decimals=lot,
                     orders_per_s=rate,
-                    order_quantity=_ORDER_VALUE / price,
-                    level_quantity=_LEVEL_VALUE / price,
+                    order_quantity=_ORDER_VALUE[venue] / price,
+                    level_quantity=_LEVEL_PER_ORDER * _ORDER_VALUE[venue] / price,
                     level_gap_bps=max(0.08, 2 * 10.0**-tick / price * 1e4),
                     half_spread_bps=max(0.02, 0.5 * 10.0**-tick / price * 1e4),
                 )
