@@ -5,8 +5,10 @@ from __future__ import annotations
 import hmac
 import ipaddress
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import urlsplit
 
 from marketprism.embedded.exceptions import EngineError
 from marketprism.errors import SettingsError
@@ -46,6 +48,17 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def refuse_foreign_page(headers: Mapping[str, str]) -> None:
+    """Raise EngineError 497 for what a browser sends on behalf of a web page of some other host.
+
+    Without a password, loopback is the only lock, and any page that a person visits can post to 127.0.0.1.
+    """
+    origin = headers.get("Origin", "")
+    foreign = origin != "" and not is_loopback(urlsplit(origin).hostname or "")
+    if foreign or headers.get("Sec-Fetch-Site") == "cross-site":
+        raise EngineError(497, "Requests of web pages from another host are not answered", "ACCESS_DENIED")
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import uuid
 from typing import Final
 
@@ -14,6 +15,8 @@ from marketprism.embedded.engine import VERSION, Progress
 from marketprism.embedded.exceptions import EngineError
 from marketprism.embedded.handoff import Handoff
 from marketprism.embedded.work import STALL_S, Outcome
+
+log = logging.getLogger(__name__)
 
 _CONTENT_TYPES: Final = {
     "json": "application/json; charset=UTF-8",
@@ -66,37 +69,44 @@ class Answers:
         encoder: Encoder | None,
         hold: int,
     ) -> web.StreamResponse:
-        """Send what comes out of ``out``. The first ``hold`` bytes wait, so that an early error has its own status."""
+        """Send what comes out of ``out``. The first ``hold`` bytes wait, so that an early error has its own status.
+
+        Raises EngineError while nothing has been sent; afterwards the error goes in-band and the answer breaks off.
+        """
         head: list[bytes] = []
         held = 0
         while held < hold:
             piece = await out.get_async()
             if piece is None:
-                await worker
-                if outcome.error is not None:
-                    raise outcome.error
+                await asyncio.shield(worker)
                 return self.whole(b"".join(head), headers, outcome.progress)
             head.append(piece)
             held += len(piece)
         tag = uuid.uuid4().hex[:16]
-        response = web.StreamResponse(
-            headers={**headers, "X-ClickHouse-Exception-Tag": tag, **_summary(outcome.progress)}
-        )
+        headers = {**headers, "X-ClickHouse-Exception-Tag": tag, **_summary(outcome.progress)}
+        response = web.StreamResponse(headers=headers)
         response.enable_chunked_encoding()
         await response.prepare(http)
-        for piece in head:
-            await _write(response, piece)
-        head.clear()
-        while (piece_ := await out.get_async()) is not None:
-            await _write(response, piece_)
-        await worker
-        if outcome.error is None:
-            return response
-        last = outcome.unloaded + _in_band(outcome.error, tag)
-        await _write(response, encoder.encode(last) + encoder.finish() if encoder else last)
-        if http.transport is not None:
-            http.transport.close()  # no last chunk: also a client that does not know the tag sees a broken answer
+        try:
+            for piece in head:
+                await _write(response, piece)
+            head.clear()
+            while (piece_ := await out.get_async()) is not None:
+                await _write(response, piece_)
+            await asyncio.shield(worker)
+        except EngineError as error:
+            last = outcome.unsent + _in_band(error, tag)
+            await _write(response, encoder.encode(last) + encoder.finish() if encoder else last)
+            _break_off(http)  # no last chunk: a client that does not know the tag sees a broken answer, too
+        except TimeoutError:
+            log.info("a client took nothing of its result for %g s: cancelled", STALL_S)
+            _break_off(http)
         return response
+
+
+def _break_off(http: web.Request) -> None:
+    if http.transport is not None:
+        http.transport.close()
 
 
 async def _write(response: web.StreamResponse, piece: bytes) -> None:

@@ -25,7 +25,7 @@ _LINE: Final = re.compile(r"^(?P<indent> *)(?P<kind>\w+)(?: (?P<name>.*?))?(?: \
 _REFUSED: Final = frozenset({"InsertQuery", "CreateQuery", "AlterQuery", "DropQuery", "SystemQuery", "KillQueryQuery"})
 
 
-def check_tree(tree: str, *, tables: Collection[str], functions: Set[str], database: str) -> None:
+def check_tree(tree: str, *, tables: Collection[str], functions: Set[str]) -> None:
     """Raise ReaderRefused when the engine's tree names a function or a qualified table that is not allowed."""
     for line in tree.splitlines():
         match = _LINE.match(line)
@@ -46,5 +46,5 @@ def checked(handle: Handle, sql: str, *, functions: Set[str], database: str, par
     query = query_of(allowed)
     if query:
         tree = handle.query(f"EXPLAIN AST {query}", "TabSeparatedRaw", params).decode("utf-8", "replace")
-        check_tree(tree, tables=READABLE, functions=functions, database=database)
+        check_tree(tree, tables=READABLE, functions=functions)
     return allowed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -10,6 +11,7 @@ from typing import Final
 from aiohttp import BodyPartReader, web
 
 from marketprism.embedded import compression, meters
+from marketprism.embedded.access import refuse_foreign_page
 from marketprism.embedded.answer import Answers
 from marketprism.embedded.body import CutOff, pieces
 from marketprism.embedded.doors import Doors, Job
@@ -43,6 +45,7 @@ class Front:
         try:
             asked = read_request(http.headers, http.query)
             query_id = asked.query_id
+            refuse_foreign_page(http.headers)
             admin = self._doors.access.check(asked.user, asked.password)
             if self.draining:
                 raise EngineError(236, "The embedded engine is shutting down", "ABORTED")
@@ -58,7 +61,10 @@ class Front:
         if http.content_type == "multipart/form-data":
             add_form(job.asked, await _form(http), http.query)
             return await self._run(http, job, parse(job.asked.query.encode()))
-        decoder = compression.decoder(http.headers.get("Content-Encoding", ""))
+        encoding = http.headers.get("Content-Encoding", "")
+        if encoding and not job.admin:  # a small body can unpack to a very large one
+            raise EngineError(497, f"{job.asked.user}: compressed requests are not for this user", "ACCESS_DENIED")
+        decoder = compression.decoder(encoding)
         body = pieces(http)
         raw = job.asked.query.encode() + b"\n" if job.asked.query else b""
         async for piece in body:
@@ -87,7 +93,7 @@ class Front:
                 load_external(handle, job.asked.external)
                 return run_small(handle, replace(statement, sql=sql), format, job.asked.params, outcome)
 
-        answer = await self._doors.start(job, statement.kind, work)
+        answer = await asyncio.shield(self._doors.start(job, statement.kind, work))  # it ends, whoever waits
         meters.WRITTEN_ROWS.inc(outcome.progress.written_rows)
         return self._answers.whole(answer, self._answers.headers(job.asked.query_id, format), outcome.progress)
 
@@ -116,8 +122,6 @@ class Front:
                     with self._doors.lease(job, self._doors.access.reader_settings()) as handle:
                         load_external(handle, asked.external)
                         read_into(handle, checked, format, asked.params, encoder, out, outcome)
-                except EngineError as error:
-                    outcome.error = error
                 finally:
                     out.close()
 
@@ -144,10 +148,12 @@ class Front:
         """A short body is read first, then inserted; a long one is inserted while it arrives."""
         _refuse_writing(job, Kind.INSERT)
         first = [raw[statement.data :]]
+        held = len(first[0])
         rest: Handoff | None = None
         async for piece in body:
             first.append(decoder.decode(piece))
-            if sum(map(len, first)) > _WHOLE_BODY:
+            held += len(first[-1])
+            if held > _WHOLE_BODY:
                 rest = Handoff()
                 break
         if rest is None:
@@ -161,7 +167,7 @@ class Front:
         worker = self._doors.start(job, Kind.INSERT, work)
         if rest is not None:
             await _feed(body, rest)
-        await worker
+        await asyncio.shield(worker)  # the body is whole: it is stored, though the client may have gone
         meters.WRITTEN_ROWS.inc(outcome.progress.written_rows)
         headers = self._answers.headers(job.asked.query_id, statement.format)
         return self._answers.whole(b"", headers, outcome.progress)

@@ -138,6 +138,9 @@ class ReaderRefused(MarketPrismError):
 
     exit_code = 2
 
+    def __init__(self, text: str) -> None:
+        super().__init__(" ".join(text.split()))
+
 
 def check_statement(sql: str, *, tables: Collection[str], functions: Set[str], database: str = "default") -> str:
     """The statement to run, when every part of it is allowed. Raises ReaderRefused with one line.
@@ -153,7 +156,10 @@ def check_statement(sql: str, *, tables: Collection[str], functions: Set[str], d
         raise ReaderRefused(
             f"format {parsed.format} is not available here; use JSON, CSV, TSV, Arrow, Parquet or Native"
         )
-    everything = list(tokens(parsed.sql.encode()))
+    if parsed.rest.strip():
+        raise ReaderRefused("nothing may follow FORMAT; send settings with the request")
+    query = parsed.sql[: parsed.tail]
+    everything = list(tokens(query.encode()))
     words = [token.text.upper() for token in everything]
     first = words[0]
     check = _Check(tables, functions, database)
@@ -162,9 +168,9 @@ def check_statement(sql: str, *, tables: Collection[str], functions: Set[str], d
     elif first in ("DESCRIBE", "DESC") and words[1:2] != ["("] and words[1:3] != ["TABLE", "("]:
         check.describe(everything, words)
     elif first in ("DESCRIBE", "DESC", "EXPLAIN"):
-        check.select(_after_prefix(parsed.sql, everything, words), functions)
+        check.select(_after_prefix(query, everything, words))
     elif first in ("SELECT", "WITH", "FROM", "("):
-        check.select(parsed.sql, functions)
+        check.select(query)
     else:
         raise ReaderRefused(f"{first} is not for this user; one SELECT, SHOW, DESCRIBE or EXPLAIN is")
     return parsed.sql
@@ -263,7 +269,7 @@ class _Check:
 
     # -- SELECT --------------------------------------------------------------------------------------------------------
 
-    def select(self, sql: str, functions: Set[str]) -> None:
+    def select(self, sql: str) -> None:
         self._calls(list(tokens(sql.encode())))
         tree = _tree(sql)
         for node in tree.walk():

@@ -9,8 +9,10 @@ from typing import Final
 
 from marketprism.embedded.directory import EngineDirectory
 from marketprism.embedded.engine import PIPE, VERSION, Engine, Handle, Progress, is_blockwise
+from marketprism.embedded.options import engine_options
 from marketprism.embedded.statement import Kind, parse
 from marketprism.errors import DataDirectoryError
+from marketprism.settings import EmbeddedSettings
 
 ENGINE_FOLDER: Final = "clickhouse"
 """The engine's folder inside a data directory."""
@@ -50,8 +52,8 @@ def open_engine(data_dir: Path, *, create: bool = False) -> Iterator[LocalEngine
         raise DataDirectoryError(
             f"no ClickHouse data in {data_dir}; run `marketprism up` or `replay --data` there first"
         )
-    with EngineDirectory(path, engine=VERSION):
-        engine = Engine(path)
+    with EngineDirectory(path, engine=VERSION) as directory:
+        engine = Engine(directory.path, engine_options(EmbeddedSettings(), directory.path))
         try:
             with engine.session() as handle:
                 yield LocalEngine(handle)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
-import os
 import signal
 import socket
 from pathlib import Path
@@ -21,6 +20,7 @@ from marketprism.embedded.doors import Doors
 from marketprism.embedded.engine import VERSION, Engine
 from marketprism.embedded.front import Front
 from marketprism.embedded.inprocess import ENGINE_FOLDER
+from marketprism.embedded.options import engine_options
 from marketprism.embedded.reader import ReaderGuard
 from marketprism.errors import PortInUse
 from marketprism.settings import AppSettings, EmbeddedSettings
@@ -29,20 +29,6 @@ log = logging.getLogger(__name__)
 
 _GRACE_S: Final = 6.0
 _MAX_LINE: Final = 1 << 20  # a query may come in the URL
-
-
-def engine_options(settings: EmbeddedSettings) -> dict[str, str]:
-    """Start-up options of the engine: at most half of the machine's memory, small caches, quick drops."""
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    options = {
-        "max_server_memory_usage": str(memory // 2),
-        "mark_cache_size": str(256 << 20),
-        "background_pool_size": str(max(2, (os.cpu_count() or 2) // 2)),
-        "database_atomic_delay_before_drop_table_sec": "5",
-    }
-    if settings.fsync_after_insert:
-        options["merge_tree.fsync_after_insert"] = "1"
-    return options
 
 
 def application(front: Front) -> web.Application:
@@ -78,7 +64,7 @@ async def serve(directory: EngineDirectory, embedded: EmbeddedSettings, stop: as
     access = Access.of(embedded)
     listener = _listen(embedded)
     port: int = listener.getsockname()[1]
-    engine = Engine(directory.path, engine_options(embedded))
+    engine = Engine(directory.path, engine_options(embedded, directory.path))
     try:
         await _serve(engine, access, listener, embedded, port, directory, stop)
     finally:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final, NamedTuple
 
@@ -112,18 +112,18 @@ def _whole(raw: bytes, first: str) -> Statement:
     everything = list(tokens(raw))
     while everything and everything[-1].text == ";":
         everything.pop()
+    if not everything:
+        raise EngineError(62, "Syntax error: the query is empty", "SYNTAX_ERROR")
     end = everything[-1].end
     outer: list[Token] = []
     depth = 0
-    for index, token in enumerate(everything):
-        word = token.text.upper()
+    for token, following in zip(everything, [*everything[1:], None], strict=True):
         if token.text == ";":
             raise EngineError(62, "Syntax error (Multi-statements are not allowed)", "SYNTAX_ERROR")
-        following = everything[index + 1] if index + 1 < len(everything) else None
-        if word == "INTO" and following is not None and following.text.upper() == "OUTFILE":
+        if token.text.upper() == "INTO" and following is not None and following.text.upper() == "OUTFILE":
             raise EngineError(48, "INTO OUTFILE is not allowed over HTTP", "NOT_IMPLEMENTED")
-        depth += (token.text in "([{") - (token.text in ")]}") if token.kind == "mark" else 0
-        if (depth == 0 and token.text not in ")]}") or depth == 0:
+        depth += _step(token)
+        if depth == 0:
             outer.append(token)
     kind = _kind(first, outer)
     sql = _text(raw[:end])
@@ -164,11 +164,10 @@ def _insert(raw: bytes) -> Statement:
     depth = 0
     stream = tokens(raw)
     for token in stream:
-        if token.kind == "mark":
-            depth += (token.text in "([{") - (token.text in ")]}")
+        depth += _step(token)
         word = token.text.upper() if token.kind == "word" and depth <= 1 else ""
         if word in ("SELECT", "WITH"):
-            return Statement(Kind.INSERT_SELECT, _whole(raw, "INSERT").sql)
+            return replace(_whole(raw, "INSERT"), kind=Kind.INSERT_SELECT)
         if depth:
             continue
         if word == "INFILE":
@@ -179,12 +178,15 @@ def _insert(raw: bytes) -> Statement:
             name = next(stream, None)
             if name is None or name.kind != "word":
                 raise EngineError(62, "Syntax error: a format name must follow FORMAT", "SYNTAX_ERROR")
-            if name.text.upper() == "VALUES":
-                return Statement(Kind.INSERT, _text(raw[: token.start]), format="Values", data=_after(raw, name.end))
             return Statement(Kind.INSERT, _text(raw[: token.start]), format=name.text, data=_after(raw, name.end))
         if token.text == ";":
             raise EngineError(62, "Syntax error: FORMAT or VALUES expected before ';'", "SYNTAX_ERROR")
     return Statement(Kind.INSERT, _text(raw), format="Values", data=len(raw))
+
+
+def _step(token: Token) -> int:
+    """How a token changes the depth of brackets."""
+    return 0 if token.kind != "mark" else (token.text in "([{") - (token.text in ")]}")
 
 
 def _after(raw: bytes, end: int) -> int:

@@ -23,11 +23,10 @@ _PIECE: Final = 1 << 20
 
 @dataclass(slots=True)
 class Outcome:
-    """How it ended; filled by the thread, read when it is done."""
+    """What a thread tells beside its result; ``unsent`` is what a read held back when it failed."""
 
     progress: Progress = field(default_factory=Progress)
-    error: EngineError | None = None
-    unloaded: bytes = b""
+    unsent: bytes = b""
 
 
 def load_external(handle: Handle, tables: list[ExternalTable]) -> None:
@@ -53,7 +52,10 @@ def read_into(
     out: Handoff,
     outcome: Outcome,
 ) -> None:
-    """Run a read; its bytes, encoded, go to ``out``. Small blocks are joined, so few pieces cross the threads."""
+    """Run a read; its bytes, encoded, go to ``out``. Small blocks are joined, so few pieces cross the threads.
+
+    Raises EngineError, also when nobody takes them any more.
+    """
     begun = time.perf_counter_ns()
     progress = outcome.progress
     pieces: Generator[bytes, None, None]
@@ -76,15 +78,14 @@ def read_into(
                 out.put(encoder.encode(joined) if encoder else joined, STALL_S)
         last = b"".join(waiting)
         out.put(encoder.encode(last) + encoder.finish() if encoder else last, STALL_S)
-    except EngineError as error:
-        outcome.error = error
-        outcome.unloaded = b"".join(waiting)
-    except Abandoned:
-        outcome.error = EngineError(394, "Query was cancelled: the client has gone", "QUERY_WAS_CANCELLED")
+    except EngineError:
+        outcome.unsent = b"".join(waiting)
+        raise
+    except Abandoned as error:
+        raise EngineError(394, "Query was cancelled: the client has gone", "QUERY_WAS_CANCELLED") from error
     finally:
         pieces.close()
         progress.elapsed_ns = time.perf_counter_ns() - begun
-        out.close()
 
 
 def insert(

@@ -52,7 +52,9 @@ class EmbeddedServer:
         }
         self.data.mkdir(parents=True, exist_ok=True)
         with (self.data / "log").open("ab") as log:
-            return subprocess.Popen([sys.executable, "-m", "marketprism.embedded"], env=settings, stderr=log, cwd=self.data)
+            return subprocess.Popen(
+                [sys.executable, "-m", "marketprism.embedded"], env=settings, stderr=log, cwd=self.data
+            )
 
     def log(self) -> str:
         return (self.data / "log").read_text()
