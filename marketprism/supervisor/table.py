@@ -41,9 +41,8 @@ def price(value: Any) -> str:
     """A price with every digit that it has, at least two decimals."""
     if not isinstance(value, int | float | Decimal) or not math.isfinite(value):
         return ABSENT
-    if (
-        value != 0 and not 1e-12 <= abs(float(value)) < 1e12
-    ):  # outside of the wire contract: never the width of the screen
+    amount = abs(float(value))
+    if amount and not 1e-12 <= amount < 1e12:  # outside of the wire contract
         return number(value)
     text = f"{Decimal(str(value)).normalize():,f}"
     return text if len(text.partition(".")[2]) >= 2 else f"{float(value):,.2f}"

@@ -31,9 +31,7 @@ def port_environment() -> dict[str, str]:
     return {name: str(port) for name, port in zip(names, free_ports(len(names)), strict=True)}
 
 
-def marketprism(
-    *arguments: str, cwd: Path, timeout_s: float = 60, **environment: str
-) -> subprocess.CompletedProcess[str]:
+def marketprism(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run a command to its end."""
     return subprocess.run(
         [sys.executable, "-m", "marketprism", *arguments],
@@ -41,7 +39,7 @@ def marketprism(
         env={**os.environ, **environment},
         capture_output=True,
         text=True,
-        timeout=timeout_s,
+        timeout=60,
         check=False,
     )
 

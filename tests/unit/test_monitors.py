@@ -1,0 +1,108 @@
+"""The monitors: what gauges keep and forget, the looks on a real engine, and a service whose servers are down."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import aiohttp
+from prometheus_client import CollectorRegistry, generate_latest
+
+from monitors.gauges import Gauges
+from monitors.looks import Buckets, Features, Newest, Table
+
+KEY = ("binance", "spot", "BTCUSDT")
+
+
+def _value(registry: CollectorRegistry, name: str, **labels: str) -> float | None:
+    return registry.get_sample_value(name, labels)
+
+
+def _symbol() -> dict[str, str]:
+    return dict(zip(("exchange", "market_type", "symbol"), KEY, strict=True))
+
+
+def test_lag_is_age_of_the_newest_close_and_goes_with_its_symbol() -> None:
+    registry = CollectorRegistry()
+    gauges = Gauges(registry)
+    gauges.set_buckets([Buckets(*KEY, 7, 1000.0, 0)], now_s=1042.5)
+    assert _value(registry, "ubt_latest_bucket_lag_seconds", **_symbol()) == 42.5
+    assert _value(registry, "ubt_latest_bucket_timestamp_seconds", **_symbol()) == 1000.0
+    gauges.set_buckets([], now_s=1043.0)
+    assert _value(registry, "ubt_latest_bucket_lag_seconds", **_symbol()) is None
+
+
+def test_no_closed_bucket_has_no_lag() -> None:
+    registry = CollectorRegistry()
+    Gauges(registry).set_buckets([Buckets(*KEY, 1, 0.0, 0)], now_s=5.0)
+    assert _value(registry, "ubt_latest_bucket_lag_seconds", **_symbol()) is None
+
+
+def test_anomalies_count_what_came_new_and_never_fall() -> None:
+    registry = CollectorRegistry()
+    gauges = Gauges(registry)
+    seen = []
+    for standing in (0, 2, 2, 3, 0, 1):  # the day with three left at midnight, then a new one came
+        gauges.set_buckets([Buckets(*KEY, 7, 1000.0, standing)], now_s=1000.0)
+        seen.append(_value(registry, "ubt_bucket_id_anomaly_total", **_symbol()))
+    assert seen == [0, 2, 2, 3, 3, 4]
+
+
+def test_names_have_base_units_and_help() -> None:
+    registry = CollectorRegistry()
+    gauges = Gauges(registry)
+    gauges.set_tables([Table("trades", 5, 100, 2)])
+    gauges.set_newest([Newest("trades", "binance", "spot", 10.0, 10.1)])
+    gauges.set_features([Features(*KEY, 9.0)])
+    text = generate_latest(registry).decode()
+    assert 'marketprism_monitor_table_rows{table="trades"} 5.0' in text
+    names = set(re.findall(r"^# TYPE (\S+)", text, re.MULTILINE))
+    assert all(re.match(r"(marketprism_monitor_|ubt_)", name) for name in names)
+    assert not [name for name in names if re.search(r"_(ms|millis|minutes|kb|mb)$", name)]
+
+
+async def _get(url: str) -> tuple[int, str]:
+    async with aiohttp.ClientSession() as session, session.get(url) as response:
+        return response.status, await response.text()
+
+
+async def test_service_tells_what_is_down_and_stops_on_sigterm(tmp_path: Path, free_port: Callable[[], int]) -> None:
+    port, nobody = free_port(), free_port()
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "monitors",
+        cwd=tmp_path,
+        env={
+            **os.environ,
+            "MARKETPRISM_MONITOR_METRICS_PORT": str(port),
+            "MARKETPRISM_CLICKHOUSE_URL": f"http://127.0.0.1:{nobody}",
+            "MARKETPRISM_NATS_URL": f"nats://127.0.0.1:{nobody}",
+            "MARKETPRISM_MONITOR_INTERVAL_S": "0.2",
+        },
+        stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stderr is not None
+    try:
+        seen = b""
+        while b"nats:" not in seen:  # the first look is over when both have been told
+            line = await asyncio.wait_for(process.stderr.readline(), 30)
+            assert line, seen
+            seen += line
+        base = f"http://127.0.0.1:{port}"
+        assert (await _get(f"{base}/health"))[0] == 200
+        status, body = await _get(f"{base}/ready")
+        assert status == 503
+        assert set(json.loads(body)["problems"]) == {"clickhouse", "nats"}
+        assert 'marketprism_monitor_up{target="clickhouse"} 0.0' in (await _get(f"{base}/metrics"))[1]
+        assert len(json.loads((await _get(f"{base}/status"))[1])["problems"]) == 4
+        process.send_signal(signal.SIGTERM)
+        assert await asyncio.wait_for(process.wait(), 10) == 0
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
