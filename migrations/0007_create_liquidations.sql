@@ -5,7 +5,7 @@ CREATE TABLE IF NOT EXISTS marketprism_hot.liquidations
     exchange LowCardinality(String) COMMENT 'exchange name, lower case',
     market_type LowCardinality(String) COMMENT 'spot, linear, inverse or option',
     symbol LowCardinality(String) COMMENT 'the exchange\'s own id of the instrument',
-    sequence UInt64 COMMENT 'the exchange\'s own monotonic id of the row within its symbol and data type' CODEC(Delta, ZSTD(1)),
+    sequence UInt64 COMMENT 'the exchange\'s own monotonic id of the row within its symbol and data type' CODEC(DoubleDelta, ZSTD(1)),
     data_source LowCardinality(String) COMMENT 'marketprism (live), rest (repaired), archive or import',
     side LowCardinality(String) COMMENT 'side of the forced order: sell = a long position was closed',
     price Decimal(38, 12) COMMENT 'price in quote units; price_kind says which' CODEC(ZSTD(1)),

@@ -5,7 +5,7 @@ CREATE TABLE IF NOT EXISTS marketprism_hot.lsr_all_accounts
     exchange LowCardinality(String) COMMENT 'exchange name, lower case',
     market_type LowCardinality(String) COMMENT 'spot, linear, inverse or option',
     symbol LowCardinality(String) COMMENT 'the exchange\'s own id of the instrument',
-    sequence UInt64 COMMENT 'the exchange\'s own monotonic id of the row within its symbol and data type' CODEC(Delta, ZSTD(1)),
+    sequence UInt64 COMMENT 'the exchange\'s own monotonic id of the row within its symbol and data type' CODEC(DoubleDelta, ZSTD(1)),
     data_source LowCardinality(String) COMMENT 'marketprism (live), rest (repaired), archive or import',
     long_account_ratio Decimal(38, 12) COMMENT 'share of accounts net long, 0 to 1' CODEC(ZSTD(1)),
     short_account_ratio Decimal(38, 12) COMMENT 'share of accounts net short, 0 to 1' CODEC(ZSTD(1)),

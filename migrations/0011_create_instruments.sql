@@ -6,7 +6,7 @@ CREATE TABLE IF NOT EXISTS marketprism_hot.instruments
     exchange LowCardinality(String) COMMENT 'exchange name, lower case',
     market_type LowCardinality(String) COMMENT 'spot, linear, inverse or option',
     symbol LowCardinality(String) COMMENT 'the exchange\'s own id of the instrument',
-    sequence UInt64 COMMENT 'the exchange\'s own monotonic id of the row within its symbol and data type' CODEC(Delta, ZSTD(1)),
+    sequence UInt64 COMMENT 'the exchange\'s own monotonic id of the row within its symbol and data type' CODEC(DoubleDelta, ZSTD(1)),
     data_source LowCardinality(String) COMMENT 'marketprism (live), rest (repaired), archive or import',
     canonical String COMMENT 'MarketPrism\'s venue-neutral name of the instrument' CODEC(ZSTD(1)),
     base LowCardinality(String) COMMENT 'base asset',

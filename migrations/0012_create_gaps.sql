@@ -5,7 +5,7 @@ CREATE TABLE IF NOT EXISTS marketprism_hot.gaps
     exchange LowCardinality(String) COMMENT 'exchange name, lower case',
     market_type LowCardinality(String) COMMENT 'spot, linear, inverse or option',
     symbol LowCardinality(String) COMMENT 'the exchange\'s own id of the instrument',
-    sequence UInt64 COMMENT 'the exchange\'s own monotonic id of the row within its symbol and data type' CODEC(Delta, ZSTD(1)),
+    sequence UInt64 COMMENT 'the exchange\'s own monotonic id of the row within its symbol and data type' CODEC(DoubleDelta, ZSTD(1)),
     data_source LowCardinality(String) COMMENT 'marketprism (live), rest (repaired), archive or import',
     of_type LowCardinality(String) COMMENT 'data type with the hole',
     from_sequence UInt64 COMMENT 'first missing sequence' CODEC(ZSTD(1)),

@@ -21,6 +21,7 @@ CREATE VIEW IF NOT EXISTS marketprism_features.footprint_1m
     delta Decimal(38, 12) COMMENT 'ask_vol - bid_vol, base units',
     trades UInt64 COMMENT 'number of trades'
 )
+COMMENT 'footprint by minute: taker buys and sells per price bin'
 AS SELECT
     s.exchange AS exchange,
     s.market_type AS market_type,
@@ -35,5 +36,4 @@ AS SELECT
     sum(s.ask_vol) - sum(s.bid_vol) AS delta,
     sum(s.trades) AS trades
 FROM marketprism_features.footprint_1m_state AS s
-GROUP BY s.exchange, s.market_type, s.symbol, s.ts_1m, s.tick_size, s.px_bin
-COMMENT 'footprint by minute: taker buys and sells per price bin';
+GROUP BY s.exchange, s.market_type, s.symbol, s.ts_1m, s.tick_size, s.px_bin;

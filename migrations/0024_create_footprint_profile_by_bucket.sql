@@ -24,6 +24,7 @@ CREATE VIEW IF NOT EXISTS marketprism_features.footprint_profile_by_bucket
     total_vol Decimal(38, 12) COMMENT 'volume of the whole bucket, base units',
     bins UInt64 COMMENT 'price bins with a trade'
 )
+COMMENT 'point of control and 70 % value area of each bucket'
 AS SELECT
     exchange,
     market_type,
@@ -79,5 +80,4 @@ FROM
         )
     )
 )
-GROUP BY exchange, market_type, symbol, bucket_id
-COMMENT 'point of control and 70 % value area of each bucket';
+GROUP BY exchange, market_type, symbol, bucket_id;

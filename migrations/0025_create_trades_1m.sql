@@ -26,6 +26,7 @@ CREATE VIEW IF NOT EXISTS marketprism_features.trades_1m
     close Decimal(38, 12) COMMENT 'last price by sequence, quote units',
     available_at DateTime64(6, 'UTC') COMMENT 'the later of the minute\'s end and the last receipt in it, UTC'
 )
+COMMENT 'trading by minute'
 AS SELECT
     s.exchange AS exchange,
     s.market_type AS market_type,
@@ -45,5 +46,4 @@ AS SELECT
     argMaxMerge(s.close) AS close,
     greatest(max(s.last_received_at), toDateTime64(s.ts_1m + 60, 6, 'UTC')) AS available_at
 FROM marketprism_features.trades_1m_state AS s
-GROUP BY s.exchange, s.market_type, s.symbol, s.ts_1m
-COMMENT 'trading by minute';
+GROUP BY s.exchange, s.market_type, s.symbol, s.ts_1m;

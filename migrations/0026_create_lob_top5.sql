@@ -43,8 +43,8 @@ AS WITH
     toFloat64(b.best_bid_price + b.best_ask_price) / 2 AS mid,
     arraySlice(b.bid_quantities, 1, 5) AS bids,
     arraySlice(b.ask_quantities, 1, 5) AS asks,
-    arraySum((quantity, level) -> quantity / level, bids, arrayEnumerate(bids)) AS bid_weight,
-    arraySum((quantity, level) -> quantity / level, asks, arrayEnumerate(asks)) AS ask_weight
+    arraySum(arrayMap((quantity, level) -> quantity / level, bids, arrayEnumerate(bids))) AS bid_weight,
+    arraySum(arrayMap((quantity, level) -> quantity / level, asks, arrayEnumerate(asks))) AS ask_weight
 SELECT
     b.timestamp AS timestamp,
     b.received_at AS received_at,

@@ -52,6 +52,7 @@ CREATE VIEW IF NOT EXISTS marketprism_features.mid_1m
     staleness_ms Int64 COMMENT 'from the last book to the end of the minute, milliseconds',
     available_at DateTime64(6, 'UTC') COMMENT 'the later of the minute\'s end and the last receipt in it, UTC'
 )
+COMMENT 'mid price by minute'
 AS SELECT
     s.exchange AS exchange,
     s.market_type AS market_type,
@@ -63,5 +64,4 @@ AS SELECT
     dateDiff('millisecond', max(s.last_ts), toDateTime64(s.ts_1m + 60, 3, 'UTC')) AS staleness_ms,
     greatest(max(s.last_received_at), toDateTime64(s.ts_1m + 60, 6, 'UTC')) AS available_at
 FROM marketprism_features.mid_1m_state AS s
-GROUP BY s.exchange, s.market_type, s.symbol, s.ts_1m
-COMMENT 'mid price by minute';
+GROUP BY s.exchange, s.market_type, s.symbol, s.ts_1m;

@@ -18,6 +18,7 @@
 --   day                                   midnight
 -- and never before the bucket's own last receipt, which the clock rules alone would allow when the feed is slow.
 CREATE VIEW IF NOT EXISTS marketprism_features.unified_buckets_between
+COMMENT 'unified buckets of a range of bucket ids (parameters from_bucket, to_bucket, newest)'
 AS WITH
     (
         SELECT groupArray((exchange, market_type, symbol, from_time, to_time))
@@ -112,5 +113,4 @@ FROM
     WINDOW following AS (
         PARTITION BY exchange, market_type, symbol ORDER BY bucket_id ROWS BETWEEN CURRENT ROW AND 1 FOLLOWING
     )
-) AS b
-COMMENT 'unified buckets of a range of bucket ids (parameters from_bucket, to_bucket, newest)';
+) AS b;

@@ -31,6 +31,6 @@ CREATE VIEW IF NOT EXISTS marketprism_features.unified_buckets
     is_closed Bool COMMENT 'true when no later trade can belong to the bucket',
     quality LowCardinality(String) COMMENT 'ok, partial (open) or gap (an unrepaired hole in the trades touches it)'
 )
+COMMENT 'unified buckets: edges, prices, volumes, what closed them and when that was knowable'
 AS SELECT *
-FROM marketprism_features.unified_buckets_between(from_bucket = 0, to_bucket = 99999999999999, newest = 0)
-COMMENT 'unified buckets: edges, prices, volumes, what closed them and when that was knowable';
+FROM marketprism_features.unified_buckets_between(from_bucket = 0, to_bucket = 99999999999999, newest = 0);

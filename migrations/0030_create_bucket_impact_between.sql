@@ -12,6 +12,7 @@
 -- VPIN divides by the window's volume and not by 50 q: the time limit makes buckets unequal.
 -- The regression takes close - open of each bucket on its signed volume; both are exact decimals until here.
 CREATE VIEW IF NOT EXISTS marketprism_features.bucket_impact_between
+COMMENT 'price impact and toxicity of closed buckets (parameters from_bucket, to_bucket, newest)'
 AS SELECT
     *,
     toFloat64(price_change) / nullIf(flow, 0) AS kyle_lambda,
@@ -45,5 +46,4 @@ FROM
     WINDOW last_50 AS (
         PARTITION BY exchange, market_type, symbol ORDER BY bucket_id ROWS BETWEEN 49 PRECEDING AND CURRENT ROW
     )
-)
-COMMENT 'price impact and toxicity of closed buckets (parameters from_bucket, to_bucket, newest)';
+);

@@ -22,6 +22,7 @@ CREATE VIEW IF NOT EXISTS marketprism_features.vpin_by_bucket
     window_buckets UInt64 COMMENT 'closed buckets in the window, this one included; at most 50',
     quality LowCardinality(String) COMMENT 'ok, warmup (fewer than 50 closed buckets) or gap (a bucket of the window touches a hole)'
 )
+COMMENT 'VPIN over 50 closed buckets'
 AS SELECT
     exchange,
     market_type,
@@ -36,5 +37,4 @@ AS SELECT
     vol AS total_volume,
     window_buckets,
     window_quality AS quality
-FROM marketprism_features.bucket_impact_between(from_bucket = 0, to_bucket = 99999999999999, newest = 0)
-COMMENT 'VPIN over 50 closed buckets';
+FROM marketprism_features.bucket_impact_between(from_bucket = 0, to_bucket = 99999999999999, newest = 0);

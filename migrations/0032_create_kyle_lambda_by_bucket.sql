@@ -23,6 +23,7 @@ CREATE VIEW IF NOT EXISTS marketprism_features.kyle_lambda_by_bucket
     window_buckets UInt64 COMMENT 'closed buckets in the window, this one included; at most 50',
     quality LowCardinality(String) COMMENT 'ok, warmup (fewer than 50 closed buckets) or gap (a bucket of the window touches a hole)'
 )
+COMMENT 'Kyle lambda (ratio and regression over 50 closed buckets) and Amihud illiquidity'
 AS SELECT
     exchange,
     market_type,
@@ -38,5 +39,4 @@ AS SELECT
     price_change,
     window_buckets,
     window_quality AS quality
-FROM marketprism_features.bucket_impact_between(from_bucket = 0, to_bucket = 99999999999999, newest = 0)
-COMMENT 'Kyle lambda (ratio and regression over 50 closed buckets) and Amihud illiquidity';
+FROM marketprism_features.bucket_impact_between(from_bucket = 0, to_bucket = 99999999999999, newest = 0);

@@ -15,6 +15,7 @@
 -- and the running sum minus the one at the start gives the mean. The sums are Decimal, so the mean is the same wherever
 -- the range begins.
 CREATE VIEW IF NOT EXISTS marketprism_features.mid_by_bucket_between
+COMMENT 'mid price of buckets (parameters from_bucket, to_bucket)'
 AS WITH
     edges AS
     (
@@ -73,5 +74,4 @@ FROM
     )
 )
 WHERE kind != 1
-GROUP BY exchange, market_type, symbol, bucket_id
-COMMENT 'mid price of buckets (parameters from_bucket, to_bucket)';
+GROUP BY exchange, market_type, symbol, bucket_id;

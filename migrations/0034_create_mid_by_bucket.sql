@@ -20,6 +20,6 @@ CREATE VIEW IF NOT EXISTS marketprism_features.mid_by_bucket
     staleness_ms Nullable(Int64) COMMENT 'age of that book at the bucket\'s end, milliseconds; NULL without a book before',
     quality LowCardinality(String) COMMENT 'ok, or stale (no book, or older than 3 s)'
 )
+COMMENT 'mid price as of each bucket\'s end, and on average over it'
 AS SELECT *
-FROM marketprism_features.mid_by_bucket_between(from_bucket = 0, to_bucket = 99999999999999)
-COMMENT 'mid price as of each bucket\'s end, and on average over it';
+FROM marketprism_features.mid_by_bucket_between(from_bucket = 0, to_bucket = 99999999999999);

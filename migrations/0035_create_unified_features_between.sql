@@ -9,6 +9,7 @@
 --
 -- Parameters as in unified_buckets_between; a caller that bounds from_bucket starts 50 buckets early.
 CREATE VIEW IF NOT EXISTS marketprism_features.unified_features_between
+COMMENT 'every bucket feature side by side (parameters from_bucket, to_bucket, newest)'
 AS SELECT
     i.exchange AS exchange,
     i.market_type AS market_type,
@@ -56,5 +57,4 @@ LEFT JOIN
     FROM marketprism_features.footprint_profile_by_bucket
     WHERE bucket_id BETWEEN {from_bucket:UInt64} AND {to_bucket:UInt64}
 ) AS p
-    ON p.exchange = i.exchange AND p.market_type = i.market_type AND p.symbol = i.symbol AND p.bucket_id = i.bucket_id
-COMMENT 'every bucket feature side by side (parameters from_bucket, to_bucket, newest)';
+    ON p.exchange = i.exchange AND p.market_type = i.market_type AND p.symbol = i.symbol AND p.bucket_id = i.bucket_id;

@@ -46,6 +46,6 @@ CREATE VIEW IF NOT EXISTS marketprism_features.unified_features_by_bucket
     range_bps Nullable(Float64) COMMENT '(high - low) / open * 10000, basis points',
     quality LowCardinality(String) COMMENT 'ok, warmup (fewer than 50 closed buckets), gap (the window touches a hole in the trades) or stale (no book within 3 s of the end)'
 )
+COMMENT 'every bucket feature side by side'
 AS SELECT *
-FROM marketprism_features.unified_features_between(from_bucket = 0, to_bucket = 99999999999999, newest = 0)
-COMMENT 'every bucket feature side by side';
+FROM marketprism_features.unified_features_between(from_bucket = 0, to_bucket = 99999999999999, newest = 0);

@@ -9,6 +9,7 @@
 --
 -- Parameters: exchange, market_type, symbol, n. Reads n + 51 buckets: the windows of the oldest row are full, too.
 CREATE VIEW IF NOT EXISTS marketprism_features.unified_features_last
+COMMENT 'every feature of the last n closed buckets of one symbol (parameters exchange, market_type, symbol, n)'
 AS SELECT *
 FROM marketprism_features.unified_features_between(
     from_bucket = (
@@ -27,5 +28,4 @@ FROM marketprism_features.unified_features_between(
 )
 WHERE exchange = {exchange:String} AND market_type = {market_type:String} AND symbol = {symbol:String}
 ORDER BY bucket_id DESC
-LIMIT {n:UInt64}
-COMMENT 'every feature of the last n closed buckets of one symbol (parameters exchange, market_type, symbol, n)';
+LIMIT {n:UInt64};

@@ -62,6 +62,7 @@ REFRESH EVERY 1 SECOND
 )
 ENGINE = MergeTree
 ORDER BY (exchange, market_type, symbol)
+COMMENT 'newest closed bucket of every symbol with all its features; refreshed every second'
 AS WITH
     arrayMax(arrayFilter(book -> book.1 <= i.bucket_ts_end, l.books)) AS as_of,
     arrayFilter(book -> book.1 BETWEEN i.bucket_ts_start AND i.bucket_ts_end AND book.3 > 0, l.books) AS inside
@@ -170,5 +171,4 @@ LEFT JOIN
     GROUP BY exchange, market_type, symbol
 ) AS l
     ON l.exchange = i.exchange AND l.market_type = i.market_type AND l.symbol = i.symbol
-SETTINGS max_threads = 1, compile_expressions = 0, compile_aggregate_expressions = 0, compile_sort_description = 0
-COMMENT 'newest closed bucket of every symbol with all its features; refreshed every second';
+SETTINGS max_threads = 1, compile_expressions = 0, compile_aggregate_expressions = 0, compile_sort_description = 0;

@@ -5,13 +5,13 @@ CREATE TABLE marketprism_hot.best_quotes
     `exchange` LowCardinality(String) COMMENT 'exchange name, lower case',
     `market_type` LowCardinality(String) COMMENT 'spot, linear, inverse or option',
     `symbol` LowCardinality(String) COMMENT 'the exchange\'s own id of the instrument',
-    `sequence` UInt64 COMMENT 'equal to last_update_id' CODEC(Delta(8), ZSTD(1)),
+    `sequence` UInt64 COMMENT 'equal to last_update_id' CODEC(DoubleDelta, ZSTD(1)),
     `data_source` LowCardinality(String) COMMENT 'marketprism (live), rest (repaired), archive or import',
     `bid_price` Decimal(38, 12) COMMENT 'best bid, quote units; 0 when the side is empty' CODEC(ZSTD(1)),
     `bid_quantity` Decimal(38, 12) COMMENT 'quantity at the best bid, base units' CODEC(ZSTD(1)),
     `ask_price` Decimal(38, 12) COMMENT 'best ask, quote units; 0 when the side is empty' CODEC(ZSTD(1)),
     `ask_quantity` Decimal(38, 12) COMMENT 'quantity at the best ask, base units' CODEC(ZSTD(1)),
-    `last_update_id` UInt64 COMMENT 'exchange id of the update that changed the best' CODEC(Delta(8), ZSTD(1)),
+    `last_update_id` UInt64 COMMENT 'exchange id of the update that changed the best' CODEC(DoubleDelta, ZSTD(1)),
     `stream_seq` UInt64 COMMENT 'JetStream sequence of the frame that carried the row; 0 for rows that came another way' CODEC(DoubleDelta, ZSTD(1)),
     `created_at` DateTime64(6, 'UTC') DEFAULT now64(6, 'UTC') COMMENT 'when ClickHouse stored the row, UTC, microseconds' CODEC(DoubleDelta, ZSTD(1))
 )

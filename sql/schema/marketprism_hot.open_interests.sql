@@ -5,7 +5,7 @@ CREATE TABLE marketprism_hot.open_interests
     `exchange` LowCardinality(String) COMMENT 'exchange name, lower case',
     `market_type` LowCardinality(String) COMMENT 'spot, linear, inverse or option',
     `symbol` LowCardinality(String) COMMENT 'the exchange\'s own id of the instrument',
-    `sequence` UInt64 COMMENT 'the exchange\'s own monotonic id of the row within its symbol and data type' CODEC(Delta(8), ZSTD(1)),
+    `sequence` UInt64 COMMENT 'the exchange\'s own monotonic id of the row within its symbol and data type' CODEC(DoubleDelta, ZSTD(1)),
     `data_source` LowCardinality(String) COMMENT 'marketprism (live), rest (repaired), archive or import',
     `open_interest` Decimal(38, 12) COMMENT 'open interest, base units' CODEC(ZSTD(1)),
     `open_interest_native` Decimal(38, 12) COMMENT 'open interest as the exchange sent it' CODEC(ZSTD(1)),

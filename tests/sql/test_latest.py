@@ -33,10 +33,9 @@ def names(engine: Any) -> Iterator[list[str]]:
     few = [trade(n, now - 100_000 + n, "100", "30", "buy") for n in range(1, 5)]
     engine.trades(names[2], assign_buckets(few, Decimal(50)))
     yield names
-    for table in ("bucket_flow", "footprint_by_bucket_state", "lob_top5", "mid_1m_state"):
-        engine.client.command(
-            f"ALTER TABLE marketprism_features.{table} DELETE WHERE symbol LIKE 'LATEST%' SETTINGS mutations_sync = 1"
-        )
+    features = ("bucket_flow", "footprint_by_bucket_state", "lob_top5", "mid_1m_state")
+    for table in (*(f"marketprism_features.{name}" for name in features), "marketprism_hot.trades"):
+        engine.client.command(f"ALTER TABLE {table} DELETE WHERE symbol LIKE 'LATEST%' SETTINGS mutations_sync = 1")
 
 
 def refresh(engine: Any) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlglot
 
 from marketprism import events
 from marketprism.errors import MigrationError
@@ -121,7 +122,8 @@ def test_every_object_and_every_column_has_a_comment(engine: Any) -> None:
 def test_every_live_table_and_view_target_remembers_tokens(engine: Any) -> None:
     tables = engine.rows(
         "SELECT name, create_table_query AS ddl FROM system.tables WHERE engine LIKE '%MergeTree' "
-        "AND name NOT LIKE '.%' AND database IN ('marketprism_hot', 'marketprism_features') AND name != 'schema_versions'"
+        "AND name NOT LIKE '.%' AND name != 'schema_versions' "
+        "AND database IN ('marketprism_hot', 'marketprism_features')"
     )
     assert len(tables) >= 20
     forgetful = [row["name"] for row in tables if "non_replicated_deduplication_window = 10000" not in row["ddl"]]
@@ -155,6 +157,14 @@ def test_every_feature_file_has_a_header_and_no_lookahead() -> None:
             assert header.lookahead == "none"
             for source in header.inputs:
                 assert source in text, f"{path.name}: header names {source}, the SQL does not read it"
+
+
+def test_sqlglot_reads_every_statement() -> None:
+    """The linter, the history loader and the cluster rewrite work on the tree: an opaque statement has none."""
+    for path in sorted([*shipped("migrations").glob("*.sql"), *(shipped("sql") / "queries").glob("*.sql")]):
+        statements = [tree for tree in sqlglot.parse(path.read_text(), dialect="clickhouse") if tree is not None]
+        assert statements, path.name
+        assert not any(isinstance(tree, sqlglot.exp.Command) for tree in statements), path.name
 
 
 def test_snapshot_is_the_schema(engine: Any) -> None:
