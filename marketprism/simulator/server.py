@@ -19,7 +19,7 @@ from aiohttp import web
 from marketprism.errors import ReplayError
 from marketprism.simulator import continuation
 from marketprism.simulator.binance_rest import BinanceRest
-from marketprism.simulator.binance_wire import BinanceWire, carries
+from marketprism.simulator.binance_wire import DEPTH_CHANNELS, BinanceWire, carries
 from marketprism.simulator.environment import LINEAR, SPOT, collector_environment
 from marketprism.simulator.events import Aggregate, Event, Fill
 from marketprism.simulator.faults import Faults
@@ -39,6 +39,8 @@ ROUTES: Final = (
     (LINEAR, "market", "/linear/market"),
     (LINEAR, "unrouted", "/linear"),
 )
+_PATIENCE: Final = 6
+"""Times ``settle_s``: how long a collector may take between connecting to one venue and to the next."""
 _SAVE_LIVE_MS: Final = 1_000
 _SAVE_HISTORY_MS: Final = 60_000
 _YIELD_EVERY: Final = 64  # frames; sends to a fast client never suspend, and requests must be answered in between
@@ -60,8 +62,8 @@ class SimulatorOptions:
     history_step_ms: int = 1000
     """Depth messages come at this cadence until history is done."""
     live_step_ms: int = 100
-    settle_s: float = 0.7
-    """History starts when subscriptions have been complete, or unchanged, for this long."""
+    settle_s: float = 0.5
+    """History starts when subscriptions have been complete for this long, or incomplete and unchanged for longer."""
     ledger: Path | None = None
     state: Path | None = None
     """Go on where the run that wrote this file ended, and keep it up to date."""
@@ -214,16 +216,27 @@ class Simulator:
         return self.options.end_ms is not None and self.market.time_ms >= self.options.end_ms
 
     async def _somebody_listens(self) -> None:
-        """Until every symbol's trades and depth are subscribed on both venues, or nothing new comes."""
+        """Until all trades and depth are subscribed, or for a collector that wants less, nothing more comes."""
         hub = self.hub
         while not hub.subscribed_keys():
             await hub.changed()
         while True:
+            quiet_s = self.options.settle_s * (1 if self._all_wanted else _PATIENCE)
             try:
-                await asyncio.wait_for(hub.changed(), self.options.settle_s)
+                await asyncio.wait_for(hub.changed(), quiet_s)
             except TimeoutError:
                 if hub.subscribed_keys():
                     return
+
+    @property
+    def _all_wanted(self) -> bool:
+        def wanted(venue: str, symbol: str, *channels: str) -> bool:
+            return any(self.hub.subscribed((venue, f"{symbol.lower()}@{channel}")) for channel in channels)
+
+        return all(
+            wanted(spec.venue, spec.symbol, "trade", "aggTrade") and wanted(spec.venue, spec.symbol, *DEPTH_CHANNELS)
+            for spec in self.specs
+        )
 
     async def _step(self, step_ms: int) -> None:
         if self.faults is not None:
