@@ -6,6 +6,10 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Final
+
+_NOTHING_S: Final = 1e-6
+"""Less than this is rounding, not a wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +43,7 @@ class Limiter:
     async def acquire(self, weight: int) -> None:
         """Wait for one's turn; requests are served in the order they came."""
         async with self._turn:
-            while (delay := self._delay(weight)) > 0:
+            while (delay := self._delay(weight)) > _NOTHING_S:
                 await self._sleep(delay)
             self._level += weight
 

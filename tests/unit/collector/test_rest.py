@@ -1,0 +1,108 @@
+"""Weights are kept, 429 and Retry-After respected, failures typed."""
+
+from __future__ import annotations
+
+import pytest
+from aiohttp import web
+from hypothesis import given
+from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry
+
+from collector.clock import StampedClock
+from collector.limiter import Budget, Limiter
+from collector.metrics import CollectorMetrics
+from collector.rest import RestClient, RestError
+
+VENUE = ("binance", "spot")
+BUDGET = Budget("test", 100)
+
+
+class Time:
+    """A clock that only sleeping moves."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+@given(st.lists(st.integers(1, 60), min_size=1, max_size=60))
+async def test_no_window_holds_more_than_twice_the_budget(weights: list[int]) -> None:
+    time = Time()
+    limiter = Limiter(Budget("test", 100, window_s=60, use=0.5), time.monotonic, time.sleep)
+    spent: list[tuple[float, int]] = []
+    for weight in weights:
+        await limiter.acquire(weight)
+        spent.append((time.now, weight))
+    for start, _ in spent:
+        assert sum(weight for at, weight in spent if start <= at < start + 60) <= 100 + 60
+
+
+async def test_what_the_venue_says_is_used_counts() -> None:
+    time = Time()
+    limiter = Limiter(Budget("test", 60, window_s=60, use=1.0), time.monotonic, time.sleep)
+    limiter.observe(60)
+    await limiter.acquire(10)
+    assert time.now == pytest.approx(10.0)
+    limiter.block(100)
+    await limiter.acquire(1)
+    assert time.now >= 110.0
+
+
+async def ask(handler, weight: int = 1) -> tuple[RestClient, str]:
+    application = web.Application()
+    application.add_routes([web.get("/x", handler)])
+    runner = web.AppRunner(application, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    client = RestClient(StampedClock(), CollectorMetrics(CollectorRegistry()))
+    await client.__aenter__()
+    client.runner = runner  # type: ignore[attr-defined]
+    return client, f"http://127.0.0.1:{runner.addresses[0][1]}/x"
+
+
+async def close(client: RestClient) -> None:
+    await client.__aexit__()
+    await client.runner.cleanup()  # type: ignore[attr-defined]
+
+
+async def test_a_limit_answer_blocks_the_pool_for_as_long_as_it_says() -> None:
+    async def handler(_: web.Request) -> web.Response:
+        return web.Response(status=429, headers={"Retry-After": "77"}, text="slow down")
+
+    client, url = await ask(handler)
+    with pytest.raises(RestError, match="answers 429: slow down") as caught:
+        await client.get(VENUE, url, {}, budget=BUDGET, weight=1)
+    assert not caught.value.permanent
+    assert 76 < client.limiter(BUDGET)._delay(1) <= 77
+    await close(client)
+
+
+async def test_answers_carry_their_stamp_and_used_weight() -> None:
+    async def handler(_: web.Request) -> web.Response:
+        return web.Response(body=b"{}", headers={"X-Received-At": "1700000000000123", "X-MBX-USED-WEIGHT-1M": "50"})
+
+    client, url = await ask(handler)
+    response = await client.get(VENUE, url, {}, budget=BUDGET, weight=1, used_header="X-MBX-USED-WEIGHT-1M")
+    assert (response.body, response.received_at) == (b"{}", 1_700_000_000_000_123)
+    assert client.limiter(BUDGET)._level >= 49
+    await close(client)
+
+
+async def test_client_errors_are_permanent_and_silence_is_not() -> None:
+    async def handler(_: web.Request) -> web.Response:
+        return web.Response(status=400, text="bad symbol")
+
+    client, url = await ask(handler)
+    with pytest.raises(RestError, match="bad symbol") as caught:
+        await client.get(VENUE, url, {}, budget=BUDGET, weight=1)
+    assert caught.value.permanent
+    await client.runner.cleanup()  # type: ignore[attr-defined]
+    with pytest.raises(RestError, match="does not answer") as caught:
+        await client.get(VENUE, url, {}, budget=BUDGET, weight=1)
+    assert (caught.value.status, caught.value.permanent) == (0, False)
+    await close(client)
