@@ -10,25 +10,11 @@ import logging
 import os
 import sys
 
-import typer
 from pydantic import ValidationError
 
-from marketprism.cli import dead_letters, inspect, play, serve, sql
+from marketprism.cli.commands import app
 from marketprism.errors import MarketPrismError, SettingsError
 from marketprism.logs import configure_logging
-
-app = typer.Typer(
-    name="marketprism",
-    help="Exchange wire traffic to point-in-time-correct microstructure features, queried with SQL.",
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-for part in (play, serve, sql, inspect):
-    part.register(app)
-app.add_typer(dead_letters.app, name="dead-letters")
 
 
 def _settings_error(error: ValidationError) -> SettingsError:
@@ -73,3 +59,6 @@ def main() -> None:
 def _end(error: MarketPrismError) -> None:
     print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
     sys.exit(error.exit_code)
+
+
+__all__ = ["app", "main"]

@@ -1,0 +1,20 @@
+"""Every command of ``marketprism``, one file a group."""
+
+from __future__ import annotations
+
+import typer
+
+from marketprism.cli import dead_letters, inspect, play, serve, sql
+
+app = typer.Typer(
+    name="marketprism",
+    help="Exchange wire traffic to point-in-time-correct microstructure features, queried with SQL.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for part in (play, serve, sql, inspect):
+    part.register(app)
+app.add_typer(dead_letters.app, name="dead-letters")
