@@ -24,7 +24,9 @@ def grouped(rows: pl.DataFrame, by: Sequence[str]) -> list[tuple[Key, Indices]]:
     """(key, row indices in order) of each group, groups in order of their first row."""
     if not rows.height:
         return []
-    parts = (
-        rows.select(*by).with_row_index("_i").group_by(list(by), maintain_order=True).agg(pl.col("_i").cast(pl.Int64))
-    )
-    return [(tuple(row[:-1]), np.asarray(row[-1], dtype=np.int64)) for row in parts.iter_rows()]
+    numbered = rows.select(*by).with_row_index("_i")
+    parts = numbered.group_by(list(by), maintain_order=True).agg(pl.col("_i").cast(pl.Int64))
+    indices = parts["_i"].explode().to_numpy()
+    ends = np.cumsum(parts["_i"].list.len().to_numpy()).tolist()
+    keys = parts.select(*by).rows()
+    return [(key, indices[start:end]) for key, start, end in zip(keys, [0, *ends[:-1]], ends, strict=True)]

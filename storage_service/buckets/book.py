@@ -17,7 +17,7 @@ import polars as pl
 import pyarrow as pa
 
 from storage_service.buckets.fold import Closed, DayState, Quantities, advance
-from storage_service.buckets.plan import DayPlan
+from storage_service.buckets.plan import DayPlan, Thresholds
 from storage_service.groups import Key, grouped, key_columns
 
 DAY_MS: Final = 86_400_000
@@ -43,6 +43,11 @@ class Day:
 
     plan: DayPlan
     state: DayState
+    limit: Thresholds = field(init=False)
+    prefix: int = 0
+
+    def __post_init__(self) -> None:
+        self.limit = self.plan.thresholds()
 
 
 @dataclass(slots=True)
@@ -122,15 +127,28 @@ class BucketBook:
         exchange, market_type, name, kind = key
         symbol = (exchange, market_type, name)
         known = self.symbols[symbol]
+        first_day, last_day = int(times.min()) // DAY_MS, int(times.max()) // DAY_MS
+        if first_day != last_day or known.max_ms >= (first_day + 1) * DAY_MS + GRACE_MS:
+            self._assign_days(symbol, kind, rows, times, quantities, result)
+        elif known.days[first_day].plan.trade_kind == kind:  # the usual case: one open day
+            known.max_ms = max(known.max_ms, int(times.max()))
+            self._fold(symbol, first_day, rows, times, quantities, result)
+        for day in [day for day in known.days if day + KEPT_DAYS < known.max_ms // DAY_MS]:
+            del known.days[day]
+
+    def _assign_days(
+        self, symbol: Symbol, kind: str, rows: Int64s, times: Int64s, quantities: Quantities, result: Buckets
+    ) -> None:
+        """Trades of several days, or of one that may be over."""
+        known = self.symbols[symbol]
         day_numbers = times // DAY_MS
         bears = np.ones(len(rows), dtype=np.bool_)
         for day in np.unique(day_numbers).tolist():
             if known.days[day].plan.trade_kind != kind:
                 bears &= day_numbers != day
-        if not bears.all():
-            rows, times, quantities, day_numbers = rows[bears], times[bears], quantities.take(bears), day_numbers[bears]
-            if not len(rows):
-                return
+        rows, times, quantities, day_numbers = rows[bears], times[bears], quantities.take(bears), day_numbers[bears]
+        if not len(rows):
+            return
         running = np.maximum(np.maximum.accumulate(times), known.max_ms)
         known.max_ms = int(running[-1])
         expired = running >= (day_numbers + 1) * DAY_MS + GRACE_MS
@@ -139,18 +157,18 @@ class BucketBook:
             taken = (day_numbers == day) & ~expired
             if taken.any():
                 self._fold(symbol, day, rows[taken], times[taken], quantities.take(taken), result)
-        for day in [day for day in known.days if day + KEPT_DAYS < known.max_ms // DAY_MS]:
-            del known.days[day]
 
     def _fold(
         self, symbol: Symbol, day: int, rows: Int64s, times: Int64s, quantities: Quantities, result: Buckets
     ) -> None:
         entry = self.symbols[symbol].days[day]
-        limit = entry.plan.thresholds()
-        part = advance(entry.state, limit, times, quantities)
-        result.bucket_id[rows] = (part.ordinals + bucket_prefix(day)).astype(np.uint64)
-        result.t_max_ms[rows] = limit.t_max_ms
-        result.cut[rows[part.closing]] = limit.cut
+        part = advance(entry.state, entry.limit, times, quantities)
+        if not entry.prefix:
+            entry.prefix = bucket_prefix(day)
+        result.bucket_id[rows] = part.ordinals + entry.prefix
+        result.t_max_ms[rows] = entry.limit.t_max_ms
+        if part.closing.any():
+            result.cut[rows[part.closing]] = entry.limit.cut
         result.closed += [(symbol, day, closed) for closed in part.closed]
 
 

@@ -7,8 +7,10 @@ Python integers do it. Comparisons are exact in every path, so the path taken ne
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -39,8 +41,7 @@ class DayState:
     max_ms: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Closed:
+class Closed(NamedTuple):
     """A bucket that closed: trigger is ``volume``, ``count``, ``event`` or ``time``."""
 
     ordinal: int
@@ -141,34 +142,35 @@ def _part(updates: Int64s | None, rows: slice) -> Int64s | None:
     return None if updates is None else updates[rows]
 
 
-def _reached(state: DayState, limit: Thresholds) -> bool:
-    return (
-        limit.active
-        and state.ordinal < MAX_ORDINAL
-        and state.volume >= limit.volume
-        and state.trades >= limit.trades
-        and state.updates >= limit.updates
-        and state.max_ms - state.first_ms >= limit.elapsed_ms
-    )
-
-
 def _advance_loop(
     state: DayState, limit: Thresholds, ts_ms: Int64s, quantities: Quantities, updates: Int64s | None
 ) -> Assigned:
     ordinals, closing, closed = [], [], []
-    increments = updates.tolist() if updates is not None else [0] * len(ts_ms)
-    for ts, quantity, update in zip(ts_ms.tolist(), quantities.integers(), increments, strict=True):
+    increments = updates.tolist() if updates is not None and limit.updates else [0] * len(ts_ms)
+    amounts = quantities.integers() if limit.volume else increments
+    active, volume_limit, trades_limit = limit.active, limit.volume, limit.trades
+    for ts, quantity, update in zip(ts_ms.tolist(), amounts, increments, strict=True):
         if state.is_open and ts - state.first_ms >= limit.t_max_ms and state.ordinal < MAX_ORDINAL:
             closed.append(_close(state, "time"))
         if not state.is_open:
             _open(state, ts)
-        state.volume += quantity if limit.volume else 0
+        elif ts > state.max_ms:
+            state.max_ms = ts
         state.trades += 1
-        state.updates += update if limit.updates else 0
-        state.max_ms = max(state.max_ms, ts)
+        if volume_limit:
+            state.volume += quantity
+        state.updates += update
         ordinals.append(state.ordinal)
-        closing.append(_reached(state, limit))
-        if closing[-1]:
+        reached = (
+            active
+            and state.volume >= volume_limit
+            and state.trades >= trades_limit
+            and state.updates >= limit.updates
+            and state.max_ms - state.first_ms >= limit.elapsed_ms
+            and state.ordinal < MAX_ORDINAL
+        )
+        closing.append(reached)
+        if reached:
             closed.append(_close(state, limit.cut))
     return Assigned(np.array(ordinals, dtype=np.int64), np.array(closing, dtype=np.bool_), closed)
 
@@ -185,13 +187,29 @@ def _close(state: DayState, trigger: str) -> Closed:
     return Closed(state.ordinal, state.trades, state.max_ms - state.first_ms, trigger)
 
 
-def _search(cumulative: Int64s, target: int) -> int:
-    """First index whose running sum reaches ``target``, which may be beyond int64."""
-    return int(cumulative.searchsorted(target)) if target <= int(cumulative[-1]) else len(cumulative)
+def _search(values: Sequence[int], target: int, start: int, guess: int) -> int:
+    """First index ≥ ``start`` of an ascending sequence whose value reaches ``target``; its length when none does.
+
+    ``guess``: how far away it may be; a near end makes the binary search short.
+    """
+    size = len(values)
+    end = min(start + guess, size)
+    if values[end - 1] < target:
+        start, end = end, size
+        if values[size - 1] < target:
+            return size
+    return bisect_left(values, target, start, end)
+
+
+def _view(values: Int64s) -> memoryview[int]:
+    return np.ascontiguousarray(values, dtype=np.int64).data.cast("B").cast("q")
 
 
 class _Vectorised:
-    """One pass over a slice: per bucket a few binary searches on running sums and the running maximum of time."""
+    """One pass over a slice: per bucket a few binary searches on running sums and the running maximum of time.
+
+    Memory views: reading one element of a numpy array costs five times as much.
+    """
 
     def __init__(
         self,
@@ -201,48 +219,51 @@ class _Vectorised:
         cumulative: tuple[Int64s, int],
         updates: Int64s | None,
     ) -> None:
-        self.state, self.limit, self.ts = state, limit, ts_ms
-        self.cumulative, self.unit = cumulative
-        self.running = np.maximum.accumulate(ts_ms)
-        self.cumulative_updates = np.cumsum(updates) if updates is not None and limit.updates else None
-        self.total = len(ts_ms)
+        self.state, self.limit, self.total = state, limit, len(ts_ms)
+        self.times = ts_ms
+        self.ts: Sequence[int] = _view(ts_ms)
+        self.running: Sequence[int] = _view(np.maximum.accumulate(ts_ms))
+        self.sums: Sequence[int] = _view(cumulative[0])
+        self.unit = cumulative[1]
+        self.update_sums: Sequence[int] | None = None
+        if updates is not None and limit.updates:
+            self.update_sums = _view(np.cumsum(updates))
+        self.guess = 64
 
     def run(self) -> Assigned:
-        state, total = self.state, self.total
+        state, limit, total = self.state, self.limit, self.total
         closing = np.zeros(total, dtype=np.bool_)
         closed: list[Closed] = []
         numbers: list[int] = []
-        lengths: list[int] = []
+        ends: list[int] = []
         position = 0
         while position < total:
             if not state.is_open:
-                _open(state, int(self.ts[position]))
-            last = self._closing_index(position)
-            overdue = self._first_at_or_after(position, state.first_ms + self.limit.t_max_ms)
-            if state.ordinal >= MAX_ORDINAL:
-                last = overdue = total
+                _open(state, self.ts[position])
+            endless = state.ordinal >= MAX_ORDINAL
+            last = total if endless or not limit.active else self._closing_index(position)
+            overdue = total if endless else self._overdue(position, last)
             end = min(last + 1, overdue, total)
             self._absorb(position, end)
             numbers.append(state.ordinal)
-            lengths.append(end - position)
+            ends.append(end)
+            self.guess = 2 * (end - position) + 16
             if overdue <= last and overdue < total:
                 closed.append(_close(state, "time"))
             elif last < total:
                 closing[last] = True
-                closed.append(_close(state, self.limit.cut))
+                closed.append(_close(state, limit.cut))
             position = end
-        return Assigned(np.repeat(np.array(numbers, dtype=np.int64), lengths), closing, closed)
+        return Assigned(np.repeat(np.array(numbers, dtype=np.int64), np.diff(ends, prepend=0)), closing, closed)
 
     def _closing_index(self, position: int) -> int:
         """Index of the trade that closes the bucket; ``total`` = none in this slice."""
         limit, state = self.limit, self.state
-        if not limit.active:
-            return self.total
         index = position
         if limit.volume:
-            before = int(self.cumulative[position - 1]) if position else 0
+            before = self.sums[position - 1] if position else 0
             target = before - (state.volume - limit.volume) // self.unit  # rounded up: exact for whole units
-            index = max(index, _search(self.cumulative, target))
+            index = _search(self.sums, target, position, self.guess)
         if limit.trades:
             index = max(index, position + limit.trades - state.trades - 1)
         if limit.elapsed_ms and state.max_ms - state.first_ms < limit.elapsed_ms:
@@ -255,18 +276,25 @@ class _Vectorised:
         missing = self.limit.updates - self.state.updates
         if missing <= 0:
             return position
-        if self.cumulative_updates is None:
+        if self.update_sums is None:
             return self.total
-        before = int(self.cumulative_updates[position - 1]) if position else 0
-        return _search(self.cumulative_updates, before + missing)
+        before = self.update_sums[position - 1] if position else 0
+        return _search(self.update_sums, before + missing, position, self.guess)
+
+    def _overdue(self, position: int, last: int) -> int:
+        """Index of the trade that opens the next bucket by time; not looked for behind the closing trade."""
+        ms = self.state.first_ms + self.limit.t_max_ms
+        if last < self.total and self.running[last] < ms:
+            return self.total
+        return self._first_at_or_after(position, ms)
 
     def _first_at_or_after(self, position: int, ms: int) -> int:
         """First index ≥ position whose own time is ≥ ``ms``: on the running maximum unless time went back before."""
         if position == 0 or self.running[position - 1] < ms:
-            return int(self.running.searchsorted(ms))
+            return _search(self.running, ms, position, self.guess)
         window = _LOOP_BELOW
         while position < self.total:
-            hits = np.flatnonzero(self.ts[position : position + window] >= ms)
+            hits = np.flatnonzero(self.times[position : position + window] >= ms)
             if len(hits):
                 return position + int(hits[0])
             position += window
@@ -277,11 +305,15 @@ class _Vectorised:
         state = self.state
         if end == position:
             return
+        if position == 0 or self.running[position - 1] <= self.ts[position]:
+            newest = self.running[end - 1]
+        else:
+            newest = int(self.times[position:end].max())
+        state.max_ms = max(state.max_ms, newest)
         state.trades += end - position
-        state.max_ms = max(state.max_ms, int(self.ts[position:end].max()))
         if self.limit.volume:
-            before = int(self.cumulative[position - 1]) if position else 0
-            state.volume += (int(self.cumulative[end - 1]) - before) * self.unit
-        if self.cumulative_updates is not None:
-            before = int(self.cumulative_updates[position - 1]) if position else 0
-            state.updates += int(self.cumulative_updates[end - 1]) - before
+            before = self.sums[position - 1] if position else 0
+            state.volume += (self.sums[end - 1] - before) * self.unit
+        if self.update_sums is not None:
+            before = self.update_sums[position - 1] if position else 0
+            state.updates += self.update_sums[end - 1] - before

@@ -42,7 +42,7 @@ def row(data_type: str, **changed: Any) -> dict[str, Any]:
             "text": _TEXT.get(column.name, "x"),
         }
         values[column.name] = by_kind[column.kind]
-    assert set(values) == {field for field in ROW_TYPES[data_type].__struct_fields__}
+    assert set(values) == set(ROW_TYPES[data_type].__struct_fields__)
     return {**values, **changed}
 
 
