@@ -17,7 +17,7 @@ from marketprism.status import Status
 from marketprism.supervisor.supervise import PartState
 
 ABSENT: Final = "–"
-WIDE: Final = 125
+WIDE: Final = 130
 _STALE_MS: Final = 10_000
 _CUT_STYLE: Final = {"volume": "green", "time": "yellow", "day": "cyan", "count": "green", "event": "green"}
 
@@ -94,8 +94,7 @@ def kyle(row: Mapping[str, Any]) -> Any:
 def symbol_table(symbols: Sequence[Mapping[str, Any]], now_ms: int, *, wide: bool = True) -> Table:
     """The newest feature values, one row a symbol."""
     columns = [(name, cell) for name, only_wide, cell in _COLUMNS if wide or not only_wide]
-    padding = (0, 1) if wide else (0, 1, 0, 0)
-    table = Table(box=SIMPLE_HEAD, header_style="bold", pad_edge=False, padding=padding)
+    table = Table(box=SIMPLE_HEAD, header_style="bold", pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column("symbol", no_wrap=True)
     for name, _ in columns:
         table.add_column(name, justify="right", no_wrap=True)
