@@ -62,13 +62,17 @@ class Connection:
         self._complaints = complaints
         self._channels = {stream.name: stream.channel for stream in plan.streams}
         self._url_number = 0
-        self._requests: asyncio.Queue[str] = asyncio.Queue()
+        self._requests: asyncio.Queue[str] | None = None  # of the newest socket; each has its own
 
     def resubscribe(self, streams: Sequence[Stream]) -> None:
-        """Unsubscribe and subscribe again, for streams that stay silent or start with a snapshot."""
+        """Unsubscribe and subscribe again on the newest socket, for streams that start with a snapshot."""
+        if self._requests is not None:
+            self._ask_again(self._requests, streams)
+
+    def _ask_again(self, requests: asyncio.Queue[str], streams: Sequence[Stream]) -> None:
         names = [stream.name for stream in streams]
         for message in (*self._dialect.unsubscribe(names), *self._dialect.subscribe(names)):
-            self._requests.put_nowait(message)
+            requests.put_nowait(message)
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -129,23 +133,24 @@ class Connection:
 
     async def _serve(self, socket: ClientConnection, ready: asyncio.Event) -> str:
         watch = FirstData(self.plan.streams, time.monotonic())
-        while not self._requests.empty():
-            self._requests.get_nowait()  # meant for the socket before
+        self._requests = requests = asyncio.Queue[str]()
         for message in self._dialect.subscribe([stream.name for stream in self.plan.streams]):
-            self._requests.put_nowait(message)
+            requests.put_nowait(message)
         ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         tasks = [
-            asyncio.create_task(self._send_requests(socket)),
-            asyncio.create_task(self._watch(socket, watch, ready, ended)),
+            asyncio.create_task(self._send_requests(socket, requests)),
+            asyncio.create_task(self._watch(socket, requests, watch, ready, ended)),
         ]
         if self._dialect.keepalive is not None:
             tasks.append(asyncio.create_task(_keep_alive(socket, *self._dialect.keepalive)))
         try:
-            return await self._read(socket, watch, ended)
+            return await self._read(socket, requests, watch, ended)
         finally:
             await _stop(*tasks)
 
-    async def _read(self, socket: ClientConnection, watch: FirstData, ended: asyncio.Future[str]) -> str:
+    async def _read(
+        self, socket: ClientConnection, requests: asyncio.Queue[str], watch: FirstData, ended: asyncio.Future[str]
+    ) -> str:
         messages = self._metrics.counts["messages"]
         counted = 0
         while True:
@@ -161,7 +166,7 @@ class Connection:
                 messages[(*self._key, channel or "control")] += 1
                 if channel is not None:
                     watch.seen(parsed.stream)
-                if (reason := self._control(parsed)) is not None:
+                if (reason := self._control(parsed, requests)) is not None:
                     return reason
             if (waiting := self._room()) is not None:
                 await waiting
@@ -169,13 +174,13 @@ class Connection:
             if counted % _BREATHE_EVERY == 0:
                 await asyncio.sleep(0)
 
-    def _control(self, parsed: Parsed) -> str | None:
+    def _control(self, parsed: Parsed, requests: asyncio.Queue[str]) -> str | None:
         """Act on what the protocol says; a reason when the socket must be replaced."""
         for item in parsed.items:
             if type(item) is not Control:
                 continue
             if item.reply:
-                self._requests.put_nowait(item.reply)
+                requests.put_nowait(item.reply)
             if item.refused:
                 self._metrics.counts["errors"][(*self._key, "refused")] += 1
                 self._complaints.say(f"{self.plan.name} refused", f"{self.plan.name}: refused: {item.refused}")
@@ -184,10 +189,10 @@ class Connection:
                 return "announced"
         return None
 
-    async def _send_requests(self, socket: ClientConnection) -> None:
+    async def _send_requests(self, socket: ClientConnection, requests: asyncio.Queue[str]) -> None:
         """One request at a time, below the venue's message rate."""
         while True:
-            message = await self._requests.get()
+            message = await requests.get()
             try:
                 await socket.send(message)
             except ConnectionClosed:
@@ -195,7 +200,12 @@ class Connection:
             await asyncio.sleep(self._dialect.send_interval_s)
 
     async def _watch(
-        self, socket: ClientConnection, watch: FirstData, ready: asyncio.Event, ended: asyncio.Future[str]
+        self,
+        socket: ClientConnection,
+        requests: asyncio.Queue[str],
+        watch: FirstData,
+        ready: asyncio.Event,
+        ended: asyncio.Future[str],
     ) -> None:
         """Silent streams are subscribed again; a channel that stays dead sends us to the next documented address."""
         started = time.monotonic()
@@ -217,7 +227,7 @@ class Connection:
                     self._metrics.counts["resubscribes"][(*self._key, stream.channel)] += 1
                 names = [stream.name for stream in silence.streams]
                 self._say(f"no data yet on {', '.join(names[:5])}{' …' if len(names) > 5 else ''}; subscribing again")
-                self.resubscribe(silence.streams)
+                self._ask_again(requests, silence.streams)
         ready.set()
 
     def _say(self, text: str) -> None:

@@ -1,0 +1,100 @@
+"""One connection against real sockets: dead streams lead to the alternate address, old sockets are replaced in time."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+
+from prometheus_client import CollectorRegistry
+
+from collector.complaints import Complaints
+from collector.connection import Connection
+from collector.metrics import CollectorMetrics
+from collector.venue import ConnectionPlan, Parsed, Stream
+from collector.venues.binance.channels import DIALECT
+from tests.integration.test_collector_delivery import until
+from tests.unit.collector.fake_exchange import FakeExchange
+
+KEY = ("binance", "spot")
+
+
+class Seen:
+    """What a connection told its owner."""
+
+    def __init__(self) -> None:
+        self.trades: list[int] = []
+        self.lost: list[str] = []
+        self.metrics = CollectorMetrics(CollectorRegistry())
+
+    def receive(self, raw: bytes) -> Parsed:
+        message = json.loads(raw[17:])
+        if "data" in message:
+            self.trades.append(message["data"]["t"])
+        return Parsed(message.get("stream", ""), ())
+
+    def reconnects(self) -> dict[str, int]:
+        return {key[-1]: count for key, count in self.metrics.counts["reconnects"].items()}
+
+
+@asynccontextmanager
+async def connected(
+    *exchanges: FakeExchange, expect_s: float = 60.0, max_age_s: float = 3600.0
+) -> AsyncIterator[tuple[Connection, Seen]]:
+    seen = Seen()
+    urls = tuple(f"ws://127.0.0.1:{exchange.port}/stream" for exchange in exchanges)
+    plan = ConnectionPlan("test-0", urls, (Stream("btcusdt@trade", "trades", "BTCUSDT", expect_s),))
+    connection = Connection(
+        KEY,
+        plan,
+        replace(DIALECT, send_interval_s=0.01, max_age_s=max_age_s),
+        receive=seen.receive,
+        lost=lambda _, cause: seen.lost.append(cause),
+        room=lambda: None,
+        metrics=seen.metrics,
+        complaints=Complaints(),
+    )
+    running = asyncio.create_task(connection.run())
+    try:
+        yield connection, seen
+    finally:
+        running.cancel()
+        await asyncio.wait([running])
+
+
+async def test_a_stream_that_is_acknowledged_but_dead_is_found_elsewhere() -> None:
+    async with FakeExchange() as dead, FakeExchange() as alive:
+        dead.mute = True
+        async with connected(dead, alive, expect_s=0.3) as (_, seen):
+            await asyncio.wait_for(alive.subscribed.wait(), 20)
+            await alive.trade()
+            await until(lambda: seen.trades == [1])
+            assert seen.metrics.counts["resubscribes"][(*KEY, "trades")] == 1
+            assert seen.reconnects() == {"silent": 1}
+            assert seen.lost == ["disconnect"]
+
+
+async def test_an_old_socket_is_replaced_without_a_loss() -> None:
+    async with FakeExchange() as exchange, connected(exchange, max_age_s=0.5) as (_, seen):
+        await asyncio.wait_for(exchange.subscribed.wait(), 20)
+        while seen.reconnects().get("planned", 0) < 3:
+            await exchange.trade()
+            await asyncio.sleep(0.005)
+        last = await exchange.trade()
+        await until(lambda: last in seen.trades)
+        assert sorted(set(seen.trades)) == list(range(1, last + 1))
+        assert seen.lost == []
+
+
+async def test_an_address_that_does_not_answer_is_left_for_the_next() -> None:
+    async with FakeExchange() as gone, FakeExchange() as alive:
+        async with connected(gone, alive) as (connection, seen):
+            await asyncio.wait_for(gone.subscribed.wait(), 20)
+            await gone.__aexit__()
+            await asyncio.wait_for(alive.subscribed.wait(), 20)
+            await alive.trade()
+            await until(lambda: 1 in seen.trades)
+            assert connection.up
+        assert set(seen.reconnects()) == {"closed", "unreachable"}
