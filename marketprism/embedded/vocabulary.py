@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from marketprism.embedded.engine import Handle
 from marketprism.embedded.text import strings
+
+if TYPE_CHECKING:  # who asks over HTTP needs the rules, not the engine
+    from marketprism.embedded.engine import Handle
 
 _CATEGORIES: Final = frozenset(
     {

@@ -97,7 +97,10 @@ def insert(
     decoder: Decoder,
     outcome: Outcome,
 ) -> None:
-    """Insert ``first``, then what ``rest`` brings. An abandoned or cut body is cancelled, never finished."""
+    """Insert ``first``, then what ``rest`` brings. An abandoned or cut body is cancelled, never finished.
+
+    As on a server, blocks that were complete by then stay: who needs all or nothing sends one block.
+    """
     handle.apply({f"param_{name}": value for name, value in params.items()})
     begun = time.perf_counter_ns()
     inserter = handle.insert(statement.sql, statement.format)

@@ -169,11 +169,12 @@ def test_sessions_are_locked_and_checked(server: EmbeddedServer) -> None:
     missing_session = server.post("SELECT 1", session_id="never", session_check=1)
     assert (missing_session.status, missing_session.headers["X-ClickHouse-Exception-Code"]) == (404, "372")
     with server.connect() as connection:
-        sql = "SELECT+sleepEachRow(3)+FROM+numbers(1)"
-        connection.sendall(f"GET /?session_id=busy&query={sql} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
-        eventually(
-            lambda: server.post("SELECT 1", session_id="busy").headers.get("X-ClickHouse-Exception-Code") == "373"
-        )
+        target = f"/?session_id=busy&query_id=holder&query={ENDLESS}"
+        connection.sendall(f"GET {target} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        eventually(lambda: "holder" in running_ids(server))
+        locked = server.post("SELECT 1", session_id="busy")
+        assert locked.headers["X-ClickHouse-Exception-Code"] == "373"
+    eventually(lambda: server.post("SELECT 1", session_id="busy", session_check=1).status == 200)
 
 
 @pytest.mark.parametrize(

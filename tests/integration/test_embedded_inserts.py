@@ -141,6 +141,28 @@ def test_bad_rows_are_refused_whole(server: EmbeddedServer, table: str) -> None:
     assert counted(server, table) == 0
 
 
+def test_an_error_early_in_a_long_body_reaches_the_client(server: EmbeddedServer, table: str) -> None:
+    body = b"bad,row\n" + b"1,a\n" * 6_000_000
+    response = server.post(body, query=f"INSERT INTO {table} FORMAT CSV")
+    assert response.headers["X-ClickHouse-Exception-Code"] == "27"
+    assert counted(server, table) == 0
+
+
+def test_a_cancelled_request_in_the_middle_of_an_insert_stores_nothing(server: EmbeddedServer, table: str) -> None:
+    """The server is already inserting (the body is longer than what it waits for) when the client goes."""
+    body = arrow(900_000)
+    with server.connect() as connection:
+        head = f"POST /?query=INSERT+INTO+{table}+FORMAT+ArrowStream HTTP/1.1\r\nHost: x\r\n"
+        connection.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body[:-1000])
+        eventually(lambda: running_inserts(server) == 1)
+    eventually(lambda: running_inserts(server) == 0)
+    assert counted(server, table) == 0
+
+
+def running_inserts(server: EmbeddedServer) -> int:
+    return int(float(metrics(server).partition('running{kind="insert"} ')[2].split()[0]))
+
+
 @pytest.mark.parametrize(
     "body",
     [
