@@ -118,9 +118,8 @@ async def main(rows: int) -> None:
     parsers(frames, rows)
     started = time.perf_counter()
     bodies = prepare_bodies(parts)
-    print(
-        f"{'frames → Arrow bodies (all but the insert)':<58} {rows / (time.perf_counter() - started) / 1e6:8.2f} M rows/s"
-    )
+    label = "frames → Arrow bodies (all but the insert)"
+    print(f"{label:<58} {rows / (time.perf_counter() - started) / 1e6:8.2f} M rows/s")
     with tempfile.TemporaryDirectory(prefix="bench-storage-") as directory:
         rig = Rig(Path(directory))
         try:

@@ -1,4 +1,4 @@
-"""What the protocol asks of the engine: an Arrow body is one block, and its token makes a retry nothing in the views."""
+"""What the protocol asks of the engine: an Arrow body is one block, and a retry under its token stores nothing."""
 
 from __future__ import annotations
 
@@ -119,12 +119,11 @@ async def test_every_type_round_trips_through_its_table(rig: Rig, warehouse: War
         names = [column.name for column in stored(data_type)]
         body = ipc_stream(to_record_batch(data_type, frame))
         await warehouse.insert(f"{HOT}.{data_type}", body, names, f"edge-{data_type}")
-        stored_back = await warehouse.arrow(f"SELECT {', '.join(names)} FROM {HOT}.{data_type} WHERE symbol = 'EDGE' ORDER BY stream_seq")
+        query = f"SELECT {', '.join(names)} FROM {HOT}.{data_type} WHERE symbol = 'EDGE' ORDER BY stream_seq"
+        stored_back = await warehouse.arrow(query)
         back = pl.DataFrame(pl.from_arrow(stored_back))
         for column in stored(data_type):
             got, sent = back[column.name], frame[column.name]
             if column.kind in ("ms", "us"):
                 got = got.dt.epoch(column.kind)
             assert got.to_list() == sent.to_list(), (data_type, column.name)
-
-

@@ -1,4 +1,4 @@
-"""The storage service as a process: dead letters, late rows, holes, a re-created stream, a view that throws, stopping."""
+"""The storage service as a process: dead letters, late rows, holes, a re-created stream, a throwing view, stopping."""
 
 from __future__ import annotations
 
