@@ -60,7 +60,7 @@ FROM system.parts WHERE active AND database = '{HOT}' GROUP BY table"""
 
 NEWEST: Final = "\nUNION ALL ".join(
     f"SELECT '{name}' AS data_type, exchange, market_type, toFloat64(max(timestamp)), toFloat64(max(received_at))"
-    f" FROM {HOT}.{name} WHERE timestamp > now64(3) - INTERVAL 1 HOUR GROUP BY exchange, market_type"
+    f" FROM {HOT}.{name} WHERE timestamp > now64(3) - INTERVAL 10 MINUTE GROUP BY exchange, market_type"
     for name in ROW_TYPES
     if name not in ("instruments", "gaps")
 )
