@@ -19,6 +19,7 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
+from marketprism.dialect import ClickHouseSQL
 from marketprism.embedded.exceptions import EngineError
 from marketprism.embedded.statement import Token, parse, tokens
 from marketprism.errors import MarketPrismError
@@ -324,7 +325,7 @@ def _tree(sql: str) -> exp.Expression:
     level = logger.level
     logger.setLevel(logging.ERROR)  # what falls back to an opaque command is refused anyway: no warning
     try:
-        statements = sqlglot.parse(sql, read="clickhouse")
+        statements = sqlglot.parse(sql, read=ClickHouseSQL)
     except (SqlglotError, RecursionError) as error:
         why = " ".join(re.sub(r"\x1b\[\d*m", "", str(error)).split())[:200]
         raise ReaderRefused(f"this statement is not understood, so it cannot be allowed: {why}") from error

@@ -35,6 +35,7 @@ def functions() -> frozenset[str]:
 
 
 ACCEPTED = [
+    "SELECT arraySum((p, q) -> p * q, bid_prices, bid_quantities) FROM marketprism_hot.orderbooks",
     f"SELECT * FROM {T} LIMIT 10",
     f"select symbol, count() from {T} final group by symbol having count() > 1 order by 2 desc limit 3 by symbol",
     f"SELECT sum(quantity) OVER w FROM {T} WINDOW w AS (PARTITION BY symbol ORDER BY timestamp ROWS 10 PRECEDING)",
