@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from collector.books import LocalBook
-from collector.decimals import ONE, text_of
+from collector.decimals import ONE, float_of, text_of
 from collector.venue import BookUpdate
 from marketprism.events import BestQuote, OrderBook, Row
 
@@ -115,10 +115,10 @@ class BookSampler:
             best_ask_quantity=text_of(ask_quantities[0]),
             bids_count=len(book.bids),
             asks_count=len(book.asks),
-            bid_prices=[price / ONE for price in bid_prices],
-            bid_quantities=[quantity / ONE for quantity in bid_quantities],
-            ask_prices=[price / ONE for price in ask_prices],
-            ask_quantities=[quantity / ONE for quantity in ask_quantities],
+            bid_prices=list(map(float_of, bid_prices)),
+            bid_quantities=list(map(float_of, bid_quantities)),
+            ask_prices=list(map(float_of, ask_prices)),
+            ask_quantities=list(map(float_of, ask_quantities)),
             updates=book.updates,
             ofi_l1=book.ofi[0] / ONE,
             ofi_l5=[flow / ONE for flow in book.ofi],
