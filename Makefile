@@ -23,7 +23,7 @@ run: install     ## everything on the embedded default until Ctrl-C; data stays 
 	@exec $(BIN)/marketprism up --data $(DATA)
 
 test: install    ## every test kind that fits in 15 minutes on two cores
-	$(BIN)/python -m pytest tests -n 2 --dist loadgroup
+	$(BIN)/python -m pytest tests -n 2 --dist loadfile
 
 lint: install    ## ruff and mypy strict
 	$(BIN)/ruff check .

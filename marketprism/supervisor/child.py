@@ -139,19 +139,20 @@ class Child:
         telling = [line for line in self.last_lines if _WARNING.search(line)] or list(self.last_lines)
         return f": {telling[-1][-400:]}" if telling else ""
 
-    async def stop(self) -> bool:
-        """SIGTERM, and SIGKILL after ``stop_timeout_s``. False when it had to be killed."""
+    async def stop(self, within_s: float | None = None) -> bool:
+        """SIGTERM, and SIGKILL after ``within_s`` (else its own ``stop_timeout_s``). False when it had to be killed."""
+        within_s = self.part.stop_timeout_s if within_s is None else within_s
         if self._process is None:
             return True
         clean = True
         if self._process.returncode is None:
             self._process.terminate()
             try:
-                await asyncio.wait_for(self._process.wait(), self.part.stop_timeout_s)
+                await asyncio.wait_for(self._process.wait(), within_s)
             except TimeoutError:
                 self._process.kill()
                 clean = False
-                self._notify(f"{self.part.name}: did not stop within {self.part.stop_timeout_s:g} s and was killed")
+                self._notify(f"{self.part.name}: did not stop within {within_s:.1f} s and was killed")
         await self.exited()
         for handler in self._log.handlers:
             handler.close()

@@ -1,7 +1,7 @@
 """The parts of a run and their order: NATS and ClickHouse, the schema, storage, monitors, and last the collector.
 
-Stopping goes the other way: the collector flushes first, what it published is stored, then the servers end. Each part
-has its share of the ten seconds.
+Stopping goes the other way: the collector flushes first, what it published is stored, then the servers end: all
+within ten seconds.
 """
 
 from __future__ import annotations
@@ -34,6 +34,8 @@ from marketprism.supervisor.health import http_health
 from marketprism.supervisor.ports import Ports, any_ports, configured_ports
 from marketprism.supervisor.supervise import Supervisor
 
+STOP_S: Final = 9.5
+"""From the signal to the end of the last process: a person is promised ten seconds."""
 DRAIN_S: Final = 2.0
 """How long a stop waits for the storage service to catch up; JetStream keeps the rest for the next start."""
 _DRAIN_POLL_S: Final = 0.05
@@ -212,11 +214,19 @@ class Stack:
         return True
 
     async def stop(self) -> bool:
-        """Stop all in order, nothing lost. True when every part ended by itself in time."""
-        clean = await self.supervisor.stop(["collector"])
-        clean = await self.supervisor.stop(["simulator", "replay"]) and clean
+        """Stop all in order, nothing lost. True when every part ended by itself in time.
+
+        One budget for all: who needs less leaves more to those after it, and the servers' share is kept for them.
+        """
+        deadline = time.monotonic() + STOP_S
+
+        def left(for_others_s: float) -> float:
+            return max(0.5, deadline - time.monotonic() - for_others_s)
+
+        clean = await self.supervisor.stop(["collector"], left(4.5))
+        clean = await self.supervisor.stop(["simulator"], left(4.0)) and clean
         running = {state.name for state in self.supervisor.states() if state.running}
-        if {"nats", "storage", "clickhouse"} <= running and not await self.drained(DRAIN_S):
+        if {"nats", "storage", "clickhouse"} <= running and not await self.drained(min(DRAIN_S, left(3.5))):
             self.notify("storage has not caught up; NATS keeps the rest, and the next start stores it")
-        clean = await self.supervisor.stop(["storage", "monitors"]) and clean
-        return await self.supervisor.stop(["clickhouse", "nats"]) and clean
+        clean = await self.supervisor.stop(["storage", "monitors"], left(2.0)) and clean
+        return await self.supervisor.stop(["clickhouse", "nats"], left(0.0)) and clean

@@ -78,13 +78,13 @@ class Supervisor:
             else:
                 self._notify(f"{child.part.name} is back (restart {self._restarts[child.part.name]})")
 
-    async def stop(self, names: Sequence[str]) -> bool:
-        """Stop these parts side by side. True when all ended by themselves in time."""
-        return all(await asyncio.gather(*(self._stop(name) for name in names if name in self._children)))
+    async def stop(self, names: Sequence[str], within_s: float | None = None) -> bool:
+        """Stop these parts side by side, each ``within_s`` or its own time. True when all ended by themselves."""
+        return all(await asyncio.gather(*(self._stop(name, within_s) for name in names if name in self._children)))
 
-    async def _stop(self, name: str) -> bool:
+    async def _stop(self, name: str, within_s: float | None) -> bool:
         self._stopping.add(name)
-        clean = await self._children[name].stop()
+        clean = await self._children[name].stop(within_s)
         keeper = self._keepers.pop(name, None)
         if keeper is not None:
             keeper.cancel()  # it may be in its pause, or waiting for health

@@ -30,7 +30,6 @@ def _query(statement: str, data: Path) -> list[list[str]]:
     return [line.split("\t") for line in done.stdout.splitlines()]
 
 
-@pytest.mark.xdist_group("replay")
 def test_spot_recording_is_stored_exactly(shared: Path, tmp_path: Path) -> None:
     report = _replay(shared / "recordings" / "binance_spot.jsonl.zst", tmp_path / "data")
     assert report["exact"] is True
@@ -44,7 +43,6 @@ def test_spot_recording_is_stored_exactly(shared: Path, tmp_path: Path) -> None:
     assert _query("SELECT count() FROM marketprism_hot.trades", tmp_path / "data") == [["34419"]]
 
 
-@pytest.mark.xdist_group("replay")
 def test_insurance_fund_is_kept_and_bears_no_bucket(shared: Path, tmp_path: Path) -> None:
     recording = shared / "recordings" / "binance_usdm.jsonl.zst"
     first, second = tmp_path / "first", tmp_path / "second"
