@@ -1,0 +1,33 @@
+-- name:      gap_minutes
+-- purpose:   the minutes that an unrepaired hole of a data type touches: what makes a minute row's quality gap
+-- grain:     one row per (exchange, market_type, symbol, of_type, ts_1m)
+-- inputs:    marketprism_hot.gaps
+-- time:      ts_1m
+-- freshness: when read
+-- lookahead: none
+-- source:    MarketPrism design: a hole that cannot be closed becomes a gaps row
+CREATE VIEW IF NOT EXISTS marketprism_features.gap_minutes
+(
+    exchange LowCardinality(String) COMMENT 'exchange name, lower case',
+    market_type LowCardinality(String) COMMENT 'spot, linear, inverse or option',
+    symbol LowCardinality(String) COMMENT 'the exchange\'s own id of the instrument',
+    of_type LowCardinality(String) COMMENT 'data type with the hole: trades, orderbooks, …',
+    ts_1m DateTime('UTC') COMMENT 'start of the minute, exchange time, UTC'
+)
+COMMENT 'minutes touched by an unrepaired hole'
+AS SELECT DISTINCT
+    exchange,
+    market_type,
+    symbol,
+    of_type,
+    arrayJoin(arrayMap(
+        minute -> toDateTime(minute * 60, 'UTC'),
+        range(intDiv(toUnixTimestamp(toDateTime(hole_start, 'UTC')), 60), intDiv(toUnixTimestamp(toDateTime(hole_end, 'UTC')), 60) + 1)
+    )) AS ts_1m
+FROM
+(
+    SELECT exchange, market_type, symbol, of_type, from_sequence, to_sequence, min(from_time) AS hole_start, max(to_time) AS hole_end
+    FROM marketprism_hot.gaps
+    GROUP BY exchange, market_type, symbol, of_type, from_sequence, to_sequence
+    HAVING NOT max(repaired)
+);
