@@ -1,0 +1,41 @@
+-- Same columns as marketprism_hot.orderbooks. No window: a day is installed whole (REPLACE PARTITION).
+CREATE TABLE IF NOT EXISTS marketprism_cold.orderbooks
+(
+    timestamp DateTime64(3, 'UTC') COMMENT 'exchange time of the last update in the book, UTC, milliseconds' CODEC(Delta, ZSTD(6)),
+    received_at DateTime64(6, 'UTC') COMMENT 'local receipt by the collector, UTC, microseconds' CODEC(Delta, ZSTD(6)),
+    exchange LowCardinality(String) COMMENT 'exchange name, lower case',
+    market_type LowCardinality(String) COMMENT 'spot, linear, inverse or option',
+    symbol LowCardinality(String) COMMENT 'the exchange\'s own id of the instrument',
+    sequence UInt64 COMMENT 'equal to last_update_id' CODEC(DoubleDelta, ZSTD(6)),
+    data_source LowCardinality(String) COMMENT 'marketprism (live), rest (repaired), archive or import',
+    last_update_id UInt64 COMMENT 'exchange id of the last update in the book' CODEC(DoubleDelta, ZSTD(6)),
+    best_bid_price Decimal(38, 12) COMMENT 'best bid, quote units; 0 when the side is empty' CODEC(ZSTD(6)),
+    best_ask_price Decimal(38, 12) COMMENT 'best ask, quote units; 0 when the side is empty' CODEC(ZSTD(6)),
+    best_bid_quantity Decimal(38, 12) COMMENT 'quantity at the best bid, base units' CODEC(ZSTD(6)),
+    best_ask_quantity Decimal(38, 12) COMMENT 'quantity at the best ask, base units' CODEC(ZSTD(6)),
+    bids_count UInt32 COMMENT 'bid levels of the whole local book, not only of the published top' CODEC(ZSTD(6)),
+    asks_count UInt32 COMMENT 'ask levels of the whole local book, not only of the published top' CODEC(ZSTD(6)),
+    bid_prices Array(Float64) COMMENT 'bid prices, best first; the shortest text restores the exchange\'s digits' CODEC(ZSTD(6)),
+    bid_quantities Array(Float64) COMMENT 'quantities of bid_prices, base units' CODEC(ZSTD(6)),
+    ask_prices Array(Float64) COMMENT 'ask prices, best first; the shortest text restores the exchange\'s digits' CODEC(ZSTD(6)),
+    ask_quantities Array(Float64) COMMENT 'quantities of ask_prices, base units' CODEC(ZSTD(6)),
+    updates UInt32 COMMENT 'updates applied since the row before' CODEC(ZSTD(6)),
+    ofi_l1 Float64 COMMENT 'order flow imbalance at the best level, base units, summed over every update since the row before' CODEC(ZSTD(6)),
+    ofi_l5 Array(Float64) COMMENT 'order flow imbalance per level rank 1 to 5, base units, summed over every update since the row before' CODEC(ZSTD(6)),
+    bid_added_quantity Float64 COMMENT 'bid quantity added since the row before, base units' CODEC(ZSTD(6)),
+    bid_cancelled_quantity Float64 COMMENT 'bid quantity taken away since the row before, base units' CODEC(ZSTD(6)),
+    ask_added_quantity Float64 COMMENT 'ask quantity added since the row before, base units' CODEC(ZSTD(6)),
+    ask_cancelled_quantity Float64 COMMENT 'ask quantity taken away since the row before, base units' CODEC(ZSTD(6)),
+    stream_seq UInt64 COMMENT 'JetStream sequence of the frame that carried the row; 0 for rows that came another way' CODEC(DoubleDelta, ZSTD(6)),
+    created_at DateTime64(6, 'UTC') DEFAULT now64(6, 'UTC') COMMENT 'when ClickHouse stored the row, UTC, microseconds' CODEC(DoubleDelta, ZSTD(6)),
+    PROJECTION symbol_days
+    (
+        SELECT exchange, market_type, symbol, toDate(timestamp), data_source, count()
+        GROUP BY exchange, market_type, symbol, toDate(timestamp), data_source
+    )
+)
+ENGINE = MergeTree
+PARTITION BY toYYYYMMDD(timestamp)
+ORDER BY (exchange, market_type, symbol, timestamp, sequence)
+SETTINGS non_replicated_deduplication_window = 0
+COMMENT 'verified days of sampled books';

@@ -1,0 +1,40 @@
+CREATE TABLE marketprism_cold.gaps
+(
+    `timestamp` DateTime64(3, 'UTC') COMMENT 'exchange transaction time, UTC, milliseconds' CODEC(Delta(8), ZSTD(6)),
+    `received_at` DateTime64(6, 'UTC') COMMENT 'local receipt by the collector, UTC, microseconds' CODEC(Delta(8), ZSTD(6)),
+    `exchange` LowCardinality(String) COMMENT 'exchange name, lower case',
+    `market_type` LowCardinality(String) COMMENT 'spot, linear, inverse or option',
+    `symbol` LowCardinality(String) COMMENT 'the exchange\'s own id of the instrument',
+    `sequence` UInt64 COMMENT 'the exchange\'s own monotonic id of the row within its symbol and data type' CODEC(DoubleDelta, ZSTD(6)),
+    `data_source` LowCardinality(String) COMMENT 'marketprism (live), rest (repaired), archive or import',
+    `of_type` LowCardinality(String) COMMENT 'data type with the hole',
+    `from_sequence` UInt64 COMMENT 'first missing sequence' CODEC(ZSTD(6)),
+    `to_sequence` UInt64 COMMENT 'last missing sequence' CODEC(ZSTD(6)),
+    `from_time` DateTime64(3, 'UTC') COMMENT 'exchange time just inside the start of the hole, UTC' CODEC(ZSTD(6)),
+    `to_time` DateTime64(3, 'UTC') COMMENT 'exchange time just inside the end of the hole, UTC' CODEC(ZSTD(6)),
+    `cause` LowCardinality(String) COMMENT 'sequence, resync, crossed, disconnect or stream_hole',
+    `repaired` Bool COMMENT 'true when the missing rows have come since',
+    `stream_seq` UInt64 COMMENT 'JetStream sequence of the frame that carried the row; 0 for rows that came another way' CODEC(DoubleDelta, ZSTD(6)),
+    `created_at` DateTime64(6, 'UTC') DEFAULT now64(6, 'UTC') COMMENT 'when ClickHouse stored the row, UTC, microseconds' CODEC(DoubleDelta, ZSTD(6)),
+    PROJECTION symbol_days
+    (
+        SELECT
+            exchange,
+            market_type,
+            symbol,
+            toDate(timestamp),
+            data_source,
+            count()
+        GROUP BY
+            exchange,
+            market_type,
+            symbol,
+            toDate(timestamp),
+            data_source
+    )
+)
+ENGINE = MergeTree
+PARTITION BY toYYYYMMDD(timestamp)
+ORDER BY (exchange, market_type, symbol, timestamp, sequence)
+SETTINGS non_replicated_deduplication_window = 0, index_granularity = 8192
+COMMENT 'holes in verified days'
