@@ -11,6 +11,7 @@ MarketPrismError
 ├── ReplayError              a replay or simulation that cannot be played
 ├── StoreHalted              a worker stopped itself rather than store something wrong
 ├── ServiceFailed            a child process did not start, or ended
+├── DayError                 a day that could not be archived, rebuilt or loaded
 └── QueryError               ClickHouse refused or could not finish a statement of the user
 """
 
@@ -108,6 +109,12 @@ class ServiceFailed(MarketPrismError):
     """A child process did not become healthy, or ended; the text has its last log line."""
 
     exit_code = 9
+
+
+class DayError(MarketPrismError):
+    """A day could not be archived, rebuilt or loaded from an archive; what was there before still is."""
+
+    exit_code = 12
 
 
 class QueryError(MarketPrismError):

@@ -1,0 +1,102 @@
+"""Bucket edges of a whole symbol-day: the vectorised fold, and the few rows that say which trade is in which bucket.
+
+Buckets are contiguous in sequence, so an edge is (first sequence, bucket id): ClickHouse assigns millions of trades by
+an ASOF join on a few thousand edges, and only times and quantities travel to Python.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from storage_service.buckets.book import bucket_prefix
+from storage_service.buckets.fold import DayState, Quantities, advance
+from storage_service.buckets.plan import DayPlan
+from storage_service.days.engine import STAGING, Engine
+from storage_service.days.install import Symbol
+
+SCHEMA: Final = pa.schema(
+    [
+        pa.field("exchange", pa.string(), nullable=False),
+        pa.field("market_type", pa.string(), nullable=False),
+        pa.field("symbol", pa.string(), nullable=False),
+        pa.field("day", pa.date32(), nullable=False),
+        pa.field("first_sequence", pa.uint64(), nullable=False),
+        pa.field("bucket_id", pa.uint64(), nullable=False),
+        pa.field("closing_sequence", pa.uint64(), nullable=False),
+        pa.field("cut", pa.string(), nullable=False),
+        pa.field("t_max_ms", pa.uint32(), nullable=False),
+    ]
+)
+_CREATE: Final = """CREATE TABLE {table} (exchange LowCardinality(String), market_type LowCardinality(String),
+    symbol LowCardinality(String), day Date, first_sequence UInt64, bucket_id UInt64, closing_sequence UInt64,
+    cut LowCardinality(String), t_max_ms UInt32)
+ENGINE = MergeTree ORDER BY (exchange, market_type, symbol, day, first_sequence)"""
+
+Array = npt.NDArray[np.generic]
+
+
+@dataclass(frozen=True, slots=True)
+class Tape:
+    """Market trades of one symbol-day in sequence order."""
+
+    sequences: npt.NDArray[np.uint64]
+    times_ms: npt.NDArray[np.int64]
+    quantities: Quantities
+
+    @classmethod
+    def of(cls, table: pa.Table) -> Tape:
+        """From the columns sequence (UInt64), ms (Int64), quantity (Decimal(38, 12))."""
+        table = table.combine_chunks()
+        quantity = table["quantity"].combine_chunks().cast(pa.decimal128(38, 12))
+        return cls(
+            table["sequence"].to_numpy().astype(np.uint64),
+            table["ms"].to_numpy().astype(np.int64),
+            Quantities.of(quantity.chunk(0) if isinstance(quantity, pa.ChunkedArray) else quantity),
+        )
+
+
+def edges_of(symbol: Symbol, day: date, plan: DayPlan, tape: Tape) -> pa.RecordBatch:
+    """One row per bucket of the symbol-day. ``closing_sequence`` is 0 where time or midnight closed it."""
+    assigned = advance(DayState(), plan.thresholds(), tape.times_ms, tape.quantities)
+    first = np.flatnonzero(np.diff(assigned.ordinals, prepend=-1))
+    size = len(first)
+    last = np.append(first[1:], len(assigned.ordinals)) - 1 if size else first
+    closed = assigned.closing[last]
+    prefix = bucket_prefix((day - date(1970, 1, 1)).days)
+    columns = [
+        *(pa.array([part] * size, pa.string()) for part in symbol),
+        pa.array([day] * size, pa.date32()),
+        pa.array(tape.sequences[first], pa.uint64()),
+        pa.array((assigned.ordinals[first] + prefix).astype(np.uint64), pa.uint64()),
+        pa.array(np.where(closed, tape.sequences[last], 0).astype(np.uint64), pa.uint64()),
+        pa.array(np.where(closed, plan.thresholds().cut, "").tolist(), pa.string()),
+        pa.array([plan.t_max_ms] * size, pa.uint32()),
+    ]
+    return pa.RecordBatch.from_arrays(columns, schema=SCHEMA)
+
+
+def create_edges(engine: Engine, tag: str) -> str:
+    """An empty table of edges; its name."""
+    table = f"{STAGING}.edges_{tag}"
+    engine.run(f"DROP TABLE IF EXISTS {table} SYNC")
+    engine.run(_CREATE.format(table=table))
+    return table
+
+
+BUCKET_COLUMNS: Final = {
+    "bucket_id": "if({bears}, e.bucket_id, 0)",
+    "bucket_cut": "if({bears} AND e.closing_sequence = s.sequence, e.cut, '')",
+    "bucket_t_max_ms": "if({bears}, e.t_max_ms, 0)",
+}
+"""SQL of the bucket columns of ``s`` beside its edge ``e``; ``{bears}`` says whether the row bears buckets at all."""
+
+JOIN: Final = (
+    "ASOF LEFT JOIN {edges} AS e ON e.exchange = s.exchange AND e.market_type = s.market_type "
+    "AND e.symbol = s.symbol AND e.day = toDate(s.timestamp) AND s.sequence >= e.first_sequence"
+)

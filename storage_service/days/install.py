@@ -1,0 +1,217 @@
+"""Install days: prepare them in shadow tables, verify, REPLACE PARTITION. Idempotent; atomic per table.
+
+What other symbols have on such a day stays: it is copied into the shadow. The targets of the views that hang on the raw
+table are computed from the new rows by the views' own SELECT and installed first, the raw table last; a reader across
+tables asks ``marketprism_cold.day_generation``. A job that dies leaves what was there, or days that the same job,
+run again, replaces by equal ones.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Final
+
+from marketprism.clickhouse import COLD, HOT
+from marketprism.errors import DayError
+from storage_service.days.content import Fingerprint, columns_of, fingerprint
+from storage_service.days.engine import STAGING, Engine
+from storage_service.days.hold import Hold, held
+from storage_service.days.locks import lock
+from storage_service.days.views import View, swapped, views_on
+from storage_service.faultpoints import reach
+
+logger = logging.getLogger(__name__)
+
+INSTALL_POINTS: Final = ("shadow_filled", "before_replace", "between_targets", "before_raw", "after_raw")
+"""Where a fault test may kill the process (``storage_service.faultpoints``)."""
+COMPUTED: Final = frozenset(
+    {"created_at", "bucket_id", "bucket_cut", "bucket_t_max_ms", "tick_size", "price_tick", "late"}
+)
+"""Columns that installing computes: left out where new rows are compared with those they come from."""
+GENERATIONS: Final = f"{COLD}.day_generation"
+
+Symbol = tuple[str, str, str]
+
+
+def partition_id(day: date) -> str:
+    """As ClickHouse names the partition of a UTC day, by toYYYYMMDD as by intDiv(bucket_id, 1000000)."""
+    return f"{day.year:04d}{day.month:02d}{day.day:02d}"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """New rows of one symbol. ``select``: a SELECT of every column of the raw table but created_at, in its order.
+
+    ``replaces``: condition on the rows of the raw table that go; ``expected``: fingerprint of the new rows over the
+    columns that are not ``COMPUTED``, taken where they come from.
+    """
+
+    symbol: Symbol
+    days: frozenset[date]
+    select: str
+    replaces: str
+    expected: Fingerprint
+
+
+@dataclass(slots=True)
+class Shadow:
+    """A table in preparation. ``final``: its rows are states that must be merged before they are compared."""
+
+    target: str
+    name: str
+    columns: dict[str, str]
+    final: bool
+    new: Fingerprint = field(default_factory=Fingerprint)
+
+
+def quoted(text: str) -> str:
+    """A SQL string literal."""
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def same_symbol(symbol: Symbol) -> str:
+    """Condition on the key columns."""
+    return f"(exchange, market_type, symbol) = ({', '.join(quoted(part) for part in symbol)})"
+
+
+def partitions(days: Iterable[date]) -> str:
+    """Condition on the partition of a table by UTC day."""
+    return f"_partition_id IN ({', '.join(quoted(partition_id(day)) for day in sorted(days))})"
+
+
+class Installer:
+    """Installs days of one raw table (hot or cold) with the targets of its views."""
+
+    def __init__(self, engine: Engine, data_type: str, *, database: str = COLD, cause: str, features: bool = True):
+        self._engine, self._data_type, self._database, self._cause = engine, data_type, database, cause
+        self._raw = f"{database}.{data_type}"
+        self._views: list[View] = views_on(engine, f"{HOT}.{data_type}") if features else []
+
+    def install(self, sources: Sequence[Source], days: Sequence[date]) -> Fingerprint:
+        """Replace ``days`` by the sources' rows and all that they do not replace; the fingerprint of the new rows.
+
+        Raises DayError when a check fails; nothing has been replaced then.
+        """
+        writers = self._views or self._database == HOT
+        with lock(self._engine, "install"), ExitStack() as stack:
+            shadows = self._make_shadows()  # before the hold: a copy of a held table would refuse the days too
+            hold = stack.enter_context(held(self._engine, self._data_type, days)) if writers else None
+            try:
+                installed = self._fill(shadows, sources, days)
+                reach("shadow_filled", self._data_type)
+                self._replace(shadows, days, hold)
+            finally:
+                for shadow in shadows:
+                    self._engine.run(f"DROP TABLE IF EXISTS {shadow.name} SYNC")
+        return installed
+
+    def _make_shadows(self) -> list[Shadow]:
+        """Targets in the views' order, the raw table last."""
+        targets = list(dict.fromkeys(view.target for view in self._views))
+        shadows = []
+        for target in [*targets, self._raw]:
+            name = f"{STAGING}.shadow_{target.replace('.', '_')}"
+            self._engine.run(f"DROP TABLE IF EXISTS {name} SYNC")
+            self._engine.run(f"CREATE TABLE {name} AS {target}")
+            merges = "AggregatingMergeTree" in str(self._engine.rows(f"SHOW CREATE TABLE {target}")[0][0])
+            shadows.append(Shadow(target, name, columns_of(self._engine, target), merges))
+        return shadows
+
+    def _fill(self, shadows: list[Shadow], sources: Sequence[Source], days: Sequence[date]) -> Fingerprint:
+        raw = shadows[-1]
+        names = ", ".join(f"`{name}`" for name in raw.columns if name != "created_at")
+        for source in sources:
+            self._engine.run(f"INSERT INTO {raw.name} ({names}) {source.select}")
+        expected = Fingerprint()
+        for source in sources:
+            expected = expected.plus(source.expected)
+        arrived = fingerprint(self._engine, raw.name, raw.columns, without=COMPUTED)
+        if arrived != expected:
+            raise DayError(f"{self._raw}: {expected} were to be installed, the shadow has {arrived}; run it again")
+        self._compute(shadows)
+        for shadow in shadows:
+            shadow.new = fingerprint(self._engine, shadow.name, shadow.columns, final=shadow.final)
+            self._keep(shadow, sources, days)
+        return raw.new
+
+    def _compute(self, shadows: list[Shadow]) -> None:
+        """Each view's own SELECT over the new rows."""
+        tables = {shadow.target: shadow.name for shadow in shadows}
+        tables[f"{HOT}.{self._data_type}"] = shadows[-1].name
+        bearing: int | None = None
+        for view in self._views:
+            shadow = tables[view.target]
+            columns = ", ".join(f"`{name}`" for name in view.columns)
+            self._engine.run(f"INSERT INTO {shadow} ({columns}) {swapped(view.select, tables)}")
+            if "count() AS trades" in view.select:
+                if bearing is None:
+                    bearing = self._number(f"SELECT count() FROM {shadows[-1].name} WHERE bucket_id != 0")
+                counted = self._number(f"SELECT sum(trades) FROM {shadow}")
+                if counted != bearing:
+                    raise DayError(f"{view.name} counted {counted} of {bearing} trades; repair the view")
+
+    def _keep(self, shadow: Shadow, sources: Sequence[Source], days: Sequence[date]) -> None:
+        """Copy what the day has and the sources do not replace."""
+        if shadow.target == self._raw:
+            replaced = [source.replaces for source in sources]
+        else:
+            replaced = [f"{same_symbol(source.symbol)} AND {partitions(source.days)}" for source in sources]
+        kept = " AND ".join([partitions(days), *(f"NOT ({condition})" for condition in replaced)])
+        before = fingerprint(self._engine, shadow.target, shadow.columns, kept, final=shadow.final)
+        if before.rows:
+            names = ", ".join(f"`{name}`" for name in shadow.columns)
+            self._engine.run(f"INSERT INTO {shadow.name} ({names}) SELECT {names} FROM {shadow.target} WHERE {kept}")
+        total = fingerprint(self._engine, shadow.name, shadow.columns, final=shadow.final)
+        if total != shadow.new.plus(before):
+            raise DayError(
+                f"{shadow.target}: {shadow.new} and kept {before} do not make {total}; "
+                "another writer was at work on the day: run it again"
+            )
+        foreign = set(self._partitions_of(shadow.name)) - {partition_id(day) for day in days}
+        if foreign:
+            raise DayError(f"{shadow.target}: rows of {', '.join(sorted(foreign))} are not of the days to install")
+
+    def _replace(self, shadows: list[Shadow], days: Sequence[date], hold: Hold | None) -> None:
+        self._mark(days, "installing")
+        reach("before_replace", self._data_type)
+        for shadow in shadows:
+            if shadow.target == self._raw:
+                reach("before_raw", self._data_type)
+            filled, present = self._partitions_of(shadow.name), self._partitions_of(shadow.target)
+            for day in sorted(days):
+                if hold is not None:
+                    hold.renew()
+                if partition_id(day) in filled:
+                    self._engine.run(
+                        f"ALTER TABLE {shadow.target} REPLACE PARTITION ID '{partition_id(day)}' FROM {shadow.name}"
+                    )
+                elif partition_id(day) in present:
+                    self._engine.run(f"ALTER TABLE {shadow.target} DROP PARTITION ID '{partition_id(day)}'")
+            reach("after_raw" if shadow.target == self._raw else "between_targets", self._data_type)
+        self._mark(days, "installed")
+
+    def _partitions_of(self, table: str) -> set[str]:
+        database, _, name = table.partition(".")
+        query = (
+            "SELECT DISTINCT partition_id FROM system.parts "
+            "WHERE active AND rows > 0 AND database = {d:String} AND table = {t:String}"
+        )
+        return {str(row[0]) for row in self._engine.rows(query, {"d": database, "t": name})}
+
+    def _mark(self, days: Sequence[date], state: str) -> None:
+        """The generation rises when an install begins, and stays when it ends."""
+        step = 1 if state == "installing" else 0
+        for day in days:
+            self._engine.run(
+                f"INSERT INTO {GENERATIONS} (data_type, day, generation, state, cause) "
+                f"SELECT {quoted(self._data_type)}, toDate('{day}'), max(generation) + {step}, {quoted(state)}, "
+                f"{quoted(self._cause)} FROM {GENERATIONS} "
+                f"WHERE data_type = {quoted(self._data_type)} AND day = '{day}'"
+            )
+
+    def _number(self, query: str) -> int:
+        return int(self._engine.rows(query)[0][0] or 0)
