@@ -132,6 +132,16 @@ class StorageSettings(BaseSettings):
         description="quote units that close a bucket without a bucket_config row, by <exchange>.<market_type>.<symbol> "
         "pattern (first match; no match = time buckets)",
     )
+    history_url: str = Field("https://data.binance.vision", description="archive of `marketprism backfill`, or a mirror")
+    history_latency_ms: int = Field(
+        100, ge=0, description="archive rows have no receipt: they count as received this long after the exchange time"
+    )
+    history_contract_sizes: dict[str, int] = Field(
+        {"BTCUSD*": 100, "*USD*": 10},
+        description="quote units of a COIN-M contract by symbol pattern, where instruments has no row",
+    )
+    history_download_dir: Path | None = Field(None, description="where zips lie while they are read (system's default)")
+    archive_after_days: int = Field(7, ge=1, description="`archive --drop` keeps hot rows stored within these days")
 
 
 class MonitorSettings(BaseSettings):

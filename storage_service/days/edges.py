@@ -29,13 +29,14 @@ SCHEMA: Final = pa.schema(
         pa.field("first_sequence", pa.uint64(), nullable=False),
         pa.field("bucket_id", pa.uint64(), nullable=False),
         pa.field("closing_sequence", pa.uint64(), nullable=False),
+        pa.field("trade_kind", pa.string(), nullable=False),
         pa.field("cut", pa.string(), nullable=False),
         pa.field("t_max_ms", pa.uint32(), nullable=False),
     ]
 )
 _CREATE: Final = """CREATE TABLE {table} (exchange LowCardinality(String), market_type LowCardinality(String),
     symbol LowCardinality(String), day Date, first_sequence UInt64, bucket_id UInt64, closing_sequence UInt64,
-    cut LowCardinality(String), t_max_ms UInt32)
+    trade_kind LowCardinality(String), cut LowCardinality(String), t_max_ms UInt32)
 ENGINE = MergeTree ORDER BY (exchange, market_type, symbol, day, first_sequence)"""
 
 Array = npt.NDArray[np.generic]
@@ -75,6 +76,7 @@ def edges_of(symbol: Symbol, day: date, plan: DayPlan, tape: Tape) -> pa.RecordB
         pa.array(tape.sequences[first], pa.uint64()),
         pa.array((assigned.ordinals[first] + prefix).astype(np.uint64), pa.uint64()),
         pa.array(np.where(closed, tape.sequences[last], 0).astype(np.uint64), pa.uint64()),
+        pa.array([plan.trade_kind] * size, pa.string()),
         pa.array(np.where(closed, plan.thresholds().cut, "").tolist(), pa.string()),
         pa.array([plan.t_max_ms] * size, pa.uint32()),
     ]

@@ -1,0 +1,55 @@
+"""Holes in the ids of loaded trades, as rows of ``marketprism_cold.gaps``: found in what is installed, by id.
+
+A hole lies on the day of the first trade after it. Days are looked at together with their neighbours, so that a hole
+between two files is found whichever of them came first, and one that a later file closed goes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+
+from marketprism.clickhouse import COLD
+from storage_service.days.content import Fingerprint, columns_of, row_hash
+from storage_service.days.engine import Engine
+from storage_service.days.install import COMPUTED, Installer, Source, Symbol, partitions, quoted, same_symbol
+
+
+def refresh_gaps(engine: Engine, symbol: Symbol, days: Sequence[date]) -> int:
+    """Install the gaps of these days and of the day after them anew; how many sequences are missing."""
+    first, last = min(days) - timedelta(days=1), max(days) + timedelta(days=1)
+    window = [first + timedelta(days=n) for n in range((last - first).days + 1)]
+    where = f"{partitions(window)} AND {same_symbol(symbol)} AND data_source = 'archive'"
+    count, lowest, highest = engine.rows(
+        f"SELECT count(), min(sequence), max(sequence) FROM {COLD}.trades WHERE {where}"
+    )[0]
+    archived = f"{same_symbol(symbol)} AND of_type = 'trades' AND data_source = 'archive'"
+    known = engine.rows(f"SELECT count() FROM {COLD}.gaps WHERE {partitions(window)} AND {archived}")[0][0]
+    whole = not count or int(highest) - int(lowest) + 1 == int(count)
+    if whole and not known:
+        return 0
+    select = _holes(symbol, where, window[1:])
+    columns = {name: kind for name, kind in columns_of(engine, f"{COLD}.gaps").items() if name not in COMPUTED}
+    rows, total, missing = engine.rows(
+        f"SELECT count(), sum({row_hash(columns)}), sum(to_sequence - from_sequence + 1) FROM ({select})"
+    )[0]
+    source = Source(symbol, frozenset(window[1:]), select, archived, Fingerprint(int(rows), int(total)))
+    Installer(engine, "gaps", cause="history").install([source], window[1:])
+    return int(missing)
+
+
+def _holes(symbol: Symbol, where: str, days: Sequence[date]) -> str:
+    exchange, market_type, name = (quoted(part) for part in symbol)
+    shown = ", ".join(f"'{day}'" for day in days)
+    return (
+        f"SELECT time AS timestamp, received AS received_at, {exchange} AS exchange, {market_type} AS market_type, "
+        f"{name} AS symbol, id AS sequence, 'archive' AS data_source, 'trades' AS of_type, "
+        "before_id + 1 AS from_sequence, id - 1 AS to_sequence, before_time AS from_time, time AS to_time, "
+        "'sequence' AS cause, false AS repaired, toUInt64(0) AS stream_seq "
+        "FROM (SELECT timestamp AS time, received_at AS received, t.sequence AS id, "
+        "lagInFrame(t.sequence, 1, t.sequence) OVER by_id AS before_id, "
+        "lagInFrame(t.timestamp, 1, t.timestamp) OVER by_id AS before_time "
+        f"FROM {COLD}.trades AS t WHERE {where} "
+        "WINDOW by_id AS (ORDER BY t.sequence ROWS BETWEEN 1 PRECEDING AND CURRENT ROW)) "
+        f"WHERE id > before_id + 1 AND toDate(time) IN ({shown})"
+    )
