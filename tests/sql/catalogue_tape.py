@@ -33,7 +33,7 @@ class Tape:
     trades: Rows
     books: Rows
     quotes: Rows
-    hole: tuple[int, int]
+    hole: tuple[int, int] | None
 
 
 def make_tape(symbol: str, seed: int, count: int = 3000) -> Tape:
@@ -128,25 +128,27 @@ def insert(client: Any, tape: Tape, **key: str) -> None:
                     "async_insert": 0,
                 },
             )
-    if tape.books:
-        client.insert_arrow("marketprism_hot.orderbooks", book_rows(tape, **key))
-    if tape.quotes:
-        client.insert_arrow("marketprism_hot.best_quotes", quote_rows(tape, **key))
-    start, end = (dt.datetime.fromtimestamp(at / 1000, dt.UTC) for at in tape.hole)
-    words = {
-        **KEY,
-        **key,
-        "symbol": tape.symbol,
-        "data_source": "marketprism",
-        "of_type": "trades",
-        "cause": "sequence",
-    }
+    insert_quiet(client, [tape], **key)
+
+
+def insert_quiet(client: Any, tapes: Sequence[Tape], **key: str) -> None:
+    """Books, quotes and holes of the tapes, each kind in one batch."""
+    for table, make in (("orderbooks", book_rows), ("best_quotes", quote_rows)):
+        rows = [made for tape in tapes if (made := make(tape, **key)).num_rows]
+        if rows:
+            client.insert_arrow(f"marketprism_hot.{table}", pa.concat_tables(rows))
+    for tape in tapes:
+        if tape.hole is not None:
+            _insert_hole(client, tape.symbol, tape.hole, key)
+
+
+def _insert_hole(client: Any, symbol: str, hole: tuple[int, int], key: dict[str, str]) -> None:
+    start, end = (f"'{dt.datetime.fromtimestamp(at / 1000, dt.UTC):%F %T}'" for at in hole)
+    words = {**KEY, **key, "symbol": symbol, "data_source": "marketprism", "of_type": "trades", "cause": "sequence"}
     client.command(
-        "INSERT INTO marketprism_hot.gaps "
-        f"({', '.join(words)}, timestamp, received_at, sequence, from_sequence, to_sequence, from_time, to_time, "
-        "repaired, stream_seq) VALUES "
-        f"({', '.join(repr(word) for word in words.values())}, '{start:%F %T}', '{start:%F %T}', 1, 1, 2, "
-        f"'{start:%F %T}', '{end:%F %T}', false, 1)"
+        f"INSERT INTO marketprism_hot.gaps ({', '.join(words)}, timestamp, received_at, sequence, from_sequence, "
+        "to_sequence, from_time, to_time, repaired, stream_seq) VALUES "
+        f"({', '.join(repr(word) for word in words.values())}, {start}, {end}, 1, 1, 2, {start}, {end}, false, 1)"
     )
 
 
@@ -170,6 +172,8 @@ def by_minute(rows: Sequence[dict[str, Any]]) -> dict[dt.datetime, Rows]:
 
 def touched(tape: Tape, at: dt.datetime) -> bool:
     """Whether the hole touches the minute."""
+    if tape.hole is None:
+        return False
     start, end = (stamp // 1000 * 1000 for stamp in tape.hole)
     return minute(start) <= at <= minute(end)
 

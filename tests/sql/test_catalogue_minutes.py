@@ -148,7 +148,7 @@ def test_variance(engine: Any, tape: Tape) -> None:
 
 
 def test_a_minute_of_one_trade_has_no_variance(engine: Any) -> None:
-    insert(engine.client, Tape("ONEUSDT", make_tape("ONEUSDT", 43, count=6).trades[:1], [], [], (0, 0)))
+    insert(engine.client, Tape("ONEUSDT", make_tape("ONEUSDT", 43, count=6).trades[:1], [], [], None))
     (row,) = engine.feature("rv_decomposition_1m", "ONEUSDT", "ts_1m")
     assert (row["n_returns"], row["rv_total"], row["jump_ratio"], row["quality"]) == (0, None, None, "warmup")
 
