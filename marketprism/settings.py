@@ -132,7 +132,7 @@ class StorageSettings(BaseSettings):
         description="quote units that close a bucket without a bucket_config row, by <exchange>.<market_type>.<symbol> "
         "pattern (first match; no match = time buckets)",
     )
-    history_url: str = Field("https://data.binance.vision", description="archive of `marketprism backfill`, or a mirror")
+    history_url: str = Field("https://data.binance.vision", description="archive of `marketprism backfill`")
     history_latency_ms: int = Field(
         100, ge=0, description="archive rows have no receipt: they count as received this long after the exchange time"
     )

@@ -81,8 +81,8 @@ class Engine:
         with _told(self._url):
             self._client.raw_insert(table, batch.schema.names, ipc_stream(batch), settings=_BULK, fmt="ArrowStream")
 
-    def insert_csv(self, table: str, names: list[str], body: Iterator[bytes]) -> None:
+    def insert_csv(self, table: str, names: list[str], body: Iterator[bytes], *, empty_fields: bool = False) -> None:
         """Stream CSV lines in; what ``body`` raises ends the insert and comes through."""
-        settings = {**_BULK, "input_format_csv_empty_as_default": 0, "input_format_parallel_parsing": 1}
+        settings = {**_BULK, "input_format_csv_empty_as_default": int(empty_fields)}
         with _told(self._url):
             self._client.raw_insert(table, names, body, settings=settings, fmt="CSV")

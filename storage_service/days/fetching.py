@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from typing import Final
 
 from marketprism.clickhouse import COLD
@@ -70,6 +70,7 @@ class MonthFetcher:
         self._engine, self._archive, self._stager = engine, archive, stager
         self._request, self._sizes, self._told = request, sizes, told
         self._known: dict[str, Entry] = {}
+        self._by_daily_files: set[date] = set()
         self._result = Fetched()
 
     def fetch(self, name: str, interval: str, month: date) -> Fetched:
@@ -80,6 +81,9 @@ class MonthFetcher:
         wanted = [day for day in every if self._request.first <= day <= self._request.last]
         daily = {day: day_of(layout, market, name, interval, day) for day in wanted} if layout.daily else {}
         self._known = read_entries(self._engine, [monthly.path, *(file.path for file in daily.values())])
+        self._by_daily_files = {
+            day for day, file in daily.items() if (found := self._known.get(file.path)) and found.state == "installed"
+        }
         whole = wanted == every or not layout.daily
         if whole:
             wanted = every
@@ -113,14 +117,14 @@ class MonthFetcher:
                 if not again and (entry.state == "superseded" or present or not entry.rows):
                     self._result.skipped.append(entry)
                     self._told.file(entry)
-                    return present
+                    return present - self._by_daily_files if file.monthly else present
             staged = self._staged_before(file, entry, checksum) or self._stage(file, checksum, name)
         except FileFailed as error:
             failed = Entry.of(file)
             failed.error = str(error)
             self._record(failed, "failed", self._result.failed)
             return set() if file.monthly else set(wanted)
-        taken = frozenset(staged.days) & set(wanted)
+        taken = frozenset(staged.days) & {*wanted, *([file.last + timedelta(days=1)] * self._request.layout.closed_end)}
         self._result.staged.append((staged, taken))
         self._told.file(staged.entry)
         return set(taken)

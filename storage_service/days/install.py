@@ -205,13 +205,14 @@ class Installer:
     def _mark(self, days: Sequence[date], state: str) -> None:
         """The generation rises when an install begins, and stays when it ends."""
         step = 1 if state == "installing" else 0
-        for day in days:
-            self._engine.run(
-                f"INSERT INTO {GENERATIONS} (data_type, day, generation, state, cause) "
-                f"SELECT {quoted(self._data_type)}, toDate('{day}'), max(generation) + {step}, {quoted(state)}, "
-                f"{quoted(self._cause)} FROM {GENERATIONS} "
-                f"WHERE data_type = {quoted(self._data_type)} AND day = '{day}'"
-            )
+        shown = ", ".join(f"'{day}'" for day in sorted(days))
+        self._engine.run(
+            f"INSERT INTO {GENERATIONS} (data_type, day, generation, state, cause) "
+            f"SELECT {quoted(self._data_type)}, d.day, ifNull(g.newest, 0) + {step}, {quoted(state)}, "
+            f"{quoted(self._cause)} FROM (SELECT arrayJoin([{shown}]::Array(Date)) AS day) AS d LEFT JOIN "
+            f"(SELECT day, max(generation) AS newest FROM {GENERATIONS} "
+            f"WHERE data_type = {quoted(self._data_type)} GROUP BY day) AS g ON g.day = d.day"
+        )
 
     def _number(self, query: str) -> int:
         return int(self._engine.rows(query)[0][0] or 0)

@@ -47,7 +47,7 @@ class Layout:
 
     ``identity``: what tells rows of a symbol apart; ``contiguous``: ids have no holes of their own;
     ``closed_end``: a file's last row may carry the first instant after its period; ``doubled``: files of this market
-    have every row twice; ``folder``: name in the archive where it is not the kind's own.
+    have every row twice; ``plausible``: condition that every row fulfils; ``empty_fields``: a field may be empty.
     """
 
     kind: str
@@ -63,6 +63,7 @@ class Layout:
     closed_end: bool = False
     doubled: frozenset[str] = field(default_factory=frozenset)
     plausible: str = "1"
+    empty_fields: bool = False
 
     def expressions(self, market: str) -> dict[str, str]:
         """Column of the cold table → expression over ``{cN}``, ``{latency_us}`` and ``{contract_size_e12}``."""
@@ -205,6 +206,7 @@ _LAYOUTS: Final = (
         identity=("timestamp",),
         monthly=False,
         closed_end=True,
+        empty_fields=True,
     ),
     Layout(
         "bookDepth",

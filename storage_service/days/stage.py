@@ -70,7 +70,8 @@ class Stager:
         names = [f"c{number}" for number in range(1, len(self._layout.fields[self._market]) + 1)]
         try:
             with zipfile.ZipFile(zipped) as archive:
-                self._engine.insert_csv(table, names, _lines(archive, len(names), told))
+                lines = _lines(archive, len(names), told)
+                self._engine.insert_csv(table, names, lines, empty_fields=self._layout.empty_fields)
         except (zipfile.BadZipFile, EOFError, OSError) as error:
             raise FileFailed(f"{file.path} is no intact zip ({error}); nothing of it was loaded") from error
         except StatementRefused as error:

@@ -1,0 +1,83 @@
+"""A load killed with SIGKILL at each step and run again ends with the rows and features of one that was left alone."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from marketprism.migrate import migrate
+from marketprism.settings import ClickHouseSettings
+from storage_service.days.engine import Engine
+from storage_service.days.install import INSTALL_POINTS
+from storage_service.days.vision import ArchiveFile
+from tests.integration.embedded_process import EmbeddedServer
+from tests.integration.test_days_history import content, forget, ms
+from tests.unit.days.vision_files import AGG_HEADER, agg_rows, write_file
+
+pytestmark = pytest.mark.faults
+
+SYMBOLS = ("KILLUSDT", "STAYUSDT")
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
+    server = EmbeddedServer(tmp_path_factory.mktemp("days-killed")).start()
+    migrate(server.client())
+    yield server
+    server.stop()
+
+
+def backfill(server: EmbeddedServer, root: Path, symbol: str, fault: str = "") -> subprocess.Popen[bytes]:
+    arguments = [
+        "--market",
+        "um",
+        "--type",
+        "aggTrades",
+        "--symbols",
+        symbol,
+        "--from",
+        "2024-03-01",
+        "--to",
+        "2024-03-03",
+    ]
+    environment = {**os.environ, "MARKETPRISM_CLICKHOUSE_URL": server.url, "MARKETPRISM_FAULT": fault}
+    command = [sys.executable, "-m", "marketprism", "backfill", "binance-vision", *arguments, "--base-url", str(root)]
+    return subprocess.Popen([*command, "--json"], env=environment, cwd=root, stdout=subprocess.PIPE)
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Path:
+    for offset, symbol in enumerate(SYMBOLS):
+        for day in (1, 2, 3):
+            rows = agg_rows(1 + 2000 * day + offset, 2000, ms(f"2024-03-0{day}"), step_ms=40_000 // 1000)
+            write_file(tmp_path, ArchiveFile("um", "aggTrades", symbol, "", f"2024-03-0{day}"), rows, header=AGG_HEADER)
+    return tmp_path
+
+
+def test_killed_at_each_step_and_at_random(server: EmbeddedServer, archive: Path) -> None:
+    engine = Engine.open(ClickHouseSettings(url=server.url, _env_file=None))
+    assert backfill(server, archive, "STAYUSDT").wait(120) == 0
+    untouched = content(engine, "STAYUSDT")
+    for point in ("staged", *INSTALL_POINTS, "days_installed"):
+        assert backfill(server, archive, "KILLUSDT", f"{point}:trades").wait(120) == -9, point
+    for delay in (1.2, 1.4, 1.6, 1.8, 2.0):  # wherever that is
+        process = backfill(server, archive, "KILLUSDT")
+        time.sleep(delay)
+        process.kill()
+        process.wait(20)
+        if engine.rows("SELECT countIf(state = 'installed') FROM marketprism_cold.archive_files FINAL")[0][0] == 6:
+            forget(engine, "KILLUSDT")
+    assert backfill(server, archive, "KILLUSDT").wait(120) == 0
+    resumed = content(engine, "KILLUSDT")
+    assert resumed["marketprism_cold.trades"][0] == 6000
+    assert content(engine, "STAYUSDT") == untouched
+    assert engine.rows("SELECT name FROM system.tables WHERE database = 'marketprism_staging'") == []
+    forget(engine, "KILLUSDT")
+    assert backfill(server, archive, "KILLUSDT").wait(120) == 0
+    assert content(engine, "KILLUSDT") == resumed
