@@ -72,7 +72,7 @@ FROM
     SELECT
         *,
         leadInFrame(toNullable(first_received_at)) OVER following AS next_received_at,
-        cut != '' OR next_received_at IS NOT NULL OR now64(6, 'UTC') >= least(deadline, midnight) AS is_closed
+        toBool(cut != '' OR next_received_at IS NOT NULL OR now64(6, 'UTC') >= least(deadline, midnight)) AS is_closed
     FROM
     (
         SELECT

@@ -39,7 +39,7 @@ SELECT
     bids AS bid_quantities_5,
     arraySlice(b.ask_prices, 1, 5) AS ask_prices_5,
     asks AS ask_quantities_5,
-    (bid_quantity - ask_quantity) / nullIf(bid_quantity + ask_quantity, 0) AS tob_imbalance,
+    toFloat64(b.best_bid_quantity - b.best_ask_quantity) / nullIf(toFloat64(b.best_bid_quantity + b.best_ask_quantity), 0) AS tob_imbalance,
     (bid_weight - ask_weight) / nullIf(bid_weight + ask_weight, 0) AS weighted_imbalance_5,
     if(two_sided, ((bid * ask_quantity) + (ask * bid_quantity)) / nullIf(bid_quantity + ask_quantity, 0), NULL) AS microprice,
     if(two_sided, (toFloat64(b.best_ask_price - b.best_bid_price) / mid) * 10000, NULL) AS spread_bps
