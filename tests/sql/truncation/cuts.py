@@ -19,6 +19,7 @@ from tests.sql.rows import trades_table
 
 EXEMPT = {
     "gap_minutes": "says which holes are known now; its readers turn it into quality",
+    "excluded_intervals": "stretches of time, with known_at",
     "quoted_trades_between": "parameters; quoted_trades reads it",
     "unified_buckets_between": "parameters; unified_buckets reads it",
     "bucket_impact_between": "parameters; vpin_by_bucket and kyle_lambda_by_bucket read it",

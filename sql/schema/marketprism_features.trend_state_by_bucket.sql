@@ -1,0 +1,53 @@
+CREATE VIEW marketprism_features.trend_state_by_bucket
+(
+    `exchange` LowCardinality(String) COMMENT 'exchange name, lower case',
+    `market_type` LowCardinality(String) COMMENT 'spot, linear, inverse or option',
+    `symbol` LowCardinality(String) COMMENT 'the exchange\'s own id of the instrument',
+    `bucket_id` UInt64 COMMENT 'YYYYMMDD * 1000000 + n of the unified bucket',
+    `bucket_ts_end` DateTime64(3, 'UTC') COMMENT 'latest exchange time of a trade of the bucket, UTC',
+    `momentum_30` Nullable(Float64) COMMENT 'log return of 30 buckets over the root of their squared returns',
+    `trend_state` String COMMENT 'up, flat or down',
+    `available_at` DateTime64(6, 'UTC') COMMENT 'when everything behind the row had been received, UTC; as-of reads use it',
+    `quality` String COMMENT 'ok, warmup (fewer than 31 closed buckets) or gap (a bucket of the window touches a hole)'
+)
+COMMENT 'causal trend state by bucket'
+AS SELECT
+    exchange,
+    market_type,
+    symbol,
+    bucket_id,
+    bucket_ts_end,
+    momentum_30,
+    multiIf((zone = 'up') OR ((zone = 'hold up') AND (before_hold_up = 'up')), 'up', (zone = 'down') OR ((zone = 'hold down') AND (before_hold_down = 'down')), 'down', 'flat') AS trend_state,
+    known_at AS available_at,
+    multiIf(grade = 'gap', 'gap', momentum_30 IS NULL, 'warmup', 'ok') AS quality
+FROM
+(
+    SELECT
+        exchange,
+        market_type,
+        symbol,
+        bucket_id,
+        bucket_ts_end,
+        momentum_30,
+        zone,
+        grade,
+        anyLastIf(zone, zone != 'hold up') OVER so_far AS before_hold_up,
+        anyLastIf(zone, zone != 'hold down') OVER so_far AS before_hold_down,
+        max(known) OVER so_far AS known_at
+    FROM
+    (
+        SELECT
+            exchange,
+            market_type,
+            symbol,
+            bucket_id,
+            bucket_ts_end,
+            momentum_30,
+            quality AS grade,
+            available_at AS known,
+            multiIf(momentum_30 >= 1.5, 'up', momentum_30 <= -1.5, 'down', momentum_30 >= 0.5, 'hold up', momentum_30 <= -0.5, 'hold down', 'neutral') AS zone
+        FROM marketprism_features.returns_by_bucket
+    )
+    WINDOW so_far AS (PARTITION BY exchange, market_type, symbol ORDER BY bucket_id ASC ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
+)
