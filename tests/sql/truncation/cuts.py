@@ -32,9 +32,10 @@ LATE_BLIND = {
     "vpin_by_bucket": "available_at is the bucket's own, not the latest of its window",
     "kyle_lambda_by_bucket": "available_at is the bucket's own, not the latest of its window",
     "unified_features_by_bucket": "reads both",
+    "unified_features_1s": "shows the bucket before the late row's until that row came; live showed preliminary values",
 }
 """Views whose rows may change when a late row arrives in an earlier bucket of their window; the other cuts hold."""
-KEYS = ("bucket_id", "ts_1m", "ts_1s", "timestamp", "sequence", "day", "tick_size", "px_bin")
+KEYS = ("bucket_id", "ts_1m", "timestamp", "sequence", "day", "tick_size", "px_bin")
 Row = dict[str, Any]
 Rows = dict[tuple[Any, ...], Row]
 
@@ -100,8 +101,13 @@ def read(client: Any, view: str, columns: list[str], tape: Tape) -> dict[str, Ro
         plain["available_us"] = epoch_us(known) if isinstance(known, dt.datetime) else None
         plain.pop("available_at", None)
         symbol = plain.pop("symbol")
-        out.setdefault(symbol, {})[tuple(plain[name] for name in KEYS if name in plain)] = plain
+        out.setdefault(symbol, {})[_key(plain)] = plain
     return out
+
+
+def _key(row: Row) -> tuple[Any, ...]:
+    """A second is its own key, whichever bucket it shows."""
+    return (row["ts_1s"],) if "ts_1s" in row else tuple(row[name] for name in KEYS if name in row)
 
 
 def differences(
