@@ -10,10 +10,18 @@ CREATE TABLE marketprism_features.trades_1m_state
     `buy_vol` SimpleAggregateFunction(sum, Decimal(38, 12)) COMMENT 'volume of taker buys, base units',
     `notional` SimpleAggregateFunction(sum, Decimal(76, 24)) COMMENT 'sum of price * quantity, quote units',
     `buy_notional` SimpleAggregateFunction(sum, Decimal(76, 24)) COMMENT 'sum of price * quantity of taker buys, quote units',
+    `buy_notional_sq` SimpleAggregateFunction(sum, Decimal(76, 20)) COMMENT 'sum of the squared quote value of taker buys',
+    `sell_notional_sq` SimpleAggregateFunction(sum, Decimal(76, 20)) COMMENT 'sum of the squared quote value of taker sells',
+    `whale_buy_notional` SimpleAggregateFunction(sum, Decimal(76, 24)) COMMENT 'quote value of taker buys of 50,000 quote units or more',
+    `whale_sell_notional` SimpleAggregateFunction(sum, Decimal(76, 24)) COMMENT 'quote value of taker sells of 50,000 quote units or more',
+    `retail_buy_notional` SimpleAggregateFunction(sum, Decimal(76, 24)) COMMENT 'quote value of taker buys of 1,000 quote units or less',
+    `retail_sell_notional` SimpleAggregateFunction(sum, Decimal(76, 24)) COMMENT 'quote value of taker sells of 1,000 quote units or less',
     `open` AggregateFunction(argMin, Decimal(38, 12), UInt64) COMMENT 'price of the trade with the lowest sequence',
     `close` AggregateFunction(argMax, Decimal(38, 12), UInt64) COMMENT 'price of the trade with the highest sequence',
     `high` SimpleAggregateFunction(max, Decimal(38, 12)) COMMENT 'highest price, quote units',
     `low` SimpleAggregateFunction(min, Decimal(38, 12)) COMMENT 'lowest price, quote units',
+    `first_ts` SimpleAggregateFunction(min, DateTime64(3, 'UTC')) COMMENT 'earliest exchange time of a trade, UTC',
+    `last_ts` SimpleAggregateFunction(max, DateTime64(3, 'UTC')) COMMENT 'latest exchange time of a trade, UTC',
     `last_received_at` SimpleAggregateFunction(max, DateTime64(6, 'UTC')) COMMENT 'latest local receipt of a trade, UTC'
 )
 ENGINE = AggregatingMergeTree

@@ -10,10 +10,18 @@ CREATE MATERIALIZED VIEW marketprism_features.trades_1m_state_mv TO marketprism_
     `buy_vol` Decimal(38, 12),
     `notional` Decimal(76, 24),
     `buy_notional` Decimal(76, 24),
+    `buy_notional_sq` Decimal(76, 20),
+    `sell_notional_sq` Decimal(76, 20),
+    `whale_buy_notional` Decimal(76, 24),
+    `whale_sell_notional` Decimal(76, 24),
+    `retail_buy_notional` Decimal(76, 24),
+    `retail_sell_notional` Decimal(76, 24),
     `open` AggregateFunction(argMin, Decimal(38, 12), UInt64),
     `close` AggregateFunction(argMax, Decimal(38, 12), UInt64),
     `high` Decimal(38, 12),
     `low` Decimal(38, 12),
+    `first_ts` DateTime64(3, 'UTC'),
+    `last_ts` DateTime64(3, 'UTC'),
     `last_received_at` DateTime64(6, 'UTC')
 )
 AS SELECT
@@ -27,10 +35,18 @@ AS SELECT
     sumIf(quantity, side = 'buy') AS buy_vol,
     sum(toDecimal256(price, 12) * quantity) AS notional,
     sumIf(toDecimal256(price, 12) * quantity, side = 'buy') AS buy_notional,
+    sumIf(toDecimal256(least(toDecimal256(price, 12) * quantity, toDecimal256('1000000000000000000000000', 24)), 10) * toDecimal256(least(toDecimal256(price, 12) * quantity, toDecimal256('1000000000000000000000000', 24)), 10), side = 'buy') AS buy_notional_sq,
+    sumIf(toDecimal256(least(toDecimal256(price, 12) * quantity, toDecimal256('1000000000000000000000000', 24)), 10) * toDecimal256(least(toDecimal256(price, 12) * quantity, toDecimal256('1000000000000000000000000', 24)), 10), side = 'sell') AS sell_notional_sq,
+    sumIf(toDecimal256(price, 12) * quantity, (side = 'buy') AND ((toDecimal256(price, 12) * quantity) >= 50000)) AS whale_buy_notional,
+    sumIf(toDecimal256(price, 12) * quantity, (side = 'sell') AND ((toDecimal256(price, 12) * quantity) >= 50000)) AS whale_sell_notional,
+    sumIf(toDecimal256(price, 12) * quantity, (side = 'buy') AND ((toDecimal256(price, 12) * quantity) <= 1000)) AS retail_buy_notional,
+    sumIf(toDecimal256(price, 12) * quantity, (side = 'sell') AND ((toDecimal256(price, 12) * quantity) <= 1000)) AS retail_sell_notional,
     argMinState(price, sequence) AS open,
     argMaxState(price, sequence) AS close,
     max(price) AS high,
     min(price) AS low,
+    min(timestamp) AS first_ts,
+    max(timestamp) AS last_ts,
     max(received_at) AS last_received_at
 FROM marketprism_hot.trades
 WHERE bucket_id != 0

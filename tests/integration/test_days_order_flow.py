@@ -1,0 +1,192 @@
+"""agg_trades_1m and agg_trades_1h of the real COIN-M day, against pandas on the CSV itself, in exact integers."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterator
+from datetime import date
+from decimal import Context, Decimal
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from marketprism.migrate import migrate
+from marketprism.settings import ClickHouseSettings, StorageSettings
+from storage_service.days.engine import Engine
+from storage_service.days.fetching import Request
+from storage_service.days.history import Backfill
+from storage_service.days.layouts import LAYOUTS
+from tests.integration.embedded_process import EmbeddedServer
+
+DAY = "cm/daily/aggTrades/BTCUSD_PERP/BTCUSD_PERP-aggTrades-2026-05-08.zip"
+E12 = 10**12
+WIDE = Context(prec=90)
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory: pytest.TempPathFactory, shared: Path) -> Iterator[Engine]:
+    server = EmbeddedServer(tmp_path_factory.mktemp("days-flow")).start()
+    migrate(server.client())
+    clickhouse = ClickHouseSettings(url=server.url, _env_file=None)
+    day = date(2026, 5, 8)
+    request = Request("cm", LAYOUTS["aggTrades"], ("BTCUSD_PERP",), ("",), day, day)
+    Backfill(clickhouse, StorageSettings(_env_file=None), request, base_url=str(shared / "vision")).run()
+    yield Engine.open(clickhouse)
+    server.stop()
+
+
+def scaled(text: str) -> int:
+    return int(Decimal(text).scaleb(12))
+
+
+def base_units(contracts: str, price: str) -> int:
+    """contracts · 100 / price at twelve decimals, half to even."""
+    numerator, divisor = scaled(contracts) * 100 * E12, scaled(price)
+    whole, rest = divmod(numerator, divisor)
+    return whole + (2 * rest > divisor or (2 * rest == divisor and whole % 2 == 1))
+
+
+@pytest.fixture(scope="module")
+def tape(shared: Path) -> pd.DataFrame:
+    with zipfile.ZipFile(shared / "vision/data/futures" / DAY) as archive, archive.open(archive.namelist()[0]) as csv:
+        rows = pd.read_csv(csv, dtype=str)
+    tape = pd.DataFrame(index=rows.index)
+    tape["id"] = rows["agg_trade_id"].astype("int64")
+    tape["ms"] = rows["transact_time"].astype("int64")
+    tape["buy"] = rows["is_buyer_maker"] == "false"
+    tape["price"] = [scaled(price) for price in rows["price"]]
+    tape["base"] = [base_units(q, p) for q, p in zip(rows["quantity"], rows["price"], strict=True)]
+    tape = tape.astype({"price": object, "base": object})
+    tape["quote"] = tape["price"] * tape["base"]  # at 24 decimals
+    tape["square"] = [(quote // 10**14) ** 2 for quote in tape["quote"]]  # at 20 decimals
+    return tape.sort_values("id")
+
+
+def layer(tape: pd.DataFrame, seconds: int) -> pd.DataFrame:
+    """The sums of each interval; integers at the scales of the tape."""
+    grouped = tape.groupby(tape["ms"] // (1000 * seconds))
+    sides = {
+        f"{side}_{name}": part.groupby(part["ms"] // (1000 * seconds))[column].sum()
+        for side, rows in (("buy", tape[tape["buy"]]), ("sell", tape[~tape["buy"]]))
+        for name, column, part in (
+            ("qty", "base", rows),
+            ("quote", "quote", rows),
+            ("square", "square", rows),
+            ("whale", "quote", rows[rows["quote"] >= 50_000 * 10**24]),
+            ("retail", "quote", rows[rows["quote"] <= 1_000 * 10**24]),
+        )
+    }
+    out = pd.DataFrame(
+        {"count": grouped.size(), "base": grouped["base"].sum(), "quote": grouped["quote"].sum(), **sides}
+    )
+    out = out.astype(object).where(out.notna(), 0)
+    out["buys"] = grouped["buy"].sum()
+    for name, how in (("first", "first"), ("last", "last"), ("high", "max"), ("low", "min")):
+        out[name] = getattr(grouped["price"], how)()
+    out["first_ts"], out["last_ts"] = grouped["ms"].min(), grouped["ms"].max()
+    return out
+
+
+def as_int(value: Any, scale: int) -> int:
+    return int(WIDE.scaleb(value, scale))
+
+
+def test_every_minute_to_the_last_digit(engine: Engine, tape: pd.DataFrame) -> None:
+    names = [
+        "trade_count",
+        "base_volume",
+        "quote_volume",
+        "taker_buy_qty",
+        "taker_sell_qty",
+        "taker_buy_quote",
+        "taker_sell_quote",
+        "taker_buy_quote_sq",
+        "taker_sell_quote_sq",
+        "taker_buy_trade_count",
+        "taker_sell_trade_count",
+        "whale_buy_quote",
+        "whale_sell_quote",
+        "retail_buy_quote",
+        "retail_sell_quote",
+        "price_first",
+        "price_last",
+        "price_high",
+        "price_low",
+    ]
+    scales = [0, 12, 24, 12, 12, 24, 24, 20, 20, 0, 0, 24, 24, 24, 24, 12, 12, 12, 12]
+    got = engine.rows(
+        f"SELECT toUnixTimestamp(ts_1m), {', '.join(names)}, toUnixTimestamp64Milli(first_ts), "
+        "toUnixTimestamp64Milli(last_ts) FROM marketprism_features.agg_trades_1m ORDER BY ts_1m"
+    )
+    expected = layer(tape, 60)
+    assert len(got) == len(expected) > 1400
+    for row, (minute, want) in zip(got, expected.iterrows(), strict=True):
+        values = [as_int(Decimal(value), scale) for value, scale in zip(row[1:-2], scales, strict=True)]
+        assert row[0] == minute * 60
+        assert values == [
+            want["count"], want["base"], want["quote"], want["buy_qty"], want["sell_qty"], want["buy_quote"],
+            want["sell_quote"], want["buy_square"], want["sell_square"], want["buys"], want["count"] - want["buys"],
+            want["buy_whale"], want["sell_whale"], want["buy_retail"], want["sell_retail"], want["first"],
+            want["last"], want["high"], want["low"],
+        ]  # fmt: skip
+        assert row[-2:] == (want["first_ts"], want["last_ts"])
+
+
+def test_every_hour(engine: Engine, tape: pd.DataFrame) -> None:
+    hours, minutes = layer(tape, 3600), layer(tape, 60)
+    names = [
+        "cvd_qty",
+        "cvd_quote",
+        "vwap",
+        "whale_cvd_quote",
+        "retail_cvd_quote",
+        "avg_trade_quote",
+        "avg_trade_base",
+        "taker_buy_avg_trade_quote",
+        "taker_sell_avg_trade_quote",
+        "taker_buy_hhi_quote",
+        "taker_sell_hhi_quote",
+        "imbalance_ratio_quote",
+        "tw_cvd_quote_norm",
+        "price_change",
+        "cvd_per_abs_price_change",
+        "price_open",
+        "price_close",
+    ]
+    got = engine.rows(
+        f"SELECT toUnixTimestamp(ts_1h), trade_count, {', '.join(names)} FROM marketprism_features.agg_trades_1h "
+        "ORDER BY ts_1h"
+    )
+    assert [row[0] for row in got] == [hour * 3600 for hour in hours.index]
+    minutes["cvd"] = minutes["buy_quote"] - minutes["sell_quote"]
+    minutes["weight"] = minutes.index % 60 + 1
+    for row, (hour, want) in zip(got, hours.iterrows(), strict=True):
+        inside = minutes[minutes.index // 60 == hour]
+        cvd, change = want["buy_quote"] - want["sell_quote"], want["last"] - want["first"]
+        expected = [
+            (want["buy_qty"] - want["sell_qty"]) / 1e12,
+            cvd / 1e24,
+            want["quote"] / want["base"] / 1e12,
+            (want["buy_whale"] - want["sell_whale"]) / 1e24,
+            (want["buy_retail"] - want["sell_retail"]) / 1e24,
+            want["quote"] / want["count"] / 1e24,
+            want["base"] / want["count"] / 1e12,
+            want["buy_quote"] / want["buys"] / 1e24,
+            want["sell_quote"] / (want["count"] - want["buys"]) / 1e24,
+            want["buy_square"] * 10**28 / want["buy_quote"] ** 2,
+            want["sell_square"] * 10**28 / want["sell_quote"] ** 2,
+            cvd / want["quote"],
+            sum(inside["cvd"] * inside["weight"]) / sum(inside["weight"]) * 60 / 1e24,
+            change / 1e12,
+            cvd / abs(change) / 1e12 if change else None,
+            want["first"] / 1e12,
+            want["last"] / 1e12,
+        ]
+        assert row[1] == want["count"]
+        for name, value, wanted in zip(names, row[2:], expected, strict=True):
+            if wanted is None:
+                assert value is None
+            else:
+                assert float(value) == pytest.approx(wanted, rel=1e-12, abs=1e-9), name
