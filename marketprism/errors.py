@@ -12,6 +12,7 @@ MarketPrismError
 ├── StoreHalted              a worker stopped itself rather than store something wrong
 ├── ServiceFailed            a child process did not start, or ended
 ├── DayError                 a day that could not be archived, rebuilt or loaded
+├── JobError                 a feature job that failed, or lacks its optional extra
 └── QueryError               ClickHouse refused or could not finish a statement of the user
 """
 
@@ -115,6 +116,12 @@ class DayError(MarketPrismError):
     """A day could not be archived, rebuilt or loaded from an archive; what was there before still is."""
 
     exit_code = 12
+
+
+class JobError(MarketPrismError):
+    """A job that computes features outside SQL failed, or what it needs is not installed."""
+
+    exit_code = 13
 
 
 class QueryError(MarketPrismError):

@@ -1,0 +1,77 @@
+"""The job ``footprint_clusters``: price bins of the last 24 hours' footprint, joined into clusters by DBSCAN."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any, Final
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+
+from marketprism.clickhouse import FEATURES
+from marketprism.jobs.clustering import dbscan
+from marketprism.jobs.runs import JobResult, Run
+
+EPS_BPS: Final = 5.0
+MIN_BINS: Final = 3
+WINDOW_H: Final = 24
+KEY: Final = ["exchange", "market_type", "symbol"]
+
+BINS: Final = f"""
+SELECT
+    toString(f.exchange) AS exchange, toString(f.market_type) AS market_type, toString(f.symbol) AS symbol,
+    f.px AS px, toFloat64(sum(f.total_vol)) AS volume, toFloat64(sum(f.delta)) AS delta,
+    toDateTime64(max(f.ts_1m) + 60, 3, 'UTC') AS last_ts,
+    toBool(max(g.of_type != '')) AS has_gap
+FROM {FEATURES}.footprint_1m AS f
+INNER JOIN {FEATURES}.trades_1m AS t
+    ON t.exchange = f.exchange AND t.market_type = f.market_type AND t.symbol = f.symbol AND t.ts_1m = f.ts_1m
+LEFT JOIN (SELECT * FROM {FEATURES}.gap_minutes WHERE of_type = 'trades') AS g
+    ON g.exchange = f.exchange AND g.market_type = f.market_type AND g.symbol = f.symbol AND g.ts_1m = f.ts_1m
+WHERE f.ts_1m >= {{at:DateTime64(3)}} - toIntervalHour({{hours:UInt32}}) AND t.available_at <= {{at:DateTime64(3)}}
+GROUP BY f.exchange, f.market_type, f.symbol, f.tick_size, f.px_bin, f.px
+HAVING volume > 0 AND px > 0
+ORDER BY exchange, market_type, symbol, px
+"""
+
+
+def footprint_clusters(client: Any, run: Run) -> JobResult:
+    """Cluster the minutes that were over and received by ``run.at``: one row a cluster into ``footprint_clusters``."""
+    parameters = {"at": run.at, "hours": WINDOW_H}
+    bins = pl.DataFrame(pl.from_arrow(client.query_arrow(BINS, parameters=parameters, use_strings=True)))
+    found = [_clusters(part) for _, part in bins.group_by(KEY, maintain_order=True)]
+    if not found:
+        return JobResult(0, 0)
+    rows = pl.concat(found).with_columns(
+        run_ts=pl.lit(run.at.astimezone(dt.UTC)).cast(pl.Datetime("ms", "UTC")), run_id=pl.lit(run.run_id)
+    )
+    return JobResult(len(bins), run.insert(client, "footprint_clusters", _plain(rows)))
+
+
+def _clusters(bins: pl.DataFrame) -> pl.DataFrame:
+    """One symbol's clusters; a bin that is no cluster's is left out. Distance is in basis points of the price."""
+    points = np.log(bins["px"].to_numpy())[:, None] * 10_000
+    marked = bins.with_columns(cluster=pl.Series(dbscan(points, EPS_BPS, MIN_BINS))).filter(pl.col("cluster") >= 0)
+    gap = bool(bins["has_gap"].any())
+    return (
+        marked.group_by([*KEY, "cluster"], maintain_order=True)
+        .agg(
+            cluster_price=(pl.col("px") * pl.col("volume")).sum() / pl.col("volume").sum(),
+            total_vol=pl.col("volume").sum(),
+            delta=pl.col("delta").sum(),
+            bins=pl.len().cast(pl.UInt32),
+            last_ts=pl.col("last_ts").max(),
+        )
+        .with_columns(quality=pl.lit("gap" if gap else "ok"))
+        .drop("cluster")
+    )
+
+
+def _plain(rows: pl.DataFrame) -> pa.Table:
+    """As Arrow with plain strings, which the engine reads as they are."""
+    table = rows.to_arrow()
+    for index, field in enumerate(table.schema):
+        if pa.types.is_large_string(field.type) or pa.types.is_string_view(field.type):
+            table = table.set_column(index, field.name, table.column(index).cast(pa.string()))
+    return table

@@ -1,0 +1,90 @@
+"""One run of a job: its id, the instant it looks at, and its row in ``job_runs``, also when it fails."""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from marketprism.clickhouse import FEATURES
+from marketprism.errors import JobError, MarketPrismError
+
+logger = logging.getLogger(__name__)
+
+RUNS = f"{FEATURES}.job_runs"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """``run_id`` marks the rows a run writes; nothing that became known after ``at`` (UTC) may enter it."""
+
+    job: str
+    run_id: str
+    at: dt.datetime
+
+    def insert(self, client: Any, table: str, rows: pa.Table) -> int:
+        """Write rows under a token of the run, so that a retry writes them once; returns how many."""
+        if rows.num_rows:
+            settings = {"insert_deduplication_token": f"{self.run_id}:{table}", "async_insert": 0}
+            client.insert_arrow(f"{FEATURES}.{table}", rows, settings=settings)
+        return int(rows.num_rows)
+
+
+@dataclass(frozen=True, slots=True)
+class JobResult:
+    """Rows that a run read and wrote."""
+
+    rows_read: int
+    rows_written: int
+
+
+Job = Callable[[Any, Run], JobResult]
+
+
+def run_job(
+    client: Any, job: Job, at: dt.datetime | None = None, clock: Callable[[], dt.datetime] | None = None
+) -> Run:
+    """Run ``job`` as of ``at`` (None: now), record it, and return the run.
+
+    Raises what the job raises, after its failure is recorded: JobError for what is not the job's own error.
+    """
+    now = clock or (lambda: dt.datetime.now(dt.UTC))
+    started = now()
+    run = Run(job.__name__, uuid.uuid4().hex, at or started)
+    result, failure = JobResult(0, 0), ""
+    try:
+        result = job(client, run)
+    except MarketPrismError as error:
+        failure = str(error)
+        raise
+    except Exception as error:
+        failure = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+        raise JobError(f"job {run.job} failed: {failure}; its run is in {RUNS}") from error
+    finally:
+        _record(client, run, started, now(), result, failure)
+    logger.info("job %s: %d rows read, %d written", run.job, result.rows_read, result.rows_written)
+    return run
+
+
+def _record(
+    client: Any, run: Run, started: dt.datetime, finished: dt.datetime, result: JobResult, failure: str
+) -> None:
+    stamp = pa.timestamp("us", "UTC")
+    row = pa.table(
+        {
+            "job": [run.job],
+            "run_id": [run.run_id],
+            "started_at": pa.array([started], stamp),
+            "finished_at": pa.array([finished], stamp),
+            "state": ["failed" if failure else "done"],
+            "rows_read": pa.array([result.rows_read], pa.uint64()),
+            "rows_written": pa.array([result.rows_written], pa.uint64()),
+            "error": [failure],
+        }
+    )
+    run.insert(client, "job_runs", row)
