@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from marketprism.cli import backfill, dead_letters, inspect, play, serve, sql
+from marketprism.cli import backfill, dead_letters, features, inspect, play, serve, sql
 
 app = typer.Typer(
     name="marketprism",
@@ -18,4 +18,5 @@ app = typer.Typer(
 for part in (play, serve, sql, inspect):
     part.register(app)
 app.add_typer(dead_letters.app, name="dead-letters")
+app.add_typer(features.app, name="features")
 app.add_typer(backfill.app, name="backfill")

@@ -3,8 +3,14 @@
 A job is a function ``(client, run) -> JobResult``; ``run_job`` gives it an id, keeps its times and writes ``job_runs``.
 """
 
+from typing import Final
+
+from marketprism.jobs.feature_registry import feature_registry
 from marketprism.jobs.footprint_clusters import footprint_clusters
-from marketprism.jobs.runs import JobResult, Run, run_job
+from marketprism.jobs.runs import Job, JobResult, Run, run_job
 from marketprism.jobs.trade_clusters import trade_clusters
 
-__all__ = ["JobResult", "Run", "footprint_clusters", "run_job", "trade_clusters"]
+JOBS: Final[dict[str, Job]] = {job.__name__: job for job in (feature_registry, footprint_clusters, trade_clusters)}
+"""Every job by its name."""
+
+__all__ = ["JOBS", "JobResult", "Run", "feature_registry", "footprint_clusters", "run_job", "trade_clusters"]

@@ -1,0 +1,160 @@
+"""The page of all features, made from the headers of the migrations and the columns of the schema snapshot.
+
+``python -m marketprism.catalogue --write`` writes docs/catalogue.md; a test fails when it is stale. The engine is not
+needed: headers say what an object means, sql/schema says what its columns are.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from marketprism.errors import SqlFileError
+from marketprism.migrate import shipped
+from marketprism.sqlfiles import Header, has_header, parse_header
+
+_CREATED: Final = re.compile(
+    r"CREATE (?:TABLE|VIEW|MATERIALIZED VIEW) IF NOT EXISTS (?P<object>marketprism_(?:features|labels)\.\w+)"
+)
+_COLUMN: Final = re.compile(r"^    `(?P<name>\w+)` (?P<type>.+?) COMMENT '(?P<comment>(?:[^'\\]|\\.)*)'")
+_COMMENT: Final = re.compile(r"^COMMENT '(?P<comment>(?:[^'\\]|\\.)*)'$", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column with its type and its meaning, which names the unit."""
+
+    name: str
+    type: str
+    comment: str
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """An object of the catalogue: its ``database.object`` name, the header of its file, what it says of itself."""
+
+    name: str
+    header: Header
+    comment: str
+    columns: tuple[Column, ...]
+
+
+def features(migrations: Path | None = None, schema: Path | None = None) -> list[Feature]:
+    """Everything that a migration with a header builds, in order; the plumbing of materialized views is left out.
+
+    Raises SqlFileError for an object without its file in the snapshot.
+    """
+    folder = schema or shipped("sql") / "schema"
+    found = []
+    for path in sorted((migrations or shipped("migrations")).glob("*.sql")):
+        text = path.read_text(encoding="utf-8")
+        if not has_header(text):
+            continue
+        header = parse_header(text, path.name)
+        for match in _CREATED.finditer(text):
+            name = match["object"]
+            if not name.endswith("_mv"):
+                found.append(_feature(name, header, folder / f"{name}.sql"))
+    return found
+
+
+def _feature(name: str, header: Header, path: Path) -> Feature:
+    if not path.is_file():
+        raise SqlFileError(f"{name} has no file in {path.parent}; run `python -m marketprism.migrate --snapshot`")
+    text = path.read_text(encoding="utf-8")
+    columns = tuple(
+        Column(match["name"], match["type"], _plain(match["comment"]))
+        for line in text.splitlines()
+        if (match := _COLUMN.match(line))
+    )
+    comment = _COMMENT.search(text)
+    return Feature(name, header, _plain(comment["comment"]) if comment else header.purpose, columns)
+
+
+def _plain(comment: str) -> str:
+    return comment.replace("\\'", "'").replace("\\\\", "\\")
+
+
+def lineage(found: Iterable[Feature]) -> list[tuple[str, str]]:
+    """(input, object) edges of the objects, by the headers; an object of its own file is no input of itself."""
+    edges = {(source, each.name) for each in found for source in each.header.inputs if source != each.name}
+    return sorted(edges)
+
+
+def page(found: list[Feature]) -> str:
+    """The catalogue as Markdown."""
+    lines = [
+        "# Feature catalogue",
+        "",
+        "Made by `python -m marketprism.catalogue --write` from the headers of `migrations/` and the columns of",
+        "`sql/schema`. Every key is (exchange, market_type, symbol, …); `available_at` is the clock of as-of reads;",
+        "`quality` says ok, warmup, partial, gap or stale.",
+        "",
+        "| object | what it is | freshness | lookahead |",
+        "|---|---|---|---|",
+    ]
+    lines += [
+        f"| [{each.name}](#{_anchor(each.name)}) | {_cell(each.comment)} | {each.header.freshness} "
+        f"| {each.header.lookahead} |"
+        for each in found
+    ]
+    lines += ["", "## Lineage", "", "```mermaid", "graph LR"]
+    lines += [f"    {_short(source)} --> {_short(name)}" for source, name in lineage(found)]
+    lines += ["```", ""]
+    for each in found:
+        lines += _section(each)
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _section(each: Feature) -> list[str]:
+    header = each.header
+    lines = [
+        f"## {each.name}",
+        "",
+        f"{each.comment}.",
+        "",
+        f"- Purpose: {header.purpose}",
+        f"- Grain: {header.grain}",
+        f"- Inputs: {', '.join(f'`{source}`' for source in header.inputs)}",
+        f"- Time: {header.time}; freshness: {header.freshness}; lookahead: {header.lookahead}",
+        f"- Formula: {header.source}",
+        "",
+    ]
+    if not each.columns:
+        return [*lines, "Columns: those of its query; it takes parameters.", ""]
+    lines += ["| column | type | meaning |", "|---|---|---|"]
+    lines += [f"| {column.name} | `{column.type}` | {_cell(column.comment)} |" for column in each.columns]
+    return [*lines, ""]
+
+
+def _anchor(name: str) -> str:
+    return name.replace(".", "").lower()
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
+def _short(name: str) -> str:
+    return name.split(".", 1)[1]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """``python -m marketprism.catalogue --write``: write docs/catalogue.md of this checkout."""
+    parser = argparse.ArgumentParser(prog="python -m marketprism.catalogue", description=main.__doc__)
+    parser.add_argument("--write", action="store_true", required=True, help="write docs/catalogue.md")
+    parser.parse_args(arguments)
+    found = features()
+    target = shipped("migrations").parent / "docs" / "catalogue.md"
+    target.write_text(page(found), encoding="utf-8")
+    sys.stdout.write(f"{len(found)} objects written to {target}\n")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,63 @@
+"""The job ``feature_registry``: a new version of every feature whose SQL or columns have changed since its last one."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import re
+from typing import Any
+
+import pyarrow as pa
+
+from marketprism.clickhouse import FEATURES, LABELS
+from marketprism.jobs.runs import JobResult, Run
+
+_COMMENT = re.compile(r"\s*COMMENT '(?:[^'\\]|\\.)*'")
+_SPACE = re.compile(r"\s+")
+
+
+def sql_hash(statement: str) -> str:
+    """SHA-256 of a SHOW CREATE statement, white space and comments aside: a better comment is no new version."""
+    return hashlib.sha256(_SPACE.sub(" ", _COMMENT.sub("", statement)).strip().encode()).hexdigest()
+
+
+def feature_registry(client: Any, run: Run) -> JobResult:
+    """Compare every view and state table with its newest version; write those that are new or changed."""
+    objects = client.query(
+        "SELECT concat(database, '.', name) AS object, create_table_query FROM system.tables "
+        f"WHERE database IN ('{FEATURES}', '{LABELS}') AND NOT startsWith(name, '.') AND NOT endsWith(name, '_mv') "
+        "ORDER BY object"
+    ).result_rows
+    columns = dict(
+        client.query(
+            "SELECT concat(database, '.', table), arrayStringConcat(groupArray(concat(name, ' ', type)), ', ') "
+            "FROM (SELECT database, table, name, type FROM system.columns "
+            f"WHERE database IN ('{FEATURES}', '{LABELS}') ORDER BY database, table, position) GROUP BY database, table"
+        ).result_rows
+    )
+    known = {
+        name: (version, signature, hashed)
+        for name, version, signature, hashed in client.query(
+            "SELECT name, max(version), argMax(signature, version), argMax(sql_hash, version) "
+            f"FROM {FEATURES}.feature_registry GROUP BY name"
+        ).result_rows
+    }
+    changed = []
+    for name, statement in objects:
+        version, *last = known.get(name, (0, "", ""))
+        now = [columns.get(name, ""), sql_hash(statement)]
+        if now != last:
+            changed.append((name, version + 1, *now))
+    return JobResult(len(objects), run.insert(client, "feature_registry", _table(changed, run.at)))
+
+
+def _table(rows: list[tuple[str, int, str, str]], at: dt.datetime) -> pa.Table:
+    return pa.table(
+        {
+            "name": pa.array([row[0] for row in rows], pa.string()),
+            "version": pa.array([row[1] for row in rows], pa.uint32()),
+            "signature": pa.array([row[2] for row in rows], pa.string()),
+            "sql_hash": pa.array([row[3] for row in rows], pa.string()),
+            "valid_from": pa.array([at] * len(rows), pa.timestamp("us", "UTC")),
+        }
+    )

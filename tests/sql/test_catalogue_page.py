@@ -1,0 +1,114 @@
+"""The catalogue page is that of the tree; features are listed, shown, exported and registered."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+from typer.testing import CliRunner
+
+from marketprism.catalogue import features, lineage, page
+from marketprism.cli.commands import app
+from marketprism.errors import QueryError
+from marketprism.feature_export import export_parquet
+from marketprism.jobs import feature_registry, run_job
+from marketprism.leaklint import lint_text
+from marketprism.migrate import shipped
+from tests.sql.catalogue_tape import insert, make_tape
+
+MINUTE_FORMS = {
+    "price_impact_1m": "kyle_lambda amihud_illiq effective_spread_buy effective_spread_sell",
+    "vpin_1m": "vpin_approx vpin_approx_5m",
+    "rv_decomposition_1m": "rv_total rv_jump rv_continuous jump_ratio",
+    "lob_dynamics_1m": "bid_add_rate bid_cancel_rate bid_net_rate ask_add_rate ask_cancel_rate ask_net_rate",
+    "spread_analysis_1m": "effective_spread quoted_spread spread_ratio",
+    "footprint_candidates_1h": "run_ts cluster_price total_vol delta avg_range_bps candidate_type",
+    "footprint_candidates_4h": "run_ts cluster_price total_vol delta avg_range_bps candidate_type",
+    "footprint_candidates_24h": "run_ts cluster_price total_vol delta avg_range_bps candidate_type",
+}
+
+
+def test_the_page_is_current() -> None:
+    written = (shipped("migrations").parent / "docs" / "catalogue.md").read_text()
+    assert written == page(features()), "run `python -m marketprism.catalogue --write` and commit docs/catalogue.md"
+
+
+def test_every_object_says_what_it_is() -> None:
+    found = features()
+    assert len({each.name for each in found}) == len(found) > 60
+    names = {each.name for each in found}
+    for each in found:
+        assert each.comment
+        assert each.columns or "parameter" in each.comment, each.name
+    for source, name in lineage(found):
+        assert source in names or source.startswith("marketprism_hot."), f"{name} reads {source}, which has no header"
+
+
+@pytest.mark.parametrize("table", MINUTE_FORMS)
+def test_names_that_users_know(table: str) -> None:
+    (each,) = [each for each in features() if each.name == f"marketprism_features.{table}"]
+    wanted = {"exchange", "market_type", "symbol", "quality", *MINUTE_FORMS[table].split()}
+    assert wanted <= {column.name for column in each.columns}
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for path in sorted(shipped("migrations").glob("*.sql")) if re.match(r"0039|00[789]", path.name)],
+    ids=lambda path: path.stem,
+)
+def test_the_catalogue_has_no_leak_and_no_waiver(path: Path) -> None:
+    text = path.read_text()
+    assert lint_text(text, path.name) == []
+    assert "leak-ok" not in text
+
+
+def test_list_and_show() -> None:
+    listed = CliRunner().invoke(app, ["features", "list"])
+    assert listed.exit_code == 0
+    assert "marketprism_features.vpin_1m\tapproximate VPIN" in listed.stdout
+    assert "marketprism_labels.bucket_labels" in listed.stdout
+    shown = CliRunner().invoke(app, ["features", "show", "vpin_1m"])
+    assert "grain:     one row per (exchange, market_type, symbol, ts_1m)" in shown.stdout
+    assert "vpin_approx\tNullable(Float64)" in shown.stdout
+    unknown = CliRunner().invoke(app, ["features", "show", "nothing"])
+    assert isinstance(unknown.exception, QueryError)
+
+
+def test_export_is_what_the_view_shows(engine: Any, tmp_path: Path) -> None:
+    tape = make_tape("EXPORTUSDT", 45, count=300)
+    insert(engine.client, tape)
+    out = tmp_path / "flow.parquet"
+    whole = engine.feature("trade_flow_1m", "EXPORTUSDT", "ts_1m")
+    assert export_parquet(engine.client, "trade_flow_1m", out, ["EXPORTUSDT"], None, None) == len(whole)
+    assert sorted(pq.read_table(out)["cvd"].to_pylist()) == sorted(row["cvd"] for row in whole)
+    middle = sorted(row["available_at"] for row in whole)[len(whole) // 2]
+    part = export_parquet(engine.client, "trade_flow_1m", out, ["EXPORTUSDT"], None, middle.isoformat())
+    assert part == sum(row["available_at"] < middle for row in whole)
+    with pytest.raises(QueryError, match="is no time"):
+        export_parquet(engine.client, "trade_flow_1m", out, [], "yesterday", None)
+    with pytest.raises(QueryError, match="has no available_at"):
+        export_parquet(engine.client, "footprint_1m", out, [], "2024-08-08", None)
+
+
+def test_the_registry_counts_versions(engine: Any) -> None:
+    client, view = engine.client, "marketprism_features.registered"
+    client.command(f"CREATE VIEW {view} AS SELECT 1 AS a")
+    try:
+        run_job(client, feature_registry)
+        before = engine.rows("SELECT count() AS n FROM marketprism_features.feature_registry")
+        run_job(client, feature_registry)
+        assert engine.rows("SELECT count() AS n FROM marketprism_features.feature_registry") == before
+        client.command(f"CREATE OR REPLACE VIEW {view} AS SELECT 1 AS a COMMENT 'said better'")
+        run_job(client, feature_registry)
+        client.command(f"CREATE OR REPLACE VIEW {view} AS SELECT 2 AS a")
+        run_job(client, feature_registry)
+        rows = engine.rows(
+            f"SELECT * FROM marketprism_features.feature_registry WHERE name = '{view}' ORDER BY version"
+        )
+        assert [(row["version"], row["signature"]) for row in rows] == [(1, "a UInt8"), (2, "a UInt8")]
+        assert rows[0]["sql_hash"] != rows[1]["sql_hash"]
+    finally:
+        client.command(f"DROP VIEW {view}")
