@@ -130,3 +130,14 @@ def test_excluded_intervals(engine: Any, tape: Tape) -> None:
     first, second = of_spot(engine, "marketprism_features.excluded_intervals", tape.symbol, "from_time")
     assert (first["from_time"], first["cause"]) == (start, "by hand: exchange said so")
     assert second == hole
+
+
+def test_a_jump_is_excluded_and_has_no_label(engine: Any) -> None:
+    rows = make_tape("JUMPUSDT", 94, count=40).trades[:2]
+    for row, price in zip(rows, ("100", "110.5"), strict=True):
+        row.update(price=price, timestamp=rows[0]["timestamp"], bucket_id=20240808000001, bucket_cut="")
+    insert(engine.client, Tape("JUMPUSDT", rows, [], [], None))
+    (interval,) = of_spot(engine, "marketprism_features.excluded_intervals", "JUMPUSDT", "from_time")
+    assert interval["cause"] == "jump"
+    assert len(engine.feature("unified_buckets", "JUMPUSDT")) == 1
+    assert of_spot(engine, "marketprism_labels.bucket_labels", "JUMPUSDT") == []

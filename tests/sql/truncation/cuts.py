@@ -35,7 +35,7 @@ LATE_BLIND = {
     "unified_features_1s": "shows the bucket before the late row's until that row came; live showed preliminary values",
 }
 """Views whose rows may change when a late row arrives in an earlier bucket of their window; the other cuts hold."""
-KEYS = ("bucket_id", "ts_1m", "timestamp", "sequence", "day", "tick_size", "px_bin")
+KEYS = ("bucket_id", "ts_1m", "ts_1h", "timestamp", "sequence", "day", "tick_size", "px_bin")
 Row = dict[str, Any]
 Rows = dict[tuple[Any, ...], Row]
 
