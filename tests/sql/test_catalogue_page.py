@@ -44,7 +44,9 @@ def test_every_object_says_what_it_is() -> None:
         assert each.comment
         assert each.columns or "parameter" in each.comment, each.name
     for source, name in lineage(found):
-        assert source in names or source.startswith("marketprism_hot."), f"{name} reads {source}, which has no header"
+        assert source in names or source.startswith(("marketprism_hot.", "marketprism_cold.")), (
+            f"{name} reads {source}, which has no header"
+        )
 
 
 @pytest.mark.parametrize("table", MINUTE_FORMS)

@@ -73,14 +73,14 @@ def make_cuts(client: Any, tape: Tape, count: int, seed: int) -> list[Cut]:
 
 
 def catalogue(client: Any, database: str = "marketprism_features") -> dict[str, list[str]]:
-    """View → its columns, of every plain view with a symbol."""
+    """View → its columns, of every plain view; one that relays raw rows (with their stream_seq) is no feature."""
     rows = client.query(
         "SELECT table, groupArray(name) FROM (SELECT table, name FROM system.columns "
         f"WHERE database = '{database}' ORDER BY table, position) "
         f"WHERE table IN (SELECT name FROM system.tables WHERE database = '{database}' AND engine = 'View') "
         "GROUP BY table ORDER BY table"
     ).result_rows
-    return {table: columns for table, columns in rows if table not in EXEMPT}
+    return {table: columns for table, columns in rows if table not in EXEMPT and "stream_seq" not in columns}
 
 
 def read(client: Any, view: str, columns: list[str], tape: Tape) -> dict[str, Rows]:
