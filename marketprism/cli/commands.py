@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from marketprism.cli import backfill, dead_letters, features, inspect, play, serve, sql
+from marketprism.cli import archive, backfill, buckets, dead_letters, features, inspect, play, serve, sql
 
 app = typer.Typer(
     name="marketprism",
@@ -15,8 +15,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for part in (play, serve, sql, inspect):
+for part in (play, serve, sql, inspect, archive):
     part.register(app)
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(features.app, name="features")
 app.add_typer(backfill.app, name="backfill")
+app.add_typer(buckets.app, name="buckets")

@@ -83,9 +83,14 @@ def edges_of(symbol: Symbol, day: date, plan: DayPlan, tape: Tape) -> pa.RecordB
     return pa.RecordBatch.from_arrays(columns, schema=SCHEMA)
 
 
+def edges_name(tag: str) -> str:
+    """The table of edges of a job."""
+    return f"{STAGING}.edges_{tag}"
+
+
 def create_edges(engine: Engine, tag: str) -> str:
     """An empty table of edges; its name."""
-    table = f"{STAGING}.edges_{tag}"
+    table = edges_name(tag)
     engine.run(f"DROP TABLE IF EXISTS {table} SYNC")
     engine.run(_CREATE.format(table=table))
     return table

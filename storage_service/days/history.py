@@ -31,7 +31,7 @@ from storage_service.days.instruments import tick_size
 from storage_service.days.ledger import Entry, write_entries
 from storage_service.days.locks import lock
 from storage_service.days.stage import Staged, Stager, period_condition
-from storage_service.days.trades import first_trades, frozen_plans, insert_edges, with_buckets
+from storage_service.days.trades import check_edges, first_trades, frozen_plans, insert_edges, with_buckets
 from storage_service.days.vision import Archive
 from storage_service.faultpoints import reach
 
@@ -239,12 +239,14 @@ class Backfill:
         for piece, condition in zip(pieces, conditions, strict=True):
             requests += first_trades(self._engine, piece.staged.table, condition, piece.symbol)
         plans = frozen_plans(self._clickhouse, self._settings, requests)
-        edges = create_edges(self._engine, "history")
+        edges, made = create_edges(self._engine, "history"), 0
         for piece, condition in zip(pieces, conditions, strict=True):
             for day in sorted(piece.days & set(days)):
                 plan = plans.get((piece.symbol, day))
                 if plan is not None:
-                    insert_edges(self._engine, edges, piece.staged.table, condition, piece.symbol, day, plan)
+                    table = piece.staged.table
+                    made += insert_edges(self._engine, edges, table, condition, piece.symbol, day, plan)
+        check_edges(self._engine, edges, made)
         return edges
 
     def _source(self, piece: Piece, days: list[date], edges: str) -> Source:

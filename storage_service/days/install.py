@@ -19,7 +19,7 @@ from marketprism.clickhouse import COLD, HOT
 from marketprism.errors import DayError
 from storage_service.days.content import Fingerprint, columns_of, fingerprint
 from storage_service.days.engine import STAGING, Engine
-from storage_service.days.hold import Hold, held
+from storage_service.days.hold import Hold, drop_holds, held
 from storage_service.days.locks import lock
 from storage_service.days.views import View, swapped, views_on
 from storage_service.faultpoints import reach
@@ -84,11 +84,26 @@ def partitions(days: Iterable[date]) -> str:
 
 
 class Installer:
-    """Installs days of one raw table (hot or cold) with the targets of its views."""
+    """Installs days of one raw table (hot or cold) with the targets of its views.
 
-    def __init__(self, engine: Engine, data_type: str, *, database: str = COLD, cause: str, features: bool = True):
+    ``moves``: the sources select created_at too, for rows that were stored before and only move. ``computed``: columns
+    that installing computes, left out where new rows are compared with those they come from.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        data_type: str,
+        *,
+        database: str = COLD,
+        cause: str,
+        features: bool = True,
+        moves: bool = False,
+        computed: frozenset[str] = COMPUTED,
+    ) -> None:
         self._engine, self._data_type, self._database, self._cause = engine, data_type, database, cause
         self._raw = f"{database}.{data_type}"
+        self._moves, self._computed = moves, computed
         self._views: list[View] = views_on(engine, f"{HOT}.{data_type}") if features else []
 
     def install(self, sources: Sequence[Source], days: Sequence[date]) -> Fingerprint:
@@ -98,7 +113,7 @@ class Installer:
         """
         writers = self._views or self._database == HOT
         with lock(self._engine, "install"), ExitStack() as stack:
-            shadows = self._make_shadows()  # before the hold: a copy of a held table would refuse the days too
+            shadows = self._make_shadows()
             hold = stack.enter_context(held(self._engine, self._data_type, days)) if writers else None
             try:
                 installed = self._fill(shadows, sources, days)
@@ -109,6 +124,30 @@ class Installer:
                     self._engine.run(f"DROP TABLE IF EXISTS {shadow.name} SYNC")
         return installed
 
+    def compare(self, sources: Sequence[Source]) -> list[str]:
+        """Prepare as ``install`` does and replace nothing: what the tables hold that differs, one line each."""
+        differences = []
+        with lock(self._engine, "install"):
+            shadows = self._make_shadows()
+            try:
+                self._prepare(shadows, sources)
+                for shadow in shadows:
+                    stored = Fingerprint()
+                    for source in sources:
+                        where = f"{same_symbol(source.symbol)} AND {partitions(source.days)}"
+                        if shadow.target == self._raw:
+                            where = source.replaces
+                        final = shadow.final
+                        stored = stored.plus(
+                            fingerprint(self._engine, shadow.target, shadow.columns, where, final=final)
+                        )
+                    if stored != shadow.new:
+                        differences.append(f"{shadow.target} holds {stored}; recomputed: {shadow.new}")
+            finally:
+                for shadow in shadows:
+                    self._engine.run(f"DROP TABLE IF EXISTS {shadow.name} SYNC")
+        return differences
+
     def _make_shadows(self) -> list[Shadow]:
         """Targets in the views' order, the raw table last."""
         targets = list(dict.fromkeys(view.target for view in self._views))
@@ -117,26 +156,31 @@ class Installer:
             name = f"{STAGING}.shadow_{target.replace('.', '_')}"
             self._engine.run(f"DROP TABLE IF EXISTS {name} SYNC")
             self._engine.run(f"CREATE TABLE {name} AS {target}")
+            drop_holds(self._engine, name)  # a copy of a held table would refuse the days too
             merges = "AggregatingMergeTree" in str(self._engine.rows(f"SHOW CREATE TABLE {target}")[0][0])
             shadows.append(Shadow(target, name, columns_of(self._engine, target), merges))
         return shadows
 
     def _fill(self, shadows: list[Shadow], sources: Sequence[Source], days: Sequence[date]) -> Fingerprint:
+        self._prepare(shadows, sources)
+        for shadow in shadows:
+            self._keep(shadow, sources, days)
+        return shadows[-1].new
+
+    def _prepare(self, shadows: list[Shadow], sources: Sequence[Source]) -> None:
+        """New rows into the raw shadow, checked against where they come from; the views' rows into theirs."""
         raw = shadows[-1]
-        names = ", ".join(f"`{name}`" for name in raw.columns if name != "created_at")
-        for source in sources:
-            self._engine.run(f"INSERT INTO {raw.name} ({names}) {source.select}")
+        names = ", ".join(f"`{name}`" for name in raw.columns if self._moves or name != "created_at")
         expected = Fingerprint()
         for source in sources:
+            self._engine.run(f"INSERT INTO {raw.name} ({names}) {source.select}")
             expected = expected.plus(source.expected)
-        arrived = fingerprint(self._engine, raw.name, raw.columns, without=COMPUTED)
+        arrived = fingerprint(self._engine, raw.name, raw.columns, without=self._computed)
         if arrived != expected:
             raise DayError(f"{self._raw}: {expected} were to be installed, the shadow has {arrived}; run it again")
         self._compute(shadows)
         for shadow in shadows:
             shadow.new = fingerprint(self._engine, shadow.name, shadow.columns, final=shadow.final)
-            self._keep(shadow, sources, days)
-        return raw.new
 
     def _compute(self, shadows: list[Shadow]) -> None:
         """Each view's own SELECT over the new rows."""
@@ -176,6 +220,8 @@ class Installer:
             raise DayError(f"{shadow.target}: rows of {', '.join(sorted(foreign))} are not of the days to install")
 
     def _replace(self, shadows: list[Shadow], days: Sequence[date], hold: Hold | None) -> None:
+        if hold is not None:
+            hold.check()
         self._mark(days, "installing")
         reach("before_replace", self._data_type)
         for shadow in shadows:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -70,12 +70,15 @@ class Stager:
         names = [f"c{number}" for number in range(1, len(self._layout.fields[self._market]) + 1)]
         try:
             with zipfile.ZipFile(zipped) as archive:
-                lines = _lines(archive, len(names), told)
-                self._engine.insert_csv(table, names, lines, empty_fields=self._layout.empty_fields)
+                lines = Lines(archive, len(names), told)
+                self._engine.insert_csv(table, names, lines.chunks(), empty_fields=self._layout.empty_fields)
         except (zipfile.BadZipFile, EOFError, OSError) as error:
             raise FileFailed(f"{file.path} is no intact zip ({error}); nothing of it was loaded") from error
         except StatementRefused as error:
             raise FileFailed(f"{file.path} is not as files of its kind are: {error}") from error
+        stored = self._number(f"SELECT count() FROM {table}")
+        if stored != lines.count:  # an engine may take a stream, fail behind the parser, and say nothing
+            raise FileFailed(f"{file.path} has {lines.count} lines, {stored} were stored; run the load again")
         entry.duplicates = self._without_duplicates(table)
         return self.describe(file, entry, table)
 
@@ -172,18 +175,32 @@ def _literal(moment: datetime) -> str:
     return f"toDateTime64('{moment:%Y-%m-%d %H:%M:%S}', 3, 'UTC')"
 
 
-def _lines(archive: zipfile.ZipFile, fields: int, told: Callable[[int], None]) -> Iterator[bytes]:
-    """The only CSV of the zip without its header; a header is a first line that begins with a letter."""
-    members = [member for member in archive.infolist() if member.filename.lower().endswith(".csv")]
-    if len(members) != 1:
-        raise FileFailed(f"{archive.filename} holds {len(members)} CSV files instead of one")
-    with archive.open(members[0]) as csv:
-        first = csv.readline()
-        found = first.count(b",") + 1
-        if first and found != fields:
-            raise FileFailed(f"{members[0].filename} has {found} columns, files of its kind have {fields}")
-        if not first[:1].isalpha():
-            yield first
-        while chunk := csv.read(_CHUNK):
-            told(len(chunk))
-            yield chunk
+class Lines:
+    """The only CSV of a zip without its header; a header is a first line that begins with a letter. Counts lines."""
+
+    def __init__(self, archive: zipfile.ZipFile, fields: int, told: Callable[[int], None]) -> None:
+        self._archive, self._fields, self._told = archive, fields, told
+        self.count = 0
+
+    def chunks(self) -> Iterator[bytes]:
+        """Raises FileFailed when there is not one CSV, or its lines have another number of fields."""
+        members = [member for member in self._archive.infolist() if member.filename.lower().endswith(".csv")]
+        if len(members) != 1:
+            raise FileFailed(f"{self._archive.filename} holds {len(members)} CSV files instead of one")
+        with self._archive.open(members[0]) as csv:
+            first = csv.readline()
+            found = first.count(b",") + 1
+            if first and found != self._fields:
+                raise FileFailed(f"{members[0].filename} has {found} columns, files of its kind have {self._fields}")
+            last = b"\n"
+            if not first[:1].isalpha():
+                last = yield from self._counted(first, last)
+            while chunk := csv.read(_CHUNK):
+                self._told(len(chunk))
+                last = yield from self._counted(chunk, last)
+            self.count += last != b"\n"
+
+    def _counted(self, chunk: bytes, last: bytes) -> Generator[bytes, None, bytes]:
+        self.count += chunk.count(b"\n")
+        yield chunk
+        return chunk[-1:] or last

@@ -53,8 +53,8 @@ def first_trades(engine: Engine, table: str, condition: str, symbol: Symbol) -> 
 
 def insert_edges(
     engine: Engine, edges: str, table: str, condition: str, symbol: Symbol, day: date, plan: DayPlan
-) -> None:
-    """Fold the market trades of one symbol-day of ``table`` and put the edges into the table ``edges``."""
+) -> int:
+    """Fold the market trades of one symbol-day of ``table``, put the edges into the table ``edges``; how many."""
     tape = Tape.of(
         engine.arrow(
             f"SELECT sequence, toUnixTimestamp64Milli(timestamp) AS ms, quantity FROM {table} "
@@ -62,8 +62,18 @@ def insert_edges(
             "ORDER BY sequence"
         )
     )
-    if len(tape.sequences):
-        engine.insert(edges, edges_of(symbol, day, plan, tape))
+    if not len(tape.sequences):
+        return 0
+    batch = edges_of(symbol, day, plan, tape)
+    engine.insert(edges, batch)
+    return int(batch.num_rows)
+
+
+def check_edges(engine: Engine, edges: str, made: int) -> None:
+    """Raises DayError when not all edges arrived: trades would silently bear no buckets."""
+    stored = int(engine.rows(f"SELECT count() FROM {edges}")[0][0])
+    if stored != made:
+        raise DayError(f"{made} bucket edges were made, {edges} holds {stored}; run it again")
 
 
 def with_buckets(columns: Sequence[str], table: str, condition: str, edges: str, tick: Decimal | None = None) -> str:

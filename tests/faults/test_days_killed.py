@@ -13,11 +13,15 @@ import pytest
 
 from marketprism.migrate import migrate
 from marketprism.settings import ClickHouseSettings
+from storage_service.buckets.plan import DayPlan
+from storage_service.days.content import columns_of, fingerprint
 from storage_service.days.engine import Engine
 from storage_service.days.install import INSTALL_POINTS
+from storage_service.days.tiers import ARCHIVE_POINTS
 from storage_service.days.vision import ArchiveFile
 from tests.integration.embedded_process import EmbeddedServer
 from tests.integration.test_days_history import content, forget, ms
+from tests.unit.days.samples import store_live, trade_row
 from tests.unit.days.vision_files import AGG_HEADER, agg_rows, write_file
 
 pytestmark = pytest.mark.faults
@@ -81,3 +85,39 @@ def test_killed_at_each_step_and_at_random(server: EmbeddedServer, archive: Path
     forget(engine, "KILLUSDT")
     assert backfill(server, archive, "KILLUSDT").wait(120) == 0
     assert content(engine, "KILLUSDT") == resumed
+
+
+ARCHIVE = """
+import os
+from datetime import UTC, date, datetime
+from marketprism.settings import ClickHouseSettings
+from storage_service.days.engine import Engine
+from storage_service.days.tiers import run_archive
+now = datetime(datetime.now(UTC).year + 1, 1, 9, tzinfo=UTC)
+run_archive(Engine.open(ClickHouseSettings()), now, [date(2024, 4, 1)], ["trades"], drop_after=7)
+"""
+
+
+def test_archive_and_drop_killed_at_each_step(server: EmbeddedServer) -> None:
+    engine = Engine.open(ClickHouseSettings(url=server.url, _env_file=None))
+    rows = [trade_row("TIERUSDT", 1 + n, ms("2024-04-01") + n * 900) for n in range(2000)]
+    store_live(engine, rows, DayPlan("agg_trade", "time", t_max_ms=60_000, source="time"))
+    where = "symbol = 'TIERUSDT'"
+
+    def held_by(database: str) -> tuple[int, int]:
+        columns = columns_of(engine, f"{database}.trades")
+        return tuple(fingerprint(engine, f"{database}.trades", columns, where, without=()))
+
+    whole = held_by("marketprism_hot")
+    for point in ("shadow_filled", "before_raw", "after_raw", *ARCHIVE_POINTS):
+        environment = {**os.environ, "MARKETPRISM_CLICKHOUSE_URL": server.url, "MARKETPRISM_FAULT": f"{point}:trades"}
+        died = subprocess.run([sys.executable, "-c", ARCHIVE], env=environment, timeout=120, check=False)
+        assert died.returncode == -9, point
+        assert whole in (held_by("marketprism_hot"), held_by("marketprism_cold")), point
+        found = engine.rows(f"SELECT count(), uniqExact(sequence) FROM marketprism_features.all_trades WHERE {where}")
+        assert found == [(2000, 2000)], point
+    assert held_by("marketprism_hot") == (0, 0)
+    environment = {**os.environ, "MARKETPRISM_CLICKHOUSE_URL": server.url}
+    assert subprocess.run([sys.executable, "-c", ARCHIVE], env=environment, timeout=120, check=False).returncode == 0
+    assert held_by("marketprism_cold") == whole
+    assert "CONSTRAINT" not in engine.rows("SHOW CREATE TABLE marketprism_hot.trades")[0][0]

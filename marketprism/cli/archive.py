@@ -1,0 +1,53 @@
+"""``archive``: hot days into cold, verified; and what may go from hot."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from marketprism.errors import SettingsError
+
+
+def archive(
+    day: Annotated[list[str] | None, typer.Option(help="Only these days, YYYY-MM-DD (default: all closed).")] = None,
+    table: Annotated[list[str] | None, typer.Option(help="Only these raw tables.")] = None,
+    drop: Annotated[bool, typer.Option("--drop", help="Drop hot days that are verified and old enough.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    data: Annotated[Path | None, typer.Option(help="Data directory of the run [MARKETPRISM_DATA_DIR].")] = None,
+) -> None:
+    """Copy closed hot days to cold, verify both sides, record it; --drop removes what is verified and old."""
+    import msgspec
+
+    from marketprism.settings import StorageSettings
+    from marketprism.supervisor.attach import find_servers
+    from storage_service.days.engine import Engine
+    from storage_service.days.tiers import TABLES, run_archive
+
+    unknown = sorted(set(table or ()) - set(TABLES))
+    if unknown:
+        raise SettingsError(f"--table {', '.join(unknown)}: no such table; known: {', '.join(TABLES)}")
+    days = [parsed_day(text) for text in day or ()]
+    engine = Engine.open(find_servers(data).clickhouse)
+    after = StorageSettings().archive_after_days if drop else None
+    for result in run_archive(engine, datetime.now(UTC), days, table or (), drop_after=after):
+        if as_json:
+            print(msgspec.json.encode(asdict(result)).decode())
+        else:
+            print(f"{result.day}  {result.data_type:<20} {result.state:<10} {result.rows or ''} {result.why}".rstrip())
+
+
+def parsed_day(text: str) -> date:
+    """Raises SettingsError for what is no day."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise SettingsError(f"--day {text!r} is not YYYY-MM-DD; correct it") from error
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command of this file."""
+    app.command()(archive)

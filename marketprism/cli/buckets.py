@@ -1,0 +1,56 @@
+"""``buckets``: compute a day's unified buckets again from its trades, to install them or to compare."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+app = typer.Typer(help="Unified buckets of a day: rebuild, or verify.", no_args_is_help=True)
+
+Day = Annotated[str, typer.Option(help="UTC day, YYYY-MM-DD.")]
+Symbol = Annotated[str, typer.Option(help="Only this symbol; empty = all.")]
+AsJson = Annotated[bool, typer.Option("--json", help="JSON on stdout.")]
+Data = Annotated[Path | None, typer.Option(help="Data directory of the run [MARKETPRISM_DATA_DIR].")]
+
+
+def _rebuilder(data: Path | None) -> Any:
+    from marketprism.settings import StorageSettings  # what a command runs is imported by it: help is instant
+    from marketprism.supervisor.attach import find_servers
+    from storage_service.days.engine import Engine
+    from storage_service.days.rebuild import Rebuilder
+
+    clickhouse = find_servers(data).clickhouse
+    return Rebuilder(Engine.open(clickhouse), clickhouse, StorageSettings())
+
+
+def _show(outcome: Any, as_json: bool, done: str) -> None:
+    import msgspec
+
+    if as_json:
+        print(msgspec.json.encode(asdict(outcome)).decode())
+        return
+    print(f"{outcome.day}: {outcome.rows} trades of {outcome.symbols} symbols {done}")
+    for line in outcome.differences:
+        print(line)
+
+
+@app.command()
+def rebuild(day: Day, symbol: Symbol = "", as_json: AsJson = False, data: Data = None) -> None:
+    """Fold a closed day's trades again under its frozen plan and install buckets and all views' targets."""
+    from marketprism.cli.archive import parsed_day
+
+    _show(_rebuilder(data).rebuild(parsed_day(day), symbol), as_json, "rebuilt")
+
+
+@app.command()
+def verify(day: Day, symbol: Symbol = "", as_json: AsJson = False, data: Data = None) -> None:
+    """Recompute a day and compare without writing. Exit code 1 when something differs."""
+    from marketprism.cli.archive import parsed_day
+
+    outcome = _rebuilder(data).verify(parsed_day(day), symbol)
+    _show(outcome, as_json, f"compared, {len(outcome.differences)} tables differ")
+    if outcome.differences:
+        raise typer.Exit(1)

@@ -1,0 +1,125 @@
+"""Rebuild or verify a day: fold its stored trades again under the frozen plans, and the views' SELECT over them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+
+from marketprism.clickhouse import COLD, HOT
+from marketprism.errors import DayError
+from marketprism.settings import ClickHouseSettings, StorageSettings
+from storage_service.days.content import columns_of, fingerprint
+from storage_service.days.edges import create_edges, edges_name
+from storage_service.days.engine import Engine
+from storage_service.days.install import COMPUTED, Installer, Source, Symbol, partitions, same_symbol
+from storage_service.days.tiers import Archivist, is_closed
+from storage_service.days.trades import check_edges, first_trades, frozen_plans, insert_edges, with_buckets
+
+_BUCKETS = COMPUTED - {"created_at", "tick_size", "price_tick", "late"}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a day: ``symbols`` looked at, ``rows`` of trades, ``differences`` one line each (verify only)."""
+
+    day: date
+    symbols: int
+    rows: int
+    differences: tuple[str, ...] = ()
+
+
+class Rebuilder:
+    """Works on one day of ``trades``, wherever it lies. ``now`` is given, so that a test can be any day."""
+
+    def __init__(
+        self, engine: Engine, clickhouse: ClickHouseSettings, settings: StorageSettings, now: datetime | None = None
+    ) -> None:
+        self._engine, self._clickhouse, self._settings = engine, clickhouse, settings
+        self._now = now or datetime.now(UTC)
+
+    def rebuild(self, day: date, symbol: str = "") -> Outcome:
+        """Install the day anew: buckets and every target of the views on trades. Raises DayError for an open day."""
+        if not is_closed(day, self._now):
+            raise DayError(f"{day} is still open; rebuild it after its midnight and an hour (UTC)")
+        rows = symbols = 0
+        for database in self._homes(day):
+            found = self._symbols(database, day, symbol)
+            if found:
+                sources = self._sources(database, day, found)
+                rows += self._installer(database).install(sources, [day]).rows
+                self._engine.run(f"DROP TABLE IF EXISTS {edges_name(_tag(database))} SYNC")
+                symbols += len(found)
+        if HOT in self._homes(day) and self._in_cold(day):
+            Archivist(self._engine, self._now).archive("trades", day)
+        return Outcome(day, symbols, rows)
+
+    def verify(self, day: date, symbol: str = "") -> Outcome:
+        """Recompute and compare; nothing is written but shadows."""
+        rows = symbols = 0
+        differences: list[str] = []
+        for database in self._homes(day):
+            found = self._symbols(database, day, symbol)
+            if found:
+                sources = self._sources(database, day, found)
+                differences += self._installer(database).compare(sources)
+                self._engine.run(f"DROP TABLE IF EXISTS {edges_name(_tag(database))} SYNC")
+                rows += sum(source.expected.rows for source in sources)
+                symbols += len(found)
+        return Outcome(day, symbols, rows, tuple(differences))
+
+    def _installer(self, database: str) -> Installer:
+        return Installer(
+            self._engine, "trades", database=database, cause="rebuild", moves=True, computed=frozenset(_BUCKETS)
+        )
+
+    def _homes(self, day: date) -> list[str]:
+        """Databases with rows of the day: hot last, because live rows of a symbol-day are there as long as any are."""
+        return [
+            database
+            for database in (COLD, HOT)
+            if self._engine.rows(f"SELECT count() FROM {database}.trades WHERE {partitions([day])}")[0][0]
+        ]
+
+    def _in_cold(self, day: date) -> bool:
+        query = (
+            f"SELECT count() FROM {COLD}.trades WHERE {partitions([day])} AND data_source NOT IN ('archive', 'import')"
+        )
+        return bool(self._engine.rows(query)[0][0])
+
+    def _symbols(self, database: str, day: date, symbol: str) -> list[Symbol]:
+        """Symbols whose day is computed from this database: cold where hot has none of it, or cold's is from files."""
+        chosen = f" AND symbol = '{symbol}'" if symbol else ""
+        query = f"SELECT DISTINCT exchange, market_type, symbol FROM {{}}.trades WHERE {partitions([day])}{chosen}{{}}"
+        hot = set(self._engine.rows(query.format(HOT, "")))
+        from_files = set(self._engine.rows(query.format(COLD, " AND data_source IN ('archive', 'import')")))
+        if database == HOT:
+            return sorted(hot - from_files)
+        return sorted(set(self._engine.rows(query.format(COLD, ""))) - (hot - from_files))
+
+    def _sources(self, database: str, day: date, symbols: list[Symbol]) -> list[Source]:
+        table = f"{database}.trades"
+        columns = columns_of(self._engine, table)
+        conditions = {symbol: f"{partitions([day])} AND {same_symbol(symbol)}" for symbol in symbols}
+        requests = [
+            request
+            for symbol, condition in conditions.items()
+            for request in first_trades(self._engine, table, condition, symbol)
+        ]
+        plans = frozen_plans(self._clickhouse, self._settings, requests)
+        edges = create_edges(self._engine, _tag(database))
+        made = sum(
+            insert_edges(self._engine, edges, table, condition, symbol, day, plans[symbol, day])
+            for symbol, condition in conditions.items()
+            if (symbol, day) in plans
+        )
+        check_edges(self._engine, edges, made)
+        sources = []
+        for symbol, condition in conditions.items():
+            select = with_buckets(list(columns), table, condition, edges)
+            expected = fingerprint(self._engine, table, columns, condition, without=_BUCKETS)
+            sources.append(Source(symbol, frozenset({day}), select, condition, expected))
+        return sources
+
+
+def _tag(database: str) -> str:
+    return f"rebuild_{database}"

@@ -1,0 +1,230 @@
+"""Hot → cold: a verified copy of each hot table-day, recorded in archive_status; and the retention that drops hot days.
+
+Where cold has a symbol-day from an archive file or an import, that one holds (readers of ``all_…`` see it, too) and the
+hot rows of it stay behind. Late rows of a day that was dropped already join what cold has.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Final
+
+from marketprism.clickhouse import COLD, HOT
+from marketprism.errors import DayError
+from marketprism.events import ROW_TYPES
+from storage_service.days.content import Fingerprint, columns_of, fingerprint, row_hash
+from storage_service.days.engine import Engine
+from storage_service.days.hold import held
+from storage_service.days.install import Installer, Source, partition_id, partitions
+from storage_service.faultpoints import reach
+
+logger = logging.getLogger(__name__)
+
+ARCHIVE_POINTS: Final = ("archive_installed", "archive_recorded", "before_drop", "after_drop")
+STATUS: Final = f"{COLD}.archive_status"
+TABLES: Final = tuple(name for name in ROW_TYPES if name != "instruments")  # metadata is by month and stays in hot
+GRACE: Final = timedelta(hours=1)
+"""How long past midnight a day still takes rows (as live buckets do)."""
+_NOT_LIVE: Final = "data_source IN ('archive', 'import')"
+_IDENTITY: Final = {
+    "trades": "exchange, market_type, symbol, trade_kind, sequence",
+    "orderbooks": "exchange, market_type, symbol, sequence",
+    "best_quotes": "exchange, market_type, symbol, sequence",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Archived:
+    """One table and day: ``state`` is archived, unchanged, dropped or kept; ``why`` it was kept."""
+
+    data_type: str
+    day: date
+    state: str
+    rows: int = 0
+    why: str = ""
+
+
+def is_closed(day: date, now: datetime) -> bool:
+    """Whether the day takes no more rows in the usual course."""
+    return now >= datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=1) + GRACE
+
+
+def hot_days(engine: Engine, data_type: str) -> list[date]:
+    """Days that a hot table has rows of."""
+    rows = engine.rows(
+        "SELECT DISTINCT partition_id FROM system.parts WHERE active AND rows > 0 AND database = {d:String} "
+        "AND table = {t:String} ORDER BY 1",
+        {"d": HOT, "t": data_type},
+    )
+    return [datetime.strptime(row[0], "%Y%m%d").date() for row in rows]
+
+
+class Archivist:
+    """Archives and drops table-days. ``now`` is given, so that a test can be any day."""
+
+    def __init__(self, engine: Engine, now: datetime) -> None:
+        self._engine, self._now = engine, now
+
+    def archive(self, data_type: str, day: date) -> Archived:
+        """Copy one table-day into cold and verify it on both sides. Doing it again is doing nothing.
+
+        Raises DayError when the day is still open or a check fails; hot is never touched here.
+        """
+        if not is_closed(day, self._now):
+            raise DayError(f"{day} is open until {day + timedelta(days=1)} 01:00 UTC; archive it after that")
+        before = self._by_exchange(HOT, data_type, self._taken(data_type, day))
+        if before == self._recorded(data_type, day):
+            return Archived(data_type, day, "unchanged", sum(part.rows for part in before.values()))
+        began = time.monotonic()
+        replaced = self._replaced(data_type, day, before)
+        live = f"{partitions([day])} AND NOT ({_NOT_LIVE})"
+        kept = self._by_exchange(COLD, data_type, f"{live} AND NOT ({replaced})")
+        columns = columns_of(self._engine, f"{HOT}.{data_type}")
+        names = ", ".join(f"`{name}`" for name in columns_of(self._engine, f"{COLD}.{data_type}"))
+        taken = self._taken(data_type, day)
+        expected = fingerprint(self._engine, f"{HOT}.{data_type}", columns, taken, without=())
+        source = Source(
+            ("", "", ""), frozenset({day}), f"SELECT {names} FROM {HOT}.{data_type} WHERE {taken}", replaced, expected
+        )
+        installer = Installer(
+            self._engine, data_type, cause="archive", features=False, moves=True, computed=frozenset()
+        )
+        installer.install([source], [day])
+        reach("archive_installed", data_type)
+        self._verify(data_type, day, before, kept)
+        self._record(data_type, day, before, time.monotonic() - began)
+        reach("archive_recorded", data_type)
+        return Archived(data_type, day, "archived", expected.rows)
+
+    def drop(self, data_type: str, day: date, after_days: int) -> Archived:
+        """Drop a hot table-day when cold has it verified and its newest row was stored ``after_days`` ago or more.
+
+        No row enters the day while it is looked at and dropped.
+        """
+        with held(self._engine, data_type, [day]) as hold:
+            why = self._reason_to_keep(data_type, day, after_days)
+            if why:
+                return Archived(data_type, day, "kept", why=why)
+            self._say_dropped(data_type, day)  # first: a crash after it costs nothing, the other order would lose rows
+            hold.check()
+            reach("before_drop", data_type)
+            self._engine.run(f"ALTER TABLE {HOT}.{data_type} DROP PARTITION ID '{partition_id(day)}'")
+            reach("after_drop", data_type)
+        return Archived(data_type, day, "dropped")
+
+    def _say_dropped(self, data_type: str, day: date) -> None:
+        """From now on hot may hold only what comes late: it joins cold and no longer replaces it."""
+        same = (
+            "archive_date, data_type, exchange, records_archived, archive_size_bytes, archive_duration_seconds, "
+            "content_hash, verified"
+        )
+        self._engine.run(
+            f"INSERT INTO {STATUS} ({same}, hot_dropped) SELECT {same}, true FROM {STATUS} FINAL "
+            f"WHERE data_type = '{data_type}' AND archive_date = '{day}'"
+        )
+
+    def _reason_to_keep(self, data_type: str, day: date, after_days: int) -> str:
+        """Empty when the day may go."""
+        present = self._by_exchange(HOT, data_type, self._taken(data_type, day))
+        recorded = self._recorded(data_type, day)
+        if present != recorded:
+            return "not archived, or changed since" if recorded else "not archived"
+        newest = self._engine.rows(
+            f"SELECT toUnixTimestamp(max(created_at)) FROM {HOT}.{data_type} WHERE {partitions([day])}"
+        )[0][0]
+        stored = datetime.fromtimestamp(int(newest), UTC)
+        if self._now - stored < timedelta(days=after_days):
+            return f"rows of it were stored at {stored:%Y-%m-%d %H:%M}, less than {after_days} days ago"
+        return ""
+
+    def _taken(self, data_type: str, day: date) -> str:
+        """Condition on hot rows that go to cold: not those of symbol-days that an archive file or an import gave."""
+        key = "exchange, market_type, symbol" + (", of_type" if data_type == "gaps" else "")
+        return (
+            f"{partitions([day])} AND ({key}) NOT IN (SELECT {key} FROM {COLD}.{data_type} "
+            f"WHERE toYYYYMMDD(timestamp) = {partition_id(day)} AND {_NOT_LIVE})"
+        )
+
+    def _replaced(self, data_type: str, day: date, hot: dict[str, Fingerprint]) -> str:
+        """Condition on cold rows that the hot ones replace: all live ones, unless hot has only what came late."""
+        live = f"NOT ({_NOT_LIVE})"
+        cold = self._by_exchange(COLD, data_type, f"{partitions([day])} AND {live}")
+        more = any(part.rows > hot.get(exchange, Fingerprint()).rows for exchange, part in cold.items())
+        if not more and not self._was_dropped(data_type, day):
+            return live
+        same = _IDENTITY.get(data_type)
+        if same is None:
+            known = columns_of(self._engine, f"{HOT}.{data_type}")
+            same = row_hash(known, without=("created_at", "stream_seq", "received_at"))
+        return f"{live} AND ({same}) IN (SELECT {same} FROM {HOT}.{data_type} WHERE {partitions([day])})"
+
+    def _by_exchange(self, database: str, data_type: str, where: str) -> dict[str, Fingerprint]:
+        columns = columns_of(self._engine, f"{database}.{data_type}")
+        rows = self._engine.rows(
+            f"SELECT exchange, count(), sum({row_hash(columns)}) FROM {database}.{data_type} "
+            f"WHERE {where} GROUP BY exchange"
+        )
+        return {exchange: Fingerprint(int(count), int(total)) for exchange, count, total in rows}
+
+    def _verify(self, data_type: str, day: date, before: dict[str, Fingerprint], kept: dict[str, Fingerprint]) -> None:
+        """Both sides anew: hot is what it was, cold is that and what it kept."""
+        hot = self._by_exchange(HOT, data_type, self._taken(data_type, day))
+        cold = self._by_exchange(COLD, data_type, f"{partitions([day])} AND NOT ({_NOT_LIVE})")
+        exchanges = {*before, *kept}
+        wanted = {name: before.get(name, Fingerprint()).plus(kept.get(name, Fingerprint())) for name in exchanges}
+        if hot != before:
+            raise DayError(f"{HOT}.{data_type} of {day} changed while it was archived; run it again")
+        if cold != wanted:
+            raise DayError(
+                f"{COLD}.{data_type} of {day} is not what was archived ({cold} instead of {wanted}); run it again"
+            )
+
+    def _recorded(self, data_type: str, day: date) -> dict[str, Fingerprint]:
+        """What hot held when it was last archived."""
+        return {
+            exchange: Fingerprint(int(rows), int(total))
+            for exchange, rows, total in self._engine.rows(
+                f"SELECT exchange, records_archived, content_hash FROM {STATUS} FINAL "
+                f"WHERE data_type = '{data_type}' AND archive_date = '{day}' AND verified"
+            )
+        }
+
+    def _was_dropped(self, data_type: str, day: date) -> bool:
+        query = f"SELECT max(hot_dropped) FROM {STATUS} WHERE data_type = '{data_type}' AND archive_date = '{day}'"
+        return bool(self._engine.rows(query)[0][0])
+
+    def _record(self, data_type: str, day: date, parts: dict[str, Fingerprint], seconds: float) -> None:
+        size = self._engine.rows(
+            f"SELECT sum(bytes_on_disk) FROM system.parts WHERE active AND database = '{COLD}' "
+            f"AND table = '{data_type}' AND partition_id = '{partition_id(day)}'"
+        )[0][0]
+        values = ", ".join(
+            f"('{day}', '{data_type}', '{exchange}', {part.rows}, {size}, {seconds:.3f}, {part.hash}, true)"
+            for exchange, part in sorted(parts.items())
+        )
+        self._engine.run(
+            f"INSERT INTO {STATUS} (archive_date, data_type, exchange, records_archived, archive_size_bytes, "
+            f"archive_duration_seconds, content_hash, verified) VALUES {values}"
+        )
+
+
+def run_archive(
+    engine: Engine, now: datetime, days: Sequence[date], tables: Sequence[str], *, drop_after: int | None
+) -> list[Archived]:
+    """Archive the given days (none given: every closed hot day), then drop what may go when ``drop_after`` is given."""
+    archivist = Archivist(engine, now)
+    results = []
+    for data_type in tables or TABLES:
+        present = hot_days(engine, data_type)
+        for day in present:
+            if (days and day not in days) or (not days and not is_closed(day, now)):
+                continue
+            results.append(archivist.archive(data_type, day))
+            logger.info("archived", extra={"data_type": data_type, "day": str(day), "state": results[-1].state})
+            if drop_after is not None:
+                results.append(archivist.drop(data_type, day, drop_after))
+    return results

@@ -1,0 +1,228 @@
+"""Hot days into cold, what may be dropped, rebuilding and verifying buckets: on a real server, with live-like rows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+
+from marketprism.errors import DayError
+from marketprism.migrate import migrate
+from marketprism.settings import ClickHouseSettings, StorageSettings
+from storage_service.buckets.plan import DayPlan
+from storage_service.days.content import columns_of, fingerprint
+from storage_service.days.engine import Engine, StatementRefused
+from storage_service.days.hold import Hold, drop_holds, held, refusals_are_told
+from storage_service.days.rebuild import Rebuilder
+from storage_service.days.tiers import Archivist, run_archive
+from tests.integration.embedded_process import EmbeddedServer
+from tests.integration.test_days_history import content, ms
+from tests.unit.days.samples import store_live, trade_row
+
+TIME_ONLY = DayPlan("agg_trade", "time", t_max_ms=60_000, source="time")
+NOW = datetime.now(UTC)
+LATER = NOW.replace(year=NOW.year + 1)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
+    server = EmbeddedServer(tmp_path_factory.mktemp("days-tiers")).start()
+    migrate(server.client())
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def engine(server: EmbeddedServer) -> Engine:
+    return Engine.open(ClickHouseSettings(url=server.url, _env_file=None))
+
+
+def rebuilder(server: EmbeddedServer, engine: Engine) -> Rebuilder:
+    return Rebuilder(engine, ClickHouseSettings(url=server.url, _env_file=None), StorageSettings(_env_file=None))
+
+
+def of(engine: Engine, database: str, symbol: str) -> tuple[int, int]:
+    table = f"{database}.trades"
+    return tuple(fingerprint(engine, table, columns_of(engine, table), f"symbol = '{symbol}'", without=()))
+
+
+def tape(symbol: str, day: str, count: int = 2000, first: int = 1) -> list[dict[str, object]]:
+    return [trade_row(symbol, first + n, ms(day) + n * 900) for n in range(count)]
+
+
+def test_a_day_is_archived_once_verified_and_dropped_when_old(engine: Engine) -> None:
+    day = date(2024, 3, 4)
+    store_live(engine, tape("ARCUSDT", "2024-03-04"), TIME_ONLY)
+    hot = of(engine, "marketprism_hot", "ARCUSDT")
+    archivist = Archivist(engine, NOW)
+    assert archivist.archive("trades", day).state == "archived"
+    assert of(engine, "marketprism_cold", "ARCUSDT") == hot  # created_at included
+    assert archivist.archive("trades", day).state == "unchanged"
+    rows, dropped = engine.rows(
+        "SELECT records_archived, hot_dropped FROM marketprism_cold.archive_status FINAL "
+        "WHERE data_type = 'trades' AND archive_date = '2024-03-04' AND verified"
+    )[0]
+    assert (rows, dropped) == (2000, False)
+    kept = archivist.drop("trades", day, 7)
+    assert (kept.state, "less than 7 days ago" in kept.why) == ("kept", True)
+    assert Archivist(engine, LATER).drop("trades", day, 7).state == "dropped"
+    assert of(engine, "marketprism_hot", "ARCUSDT")[0] == 0
+    assert of(engine, "marketprism_cold", "ARCUSDT") == hot
+
+
+def test_what_comes_after_the_drop_joins_cold(engine: Engine) -> None:
+    day = date(2024, 3, 5)
+    rows = tape("LATUSDT", "2024-03-05")
+    early, late = rows[:1900], rows[1900:]
+    store_live(engine, early, TIME_ONLY)
+    archivist = Archivist(engine, LATER)
+    archivist.archive("trades", day)
+    assert archivist.drop("trades", day, 7).state == "dropped"
+    for part in (late[:60], late[60:]):  # twice: the second must not take the first for all there is
+        store_live(engine, [{**row, "late": True} for row in part], TIME_ONLY, batches=1)
+        assert archivist.archive("trades", day).state == "archived"
+        store_live(engine, [{**part[0], "late": True}], TIME_ONLY, batches=1)  # a replayed row
+        engine.run("ALTER TABLE marketprism_hot.trades DROP PARTITION ID '20240305'")
+    got = engine.rows(
+        "SELECT count(), uniqExact(sequence), countIf(late) FROM marketprism_cold.trades WHERE symbol = 'LATUSDT'"
+    )
+    assert got == [(2000, 2000, 100)]
+
+
+def test_an_unverified_day_is_never_dropped(engine: Engine) -> None:
+    day = date(2024, 3, 6)
+    rows = tape("NEWUSDT", "2024-03-06", 500)
+    store_live(engine, rows[:400], TIME_ONLY)
+    archivist = Archivist(engine, LATER)
+    assert archivist.drop("trades", day, 7).why == "not archived"
+    archivist.archive("trades", day)
+    store_live(engine, rows[400:], TIME_ONLY)
+    assert archivist.drop("trades", day, 7).why == "not archived, or changed since"
+    assert archivist.archive("trades", day).rows == 500
+    assert archivist.drop("trades", day, 7).state == "dropped"
+
+
+def test_an_open_day_is_refused(server: EmbeddedServer, engine: Engine) -> None:
+    today = NOW.date()
+    with pytest.raises(DayError, match="is open until"):
+        Archivist(engine, NOW).archive("trades", today)
+    with pytest.raises(DayError, match="still open"):
+        rebuilder(server, engine).rebuild(today)
+
+
+def test_a_late_row_is_bucketed_by_a_rebuild_then_verify_is_clean(server: EmbeddedServer, engine: Engine) -> None:
+    day = date(2024, 3, 7)
+    rows = tape("REBUSDT", "2024-03-07")
+    store_live(engine, tape("NEIUSDT", "2024-03-07"), TIME_ONLY)
+    neighbour = content_of_hot(engine, "NEIUSDT")
+    missing = rows.pop(700)
+    store_live(engine, rows, TIME_ONLY)
+    tool = rebuilder(server, engine)
+    assert tool.verify(day, "REBUSDT").differences == ()
+    store_live(engine, [{**missing, "late": True}], TIME_ONLY, batches=1)
+    assert engine.rows("SELECT bucket_id FROM marketprism_hot.trades WHERE symbol = 'REBUSDT' AND late") == [(0,)]
+    found = tool.verify(day, "REBUSDT").differences
+    assert {line.split()[0].split(".")[1] for line in found} == {
+        "trades", "bucket_flow", "flow_1s", "trades_1m_state", "footprint_1m_state", "footprint_by_bucket_state",
+    }  # fmt: skip
+    outcome = tool.rebuild(day, "REBUSDT")
+    assert (outcome.symbols, outcome.rows) == (1, 2000)
+    assert tool.verify(day).differences == ()
+    assert content_of_hot(engine, "NEIUSDT") == neighbour
+    assert engine.rows("SELECT sum(trades), sum(late_trades) FROM marketprism_features.bucket_flow "
+                       "WHERE symbol = 'REBUSDT'") == [(2000, 1)]  # fmt: skip
+    Archivist(engine, NOW).archive("trades", day)
+    assert tool.verify(day).differences == ()
+    engine.run("ALTER TABLE marketprism_hot.trades DROP PARTITION ID '20240307'")
+    assert (tool.verify(day).rows, tool.verify(day).differences) == (4000, ())
+
+
+def content_of_hot(engine: Engine, symbol: str) -> dict[str, tuple[int, int]]:
+    found = content(engine, symbol)
+    found["marketprism_cold.trades"] = of(engine, "marketprism_hot", symbol)
+    return found
+
+
+def test_no_row_of_a_held_day_enters_and_other_days_do(engine: Engine) -> None:
+    """Refused where the server says so; else the job sees the row and replaces nothing."""
+    rows = tape("HELUSDT", "2024-03-08", 5)
+    with held(engine, "trades", [date(2024, 3, 8)]) as hold:
+        store_live(engine, tape("HELUSDT", "2024-03-09", 5), TIME_ONLY)
+        hold.renew()
+        hold.check()
+        if refusals_are_told(engine):
+            with pytest.raises(StatementRefused) as refused:
+                store_live(engine, rows, TIME_ONLY)
+            assert refused.value.code == 469
+        else:
+            store_live(engine, rows, TIME_ONLY)
+            with pytest.raises(DayError, match="nothing was replaced, run it again"):
+                hold.check()
+    expected = 5 if refusals_are_told(engine) else 10
+    assert of(engine, "marketprism_hot", "HELUSDT")[0] == expected
+    assert "CONSTRAINT" not in engine.rows("SHOW CREATE TABLE marketprism_hot.trades")[0][0]
+
+
+def test_a_statement_is_refused_by_the_hold_itself(engine: Engine) -> None:
+    """INSERT SELECT tells refusals on every engine: the condition, the end of the lease, and the release."""
+    hold = Hold(engine, "trades", [date(2024, 3, 10)])
+    hold._add()
+    insert = "INSERT INTO marketprism_hot.trades (timestamp, symbol) SELECT toDateTime64('{} 05:00:00', 3, 'UTC'), 'X'"
+    with pytest.raises(StatementRefused) as refused:
+        engine.run(insert.format("2024-03-10"))
+    assert refused.value.code == 469
+    hold.release()
+    engine.run(insert.format("2024-03-10"))
+    ended = "ADD CONSTRAINT held_days_ended CHECK toYYYYMMDD(timestamp) NOT IN (20240310) OR toUnixTimestamp(now()) > 5"
+    engine.run(f"ALTER TABLE marketprism_hot.trades {ended}")
+    engine.run(insert.format("2024-03-10"))
+    drop_holds(engine, "marketprism_hot.trades", 6)
+    assert "CONSTRAINT" not in engine.rows("SHOW CREATE TABLE marketprism_hot.trades")[0][0]
+    engine.run("ALTER TABLE marketprism_hot.trades DROP PARTITION ID '20240310'")
+
+
+def test_hot_and_cold_read_as_one_and_the_seed_views_answer(engine: Engine) -> None:
+    for day in ("2024-03-11", "2024-03-12"):
+        store_live(engine, tape("ALLUSDT", day, 1000, ms(day) // 1000), TIME_ONLY)
+    Archivist(engine, NOW).archive("trades", date(2024, 3, 11))
+    where = "WHERE symbol = 'ALLUSDT'"
+    counts = f"SELECT count(), uniqExact(sequence) FROM marketprism_features.all_trades {where}"
+    assert engine.rows(counts) == [(2000, 2000)]  # one day in both, one in hot
+    engine.run("ALTER TABLE marketprism_hot.trades DROP PARTITION ID '20240311'")
+    assert engine.rows(counts) == [(2000, 2000)]
+    key = "exchange, market_type, symbol, toDate(timestamp)"
+    days = f"SELECT {key} FROM marketprism_cold.trades GROUP BY {key} SETTINGS force_optimize_projection = 1"
+    assert ("binance", "linear", "ALLUSDT", date(2024, 3, 11)) in engine.rows(days)  # an error without the projection
+    rows = tape("ALLUSDT", "2024-03-12", 1000, ms("2024-03-12") // 1000)
+    prices = [float(str(row["price"])) for row in rows]
+    (ticker,) = engine.rows(
+        f"SELECT last_price, high_24h, low_24h, price_change_24h, volume_24h FROM marketprism_hot.hot_tickers {where}"
+    )
+    expected = (
+        prices[-1],
+        max(prices),
+        min(prices),
+        prices[-1] - prices[0],
+        sum(float(str(r["quantity"])) for r in rows),
+    )
+    assert [float(value) for value in ticker] == pytest.approx(expected)
+    assert engine.rows(f"SELECT count() FROM marketprism_hot.hot_trades {where}") == [(1000,)]
+    assert engine.rows(f"SELECT count() FROM marketprism_cold.cold_trades {where}") == [(1000,)]
+    engine.run(
+        "INSERT INTO marketprism_hot.orderbooks (timestamp, symbol, best_bid_price, best_ask_price, bid_prices, "
+        "bid_quantities, ask_prices, ask_quantities) "
+        "SELECT toDateTime64('2024-03-12 00:00:00', 3, 'UTC'), 'ALLUSDT', 10, 10.5, [10, 9.5], [1, 2], [10.5], [3]"
+    )
+    (book,) = engine.rows(f"SELECT spread, bids_json, asks_json FROM marketprism_hot.hot_orderbooks {where}")
+    assert (float(book[0]), json.loads(book[1]), json.loads(book[2])) == (0.5, [[10, 1], [9.5, 2]], [[10.5, 3]])
+
+
+def test_every_hot_table_has_a_cold_twin(engine: Engine, tmp_path: Path) -> None:
+    for result in run_archive(engine, LATER, [], [], drop_after=7):
+        assert result.state in ("archived", "unchanged", "dropped")
+    tables = [row[0] for row in engine.rows("SELECT name FROM system.tables WHERE database = 'marketprism_hot'")]
+    for table in set(tables) - {"schema_versions", "dead_letters"} - {t for t in tables if t.startswith("hot_")}:
+        assert columns_of(engine, f"marketprism_cold.{table}") == columns_of(engine, f"marketprism_hot.{table}")
