@@ -17,6 +17,9 @@
 --   time                                  the earlier of the next bucket's first receipt and first trade + t_max
 --   day                                   midnight
 -- and never before the bucket's own last receipt, which the clock rules alone would allow when the feed is slow.
+-- leak-ok: window-lead: the next bucket's first receipt dates the close (available_at) and no value; it lies at or before that date
+-- leak-ok: window-following: the frame of that one lead
+-- leak-ok: whole-history: gaps mark the quality of the buckets they overlap in exchange time; no value is computed from them
 CREATE VIEW IF NOT EXISTS marketprism_features.unified_buckets_between
 COMMENT 'unified buckets of a range of bucket ids (parameters from_bucket, to_bucket, newest)'
 AS WITH

@@ -14,6 +14,7 @@
 -- Here starts (0), books (1) and ends (2) are one sequence of events: at an end, the running last book is the as-of value,
 -- and the running sum minus the one at the start gives the mean. The sums are Decimal, so the mean is the same wherever
 -- the range begins.
+-- leak-ok: whole-history: the first and last edge only bound which books are read; the as-of value looks backward from each edge
 CREATE VIEW IF NOT EXISTS marketprism_features.mid_by_bucket_between
 COMMENT 'mid price of buckets (parameters from_bucket, to_bucket)'
 AS WITH

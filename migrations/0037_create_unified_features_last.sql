@@ -8,6 +8,8 @@
 -- source:    the inputs' own
 --
 -- Parameters: exchange, market_type, symbol, n. Reads n + 51 buckets: the windows of the oldest row are full, too.
+-- leak-ok: whole-history: chooses which buckets are shown, the newest n; each row's values come from its own window of 50
+-- leak-ok: latest-row: chooses which buckets are shown
 CREATE VIEW IF NOT EXISTS marketprism_features.unified_features_last
 COMMENT 'every feature of the last n closed buckets of one symbol (parameters exchange, market_type, symbol, n)'
 AS SELECT *

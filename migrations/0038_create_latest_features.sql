@@ -10,6 +10,8 @@
 -- Only the last 60 numbers of each symbol and day are read: by primary key for buckets and price bins, by minute for books.
 -- A refresh replaces the table: APPEND would write a part a second and leave every reader to choose the newest row.
 -- One thread and no compilation: the work is small, and both cost more than they save on it.
+-- leak-ok: whole-history: one row per symbol, the newest known when refreshed; the maxima bound what is read
+-- leak-ok: latest-row: one row per symbol, the newest known when refreshed; nothing older is joined to it
 CREATE MATERIALIZED VIEW IF NOT EXISTS marketprism_features.latest_features
 REFRESH EVERY 1 SECOND
 (

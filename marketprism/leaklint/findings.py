@@ -22,7 +22,7 @@ RULES: Final[dict[str, str]] = {
     "latest-row": "the newest row of a table joined to older rows; bound it in time",
     "labels-read": "labels look ahead by design; nothing outside marketprism_labels may read them",
     "unparsed": "SQL that the parser does not understand cannot be shown to be free of leaks",
-    "waiver": "a leak-ok line needs a known rule and a reason",
+    "waiver": "a leak-ok line needs a known rule, a reason, and a place where the rule is broken",
 }
 
 

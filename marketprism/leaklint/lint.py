@@ -49,23 +49,26 @@ def lint_text(sql: str, path: str = "<sql>") -> list[Finding]:
             continue
         rules = KEYS if _target_database(statement) == LABELS_DATABASE else LOOK_AHEAD + KEYS
         for rule in rules:
-            findings += [
-                Finding(path, line_of(hit.node), hit.rule, hit.detail)
-                for hit in rule(statement)
-                if hit.rule not in waived
-            ]
-    return sorted(set(findings))
+            findings += [Finding(path, line_of(hit.node), hit.rule, hit.detail) for hit in rule(statement)]
+    broken = {finding.rule for finding in findings}
+    unused = [
+        Finding(path, line, "waiver", f"{rule} is not broken here")
+        for rule, line in waived.items()
+        if rule not in broken
+    ]
+    return sorted({finding for finding in findings if finding.rule not in waived} | set(unused))
 
 
-def _waivers(sql: str, path: str) -> tuple[set[str], list[Finding]]:
-    waived: set[str] = set()
+def _waivers(sql: str, path: str) -> tuple[dict[str, int], list[Finding]]:
+    """Line of each waived rule, and the waivers that are none."""
+    waived: dict[str, int] = {}
     findings = []
     for match in _WAIVER.finditer(sql):
         rule, reason = match.group(1), match.group(2)
+        line = sql.count("\n", 0, match.start()) + 1
         if rule in RULES and reason:
-            waived.add(rule)
+            waived[rule] = line
         else:
-            line = sql.count("\n", 0, match.start()) + 1
             findings.append(Finding(path, line, "waiver", match.group(0).strip()))
     return waived, findings
 
