@@ -76,7 +76,7 @@ class Answers:
         head: list[bytes] = []
         held = 0
         while held < hold:
-            piece = await out.get_async()
+            piece = await out.get()
             if piece is None:
                 await asyncio.shield(worker)
                 return self.whole(b"".join(head), headers, outcome.progress)
@@ -91,7 +91,7 @@ class Answers:
             for piece in head:
                 await _write(response, piece)
             head.clear()
-            while (piece_ := await out.get_async()) is not None:
+            while (piece_ := await out.get()) is not None:
                 await _write(response, piece_)
             await asyncio.shield(worker)
         except EngineError as error:

@@ -173,13 +173,6 @@ class Handle:
         if failed:
             raise failed[0]
 
-    def insert(self, sql: str, format: str) -> Any:
-        """Begin a streamed INSERT; the inserter has append, finish and cancel (which raise RuntimeError)."""
-        try:
-            return self._connection.send_insert(sql, format)
-        except (RuntimeError, ValueError) as error:
-            raise EngineError.of(error) from error
-
 
 PIPE: Final = "/dev/fd/marketprism-pipe"
 """Stands for the pipe in a statement for ``Handle.piped``."""

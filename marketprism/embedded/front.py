@@ -15,18 +15,17 @@ from marketprism.embedded.access import refuse_foreign_page
 from marketprism.embedded.answer import Answers
 from marketprism.embedded.body import CutOff, pieces
 from marketprism.embedded.doors import Doors, Job
-from marketprism.embedded.engine import processes_of, quote
+from marketprism.embedded.engine import Progress, processes_of, quote
 from marketprism.embedded.exceptions import EngineError
-from marketprism.embedded.handoff import Abandoned, Handoff
+from marketprism.embedded.handoff import Handoff
 from marketprism.embedded.reader import ReaderGuard
 from marketprism.embedded.request import add_form, read_request
 from marketprism.embedded.statement import Kind, Statement, parse
+from marketprism.embedded.upload import Upload
 from marketprism.embedded.work import Outcome, insert, load_external, read_into, run_small
 
 _HOLD: Final = 1 << 20
 _HOLD_WAIT_END: Final = 16 << 20
-_WHOLE_BODY: Final = 8 << 20
-"""A longer INSERT streams into the engine while it arrives."""
 _MAX_QUERY: Final = 16 << 20
 
 
@@ -145,45 +144,30 @@ class Front:
         body: AsyncIterator[bytes],
         decoder: compression.Decoder,
     ) -> web.StreamResponse:
-        """A short body is read first, then inserted; a long one is inserted while it arrives."""
+        """The body is gathered first, then inserted: what is cut off on its way is not begun."""
         _refuse_writing(job, Kind.INSERT)
-        first = [raw[statement.data :]]
-        held = len(first[0])
-        rest: Handoff | None = None
-        async for piece in body:
-            first.append(decoder.decode(piece))
-            held += len(first[-1])
-            if held > _WHOLE_BODY:
-                rest = Handoff()
-                break
-        if rest is None:
-            decoder.finish()
-        outcome = Outcome()
+        progress = Progress()
+        upload = Upload()
 
         def work() -> None:
-            with self._doors.lease(job, {"async_insert": "0"}) as handle:
-                insert(handle, statement, job.asked.params, first, rest, decoder, outcome)
+            with upload, self._doors.lease(job, {"async_insert": "0"}) as handle:
+                insert(handle, statement, job.asked.params, upload, progress)
 
-        worker = self._doors.start(job, Kind.INSERT, work)
-        if rest is not None:
-            await _feed(body, rest)
-        await asyncio.shield(worker)  # the body is whole: it is stored, though the client may have gone
-        meters.WRITTEN_ROWS.inc(outcome.progress.written_rows)
+        try:
+            upload.append(raw[statement.data :])
+            async for piece in body:
+                upload.append(decoder.decode(piece))
+            decoder.finish()
+            worker = self._doors.start(job, Kind.INSERT, work)
+        except BaseException as error:
+            upload.close()
+            if isinstance(error, asyncio.CancelledError):
+                meters.CUT_OFF.inc()
+            raise
+        await asyncio.shield(worker)  # the upload is whole: it is stored, though the client may have gone
+        meters.WRITTEN_ROWS.inc(progress.written_rows)
         headers = self._answers.headers(job.asked.query_id, statement.format)
-        return self._answers.whole(b"", headers, outcome.progress)
-
-
-async def _feed(body: AsyncIterator[bytes], into: Handoff) -> None:
-    """Hand a body over as it arrives. Whatever ends this early (a cut, a cancelled request) cancels the insert."""
-    try:
-        async for piece in body:
-            await into.put_async(piece)
-    except Abandoned:  # the engine has refused the data: the worker tells why
-        return
-    except BaseException:
-        into.abandon()
-        raise
-    into.close()
+        return self._answers.whole(b"", headers, progress)
 
 
 async def _form(http: web.Request) -> dict[str, bytes]:

@@ -1,7 +1,7 @@
-"""A bounded hand-over of bytes between an engine thread and the event loop, either way.
+"""A bounded hand-over of bytes from an engine thread to the event loop.
 
-The bound is in bytes: a slow client stops the engine's thread, a slow engine stops the reading of a body, and neither
-is ever held whole. ``abandon`` by either side wakes the other.
+The bound is in bytes: a slow client stops the engine's thread, and an answer is never held whole. ``abandon`` by either
+side wakes the other.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ class Abandoned(Exception):
 
 
 class Handoff:
-    """A queue of byte strings with one producer and one consumer, one of them a thread, one a coroutine."""
+    """A queue of byte strings; its producer is a thread, its consumer a coroutine."""
 
     def __init__(self, limit: int = 4 << 20) -> None:
         self._loop = asyncio.get_running_loop()
@@ -29,7 +29,7 @@ class Handoff:
         self._wake = asyncio.Event()
 
     def put(self, piece: bytes, timeout: float | None = None) -> None:
-        """From the thread: wait for room, then add. Raises Abandoned, also when there is no room in time."""
+        """Wait for room, then add. Raises Abandoned, also when there is no room in time."""
         with self._changed:
             if not self._changed.wait_for(lambda: self._abandoned or self._held < self._limit, timeout):
                 self._abandoned = True
@@ -38,26 +38,8 @@ class Handoff:
                 raise Abandoned
             self._add(piece)
 
-    async def put_async(self, piece: bytes) -> None:
-        """From the event loop: the same."""
-        while True:
-            with self._changed:
-                if self._abandoned:
-                    raise Abandoned
-                if self._held < self._limit:
-                    self._add(piece)
-                    return
-                self._wake.clear()
-            await self._wake.wait()
-
-    def get(self) -> bytes | None:
-        """From the thread: the next piece, None after ``close``. Raises Abandoned."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._abandoned or self._pieces or self._closed)
-            return self._next()
-
-    async def get_async(self) -> bytes | None:
-        """From the event loop: the same."""
+    async def get(self) -> bytes | None:
+        """The next piece, None after ``close``. Raises Abandoned."""
         while True:
             with self._changed:
                 if self._abandoned or self._pieces or self._closed:

@@ -64,8 +64,8 @@ class Token(NamedTuple):
 class Statement:
     """One statement. ``sql[:tail]`` is it without its FORMAT clause; ``rest`` is what followed that (SETTINGS …).
 
-    For an INSERT with data, ``sql`` ends before FORMAT or VALUES, and ``data`` is the offset of the data in the raw
-    bytes (the raw bytes may hold only their beginning).
+    For an INSERT with data, ``sql`` ends before SETTINGS, FORMAT or VALUES, ``rest`` is its SETTINGS clause, and
+    ``data`` is the offset of the data in the raw bytes (the raw bytes may hold only their beginning).
     """
 
     kind: Kind
@@ -78,6 +78,10 @@ class Statement:
     def into_file(self, path: str, format: str) -> str:
         """The same read, its answer written to ``path`` by the engine's own output format."""
         return f"{self.sql[: self.tail]}\nINTO OUTFILE '{path}' APPEND FORMAT {format} {self.rest}"
+
+    def from_file(self, path: str) -> str:
+        """The same INSERT, its data read from ``path`` by the engine's own input format."""
+        return f"{self.sql}\nFROM INFILE '{path}' {self.rest}\nFORMAT {self.format}"
 
 
 def tokens(raw: bytes) -> Iterator[Token]:
@@ -162,6 +166,7 @@ def _format_clause(outer: list[Token]) -> tuple[Token, Token] | None:
 
 def _insert(raw: bytes) -> Statement:
     depth = 0
+    before, settings = "", 0
     stream = tokens(raw)
     for token in stream:
         depth += _step(token)
@@ -173,15 +178,24 @@ def _insert(raw: bytes) -> Statement:
         if word == "INFILE":
             raise EngineError(48, "FROM INFILE is not allowed over HTTP", "NOT_IMPLEMENTED")
         if word == "VALUES":
-            return Statement(Kind.INSERT, _text(raw[: token.start]), format="Values", data=token.end)
+            return _with_data(raw, settings, token.start, "Values", token.end)
         if word == "FORMAT":
             name = next(stream, None)
             if name is None or name.kind != "word":
                 raise EngineError(62, "Syntax error: a format name must follow FORMAT", "SYNTAX_ERROR")
-            return Statement(Kind.INSERT, _text(raw[: token.start]), format=name.text, data=_after(raw, name.end))
+            return _with_data(raw, settings, token.start, name.text, _after(raw, name.end))
         if token.text == ";":
             raise EngineError(62, "Syntax error: FORMAT or VALUES expected before ';'", "SYNTAX_ERROR")
-    return Statement(Kind.INSERT, _text(raw), format="Values", data=len(raw))
+        if word == "SETTINGS" and before not in ("INTO", "TABLE", "."):
+            settings = token.start
+        before = token.text.upper()
+    return _with_data(raw, settings, len(raw), "Values", len(raw))
+
+
+def _with_data(raw: bytes, settings: int, end: int, format: str, data: int) -> Statement:
+    """``settings`` is where that clause begins; 0 when there is none."""
+    sql, clause = raw[: settings or end], raw[settings or end : end]
+    return Statement(Kind.INSERT, _text(sql), format=format, rest=_text(clause), data=data)
 
 
 def _step(token: Token) -> int:

@@ -1,4 +1,4 @@
-"""What engine threads do for one request: read into a hand-over, insert out of one, or run a small statement."""
+"""What engine threads do for one request: read into a hand-over, insert an upload, or run a small statement."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Generator
 from dataclasses import dataclass, field
 from typing import Final
 
-from marketprism.embedded.body import CutOff
-from marketprism.embedded.compression import Decoder, Encoder
-from marketprism.embedded.engine import PIPE, Handle, Progress, identifier, is_blockwise
+from marketprism.embedded.compression import Encoder
+from marketprism.embedded.engine import PIPE, Handle, Progress, identifier, is_blockwise, quote
 from marketprism.embedded.exceptions import EngineError
 from marketprism.embedded.handoff import Abandoned, Handoff
 from marketprism.embedded.request import ExternalTable
 from marketprism.embedded.statement import Kind, Statement
+from marketprism.embedded.upload import Upload
 
 STALL_S: Final = 60.0
 """A client that takes nothing for this long has gone."""
@@ -34,13 +34,9 @@ def load_external(handle: Handle, tables: list[ExternalTable]) -> None:
     for table in tables:
         name = identifier(table.name)
         handle.query(f"CREATE TEMPORARY TABLE {name} ({table.structure})")
-        inserter = handle.insert(f"INSERT INTO {name}", table.format)
-        try:
-            inserter.append(table.data)
-            inserter.finish()
-        except RuntimeError as error:
-            inserter.cancel()
-            raise EngineError.of(error) from error
+        with Upload() as upload:
+            upload.append(table.data)
+            handle.query(f"INSERT INTO {name} FROM INFILE {quote(upload.path)} FORMAT {table.format}")
 
 
 def read_into(
@@ -88,44 +84,12 @@ def read_into(
         progress.elapsed_ns = time.perf_counter_ns() - begun
 
 
-def insert(
-    handle: Handle,
-    statement: Statement,
-    params: dict[str, str],
-    first: list[bytes],
-    rest: Handoff | None,
-    decoder: Decoder,
-    outcome: Outcome,
-) -> None:
-    """Insert ``first``, then what ``rest`` brings. An abandoned or cut body is cancelled, never finished.
-
-    As on a server, blocks that were complete by then stay: who needs all or nothing sends one block.
-    """
-    handle.apply({f"param_{name}": value for name, value in params.items()})
+def insert(handle: Handle, statement: Statement, params: dict[str, str], upload: Upload, progress: Progress) -> None:
+    """Insert an upload that is whole. As on a server, of several blocks those before a bad one stay."""
     begun = time.perf_counter_ns()
-    inserter = handle.insert(statement.sql, statement.format)
-    try:
-        for piece in first:
-            inserter.append(piece)
-        while rest is not None and (piece_ := rest.get()) is not None:
-            inserter.append(decoder.decode(piece_))
-        decoder.finish()
-        done = inserter.finish()
-    except Abandoned as error:
-        inserter.cancel()
-        raise CutOff("the client has gone") from error
-    except EngineError:
-        inserter.cancel()
-        raise
-    except RuntimeError as error:
-        inserter.cancel()
-        raise EngineError.of(error) from error
-    finally:
-        if rest is not None:
-            rest.abandon()
-    progress = outcome.progress
-    progress.written_rows = progress.result_rows = progress.read_rows = done.rows_written
-    progress.written_bytes = progress.read_bytes = done.bytes_written
+    handle.query(statement.from_file(upload.path), "TabSeparated", params, progress)
+    progress.result_rows = progress.read_rows = progress.written_rows
+    progress.read_bytes = progress.written_bytes
     progress.elapsed_ns = time.perf_counter_ns() - begun
 
 

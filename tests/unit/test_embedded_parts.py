@@ -79,8 +79,27 @@ def test_statements_find_their_door(sql: str, kind: Kind, format: str) -> None:
 )
 def test_an_insert_ends_where_its_data_begin(raw: bytes, sql: str, format: str, data: bytes) -> None:
     statement = parse(raw)
-    assert (statement.kind, statement.sql, statement.format) == (Kind.INSERT, sql, format)
+    assert (statement.kind, statement.sql + statement.rest, statement.format) == (Kind.INSERT, sql, format)
     assert raw[statement.data :] == data
+
+
+@pytest.mark.parametrize(
+    ("raw", "sql"),
+    [
+        (b"INSERT INTO t FORMAT CSV 1", "INSERT INTO t \nFROM INFILE '/f' \nFORMAT CSV"),
+        (
+            b"INSERT INTO t (a) SETTINGS b = 1 FORMAT CSV 1",
+            "INSERT INTO t (a) \nFROM INFILE '/f' SETTINGS b = 1 \nFORMAT CSV",
+        ),
+        (b"INSERT INTO settings VALUES (1)", "INSERT INTO settings \nFROM INFILE '/f' \nFORMAT Values"),
+        (
+            b"INSERT INTO d.settings (settings) VALUES (1)",
+            "INSERT INTO d.settings (settings) \nFROM INFILE '/f' \nFORMAT Values",
+        ),
+    ],
+)
+def test_data_in_a_file_stand_before_the_settings(raw: bytes, sql: str) -> None:
+    assert parse(raw).from_file("/f") == sql
 
 
 @pytest.mark.parametrize(
@@ -196,27 +215,11 @@ async def test_a_slow_taker_holds_back_the_thread() -> None:
     await asyncio.to_thread(full.wait, 10)
     assert given_bytes == 1000
     taken = 0
-    while (piece := await handoff.get_async()) is not None:
+    while (piece := await handoff.get()) is not None:
         taken += len(piece)
         assert given_bytes - taken <= 1100
     await giver
     assert taken == 10_000
-
-
-async def test_a_slow_thread_holds_back_the_event_loop() -> None:
-    handoff = Handoff(limit=1000)
-    taken: list[bytes] = []
-
-    def take() -> None:
-        while (piece := handoff.get()) is not None:
-            taken.append(piece)
-
-    taker = asyncio.get_running_loop().run_in_executor(None, take)
-    for number in range(200):
-        await handoff.put_async(b"%03d" % number * 100)
-    handoff.close()
-    await taker
-    assert b"".join(taken) == b"".join(b"%03d" % number * 100 for number in range(200))
 
 
 async def test_either_side_can_leave() -> None:
@@ -228,12 +231,11 @@ async def test_either_side_can_leave() -> None:
     with pytest.raises(Abandoned):
         await waiting
     starved = Handoff()
-    waiting_taker = loop.run_in_executor(None, starved.get)
+    waiting_taker = asyncio.create_task(starved.get())
+    await asyncio.sleep(0)
     starved.abandon()
     with pytest.raises(Abandoned):
         await waiting_taker
-    with pytest.raises(Abandoned):
-        await starved.get_async()
     stalled = Handoff(limit=1)
     stalled.put(b"full")
     with pytest.raises(Abandoned):
