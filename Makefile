@@ -38,6 +38,8 @@ faults: install  ## kill and restart schedules; N=200 by default
 
 docs: install    ## the pages that are made from the code
 	$(BIN)/marketprism settings --markdown > docs/settings.md
+	$(BIN)/python -m marketprism.migrate --snapshot
+	$(BIN)/python -m marketprism.catalogue --write
 
 lock:            ## resolve pyproject.toml into requirements.lock (needs uv)
 	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet --output-file requirements.lock

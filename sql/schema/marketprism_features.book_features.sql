@@ -103,4 +103,4 @@ SELECT
     arraySum(b.ofi_l5) / nullIf(((2 * length(b.ofi_l5)) * (bid_5 + ask_5)) / nullIf(length(arraySlice(bids_20, 1, 5)) + length(arraySlice(asks_20, 1, 5)), 0), 0) AS ofi_multi,
     greatest(b.received_at, toDateTime64(b.timestamp, 6, 'UTC')) AS available_at,
     if(two_sided, 'ok', 'partial') AS quality
-FROM marketprism_hot.orderbooks AS b
+FROM marketprism_features.all_orderbooks AS b

@@ -87,7 +87,7 @@ INNER JOIN
         toStartOfMinute(toDateTime(timestamp, 'UTC')) AS ts_1m,
         max((timestamp, sequence)) AS newest,
         greatest(max(received_at), toDateTime64(ts_1m + 60, 6, 'UTC')) AS known_at
-    FROM marketprism_hot.orderbooks
+    FROM marketprism_features.all_orderbooks
     WHERE (best_bid_price > 0) AND (best_ask_price > 0)
     GROUP BY
         exchange,

@@ -128,7 +128,7 @@ INNER JOIN
                 sequence,
                 toNullable(received_at) AS known_at,
                 '' AS grade
-            FROM marketprism_hot.orderbooks
+            FROM marketprism_features.all_orderbooks
         )
         WINDOW so_far AS (PARTITION BY exchange, market_type, symbol ORDER BY ts ASC, kind ASC, sequence ASC ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
     )

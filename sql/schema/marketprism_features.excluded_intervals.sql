@@ -29,7 +29,7 @@ FROM
         min(g.from_time) AS hole_start,
         max(g.to_time) AS hole_end,
         min(received_at) AS known_at
-    FROM marketprism_hot.gaps AS g
+    FROM marketprism_features.all_gaps AS g
     GROUP BY
         exchange,
         market_type,

@@ -24,7 +24,7 @@ FROM
         to_sequence,
         min(from_time) AS hole_start,
         max(to_time) AS hole_end
-    FROM marketprism_hot.gaps
+    FROM marketprism_features.all_gaps
     GROUP BY
         exchange,
         market_type,

@@ -70,7 +70,7 @@ FROM
             updates AS update_count,
             max(received_at) OVER before AS known,
             dateDiff('millisecond', lagInFrame(timestamp, 1, toDateTime64(0, 3, 'UTC')) OVER before, timestamp) AS since_ms
-        FROM marketprism_hot.orderbooks
+        FROM marketprism_features.all_orderbooks
         WINDOW before AS (PARTITION BY exchange, market_type, symbol ORDER BY timestamp ASC, sequence ASC ROWS BETWEEN 1 PRECEDING AND CURRENT ROW)
     )
     GROUP BY

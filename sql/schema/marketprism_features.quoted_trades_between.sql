@@ -51,7 +51,7 @@ FROM
             quantity AS trade_quantity,
             received_at AS receipt,
             (timestamp, received_at, price, price) AS best
-        FROM marketprism_hot.trades
+        FROM marketprism_features.all_trades
         WHERE (bucket_id != 0) AND ((timestamp >= {from_ts:DateTime64(3)}) AND (timestamp <= {to_ts:DateTime64(3)}))
         UNION ALL
         SELECT
@@ -67,7 +67,7 @@ FROM
             bid_price AS trade_quantity,
             received_at AS receipt,
             (timestamp, received_at, bid_price, ask_price) AS best
-        FROM marketprism_hot.best_quotes
+        FROM marketprism_features.all_best_quotes
         WHERE (timestamp >= ({from_ts:DateTime64(3)} - toIntervalSecond(60))) AND (timestamp <= ({to_ts:DateTime64(3)} + toIntervalSecond(5)))
         UNION ALL
         SELECT
@@ -83,7 +83,7 @@ FROM
             best_bid_price AS trade_quantity,
             received_at AS receipt,
             (timestamp, received_at, best_bid_price, best_ask_price) AS best
-        FROM marketprism_hot.orderbooks
+        FROM marketprism_features.all_orderbooks
         WHERE (timestamp >= ({from_ts:DateTime64(3)} - toIntervalSecond(60))) AND (timestamp <= ({to_ts:DateTime64(3)} + toIntervalSecond(5)))
     )
     WINDOW so_far AS (PARTITION BY exchange, market_type, symbol ORDER BY ts ASC, kind ASC, sequence ASC ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)

@@ -82,7 +82,7 @@ FROM
         arrayMap(one -> (one.2), arrayFilter(one -> ((one.3) = -1), tape)) AS sells,
         arrayMap((one, other) -> ((one.4) - (other.4)), arrayPopFront(tape), arrayPopBack(tape)) AS steps,
         max(received_at) AS heard_at
-    FROM marketprism_hot.trades
+    FROM marketprism_features.all_trades
     WHERE bucket_id != 0
     GROUP BY
         exchange,

@@ -11,7 +11,7 @@ AS WITH
                 symbol,
                 min(g.from_time) AS from_time,
                 max(g.to_time) AS to_time
-            FROM marketprism_hot.gaps AS g
+            FROM marketprism_features.all_gaps AS g
             WHERE g.of_type = 'trades'
             GROUP BY
                 exchange,

@@ -50,7 +50,7 @@ FROM
                 toInt256(toDecimal256(quantity, 12) * toDecimal256(1000000000000, 0)) AS units,
                 toInt256(toDecimal256({bucket_volume:Decimal(38, 12)}, 12) * toDecimal256(1000000000000, 0)) AS size,
                 sum(units) OVER (PARTITION BY exchange, market_type, symbol ORDER BY sequence ASC ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS after
-            FROM marketprism_hot.trades
+            FROM marketprism_features.all_trades
             WHERE (exchange = {exchange:String}) AND (market_type = {market_type:String}) AND (symbol = {symbol:String}) AND (intDiv(bucket_id, 1000000) = toYYYYMMDD({day:Date}))
         )
         WHERE units > 0

@@ -121,7 +121,7 @@ FROM
                             '' AS grade,
                             sequence,
                             if((best_bid_price > 0) AND (best_ask_price > 0), toFloat64(best_bid_price + best_ask_price) / 2, 0) AS price
-                        FROM marketprism_hot.orderbooks
+                        FROM marketprism_features.all_orderbooks
                     )
                     WINDOW so_far AS (PARTITION BY exchange, market_type, symbol ORDER BY ts ASC, kind ASC, sequence ASC ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
                 )

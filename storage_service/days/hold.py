@@ -2,10 +2,8 @@
 
 REPLACE PARTITION beside a writer loses acknowledged rows. A constraint on the table makes ClickHouse itself refuse rows
 of the held days; the storage service sends a refused batch again (code 469 is one that passes), so JetStream keeps
-them. The constraint ends by itself: a job that is killed holds nobody up for longer than the lease.
-
-An embedded engine whose streamed inserts say nothing of a refusal would lose such rows. So that is asked first, with a
-row nobody needs; there the days are watched instead: a row that came since makes the job end before it replaces.
+them. The constraint ends by itself: a job that is killed holds nobody up for longer than the lease, and the next job
+takes it off at once. Who holds days has the ``install`` lock, so a hold that is found is that of a dead job.
 """
 
 from __future__ import annotations
@@ -17,11 +15,9 @@ from contextlib import contextmanager
 from datetime import date
 from typing import Final
 
-import pyarrow as pa
-
 from marketprism.clickhouse import HOT
 from marketprism.errors import DayError
-from storage_service.days.engine import STAGING, Engine, StatementRefused
+from storage_service.days.engine import Engine
 
 LEASE_S: Final = 900
 _IN_FLIGHT_S: Final = 120.0
@@ -37,13 +33,9 @@ class Hold:
         self._name = ""
         self._until = 0.0
         self._held_us = 0
-        self._seen: list[tuple[object, ...]] = []
 
     def take(self) -> None:
         """Hold, and wait until the inserts that began before have ended."""
-        self._seen = self._contents()
-        if not refusals_are_told(self._engine):
-            return
         self._add()
         deadline = time.monotonic() + _IN_FLIGHT_S
         while self._inserts_since_before():
@@ -51,15 +43,8 @@ class Hold:
                 raise DayError(f"an insert into {self._table} has been running for {_IN_FLIGHT_S:.0f} s; try again")
             time.sleep(0.02)
 
-    def check(self) -> None:
-        """Raises DayError when a row of these days came in since ``take``, which only a watched day lets in."""
-        if not self._name and self._contents() != self._seen:
-            raise DayError(f"rows of the days came into {self._table} meanwhile; nothing was replaced, run it again")
-
     def renew(self) -> None:
         """Begin a new lease when half of this one is over. Raises DayError when it has ended already."""
-        if not self._name:
-            return
         left = self._until - time.monotonic()
         if left < 10:
             raise DayError(
@@ -74,15 +59,6 @@ class Hold:
         """Let writers in again."""
         if self._name:
             self._engine.run(f"ALTER TABLE {self._table} DROP CONSTRAINT IF EXISTS {self._name}")
-
-    def _contents(self) -> list[tuple[object, ...]]:
-        """What changes with every insert into the days and with no merge."""
-        database, _, name = self._table.partition(".")
-        return self._engine.rows(
-            "SELECT partition_id, sum(rows), max(max_block_number) FROM system.parts WHERE active "
-            f"AND database = '{database}' AND table = '{name}' AND toUInt32OrZero(partition_id) IN ({self._days}) "
-            "GROUP BY partition_id ORDER BY partition_id"
-        )
 
     def _add(self) -> None:
         self._name = f"{_PREFIX}{uuid.uuid4().hex[:12]}"
@@ -102,37 +78,19 @@ class Hold:
         return bool(self._engine.rows(query, {"t": self._table, "held": self._held_us})[0][0])
 
 
-def refusals_are_told(engine: Engine) -> bool:
-    """Whether a streamed insert that a constraint refuses comes back as an error."""
-    table = f"{STAGING}.refusing_{uuid.uuid4().hex[:12]}"
-    engine.run(f"CREATE TABLE {table} (n UInt8, CONSTRAINT none CHECK n = 0) ENGINE = MergeTree ORDER BY n")
-    try:
-        engine.insert(table, pa.RecordBatch.from_pydict({"n": pa.array([1], pa.uint8())}))
-    except StatementRefused:
-        return True
-    finally:
-        engine.run(f"DROP TABLE IF EXISTS {table} SYNC")
-    return False
-
-
-def drop_holds(engine: Engine, table: str, ended_before: int | None = None) -> None:
-    """Take holds off ``table`` (database.table): all, or those that ended before a moment (seconds since the epoch).
-
-    Ended ones hold nothing, but every insert evaluates them.
-    """
+def drop_holds(engine: Engine, table: str) -> None:
+    """Take all holds off ``table`` (database.table). Only for who has the ``install`` lock, or owns the table."""
     text = str(engine.rows(f"SHOW CREATE TABLE {table}")[0][0])
     for line in text.splitlines():
         words = line.split()
-        if words[:1] != ["CONSTRAINT"] or not words[1].startswith(_PREFIX):
-            continue
-        if ended_before is None or int(words[-1].rstrip("),")) < ended_before:
+        if words[:1] == ["CONSTRAINT"] and words[1].startswith(_PREFIX):
             engine.run(f"ALTER TABLE {table} DROP CONSTRAINT IF EXISTS {words[1]}")
 
 
 @contextmanager
 def held(engine: Engine, table: str, days: Sequence[date]) -> Iterator[Hold]:
-    """Hold days of a hot table for the block."""
-    drop_holds(engine, f"{HOT}.{table}", int(engine.rows("SELECT toUnixTimestamp(now())")[0][0]))
+    """Hold days of a hot table for the block. Only for who has the ``install`` lock."""
+    drop_holds(engine, f"{HOT}.{table}")
     hold = Hold(engine, table, days)
     try:
         hold.take()

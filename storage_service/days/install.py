@@ -220,8 +220,6 @@ class Installer:
             raise DayError(f"{shadow.target}: rows of {', '.join(sorted(foreign))} are not of the days to install")
 
     def _replace(self, shadows: list[Shadow], days: Sequence[date], hold: Hold | None) -> None:
-        if hold is not None:
-            hold.check()
         self._mark(days, "installing")
         reach("before_replace", self._data_type)
         for shadow in shadows:

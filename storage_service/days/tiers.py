@@ -18,8 +18,9 @@ from marketprism.errors import DayError
 from marketprism.events import ROW_TYPES
 from storage_service.days.content import Fingerprint, columns_of, fingerprint, row_hash
 from storage_service.days.engine import Engine
-from storage_service.days.hold import held
+from storage_service.days.hold import drop_holds, held
 from storage_service.days.install import Installer, Source, partition_id, partitions
+from storage_service.days.locks import lock
 from storage_service.faultpoints import reach
 
 logger = logging.getLogger(__name__)
@@ -105,12 +106,11 @@ class Archivist:
 
         No row enters the day while it is looked at and dropped.
         """
-        with held(self._engine, data_type, [day]) as hold:
+        with lock(self._engine, "install"), held(self._engine, data_type, [day]):
             why = self._reason_to_keep(data_type, day, after_days)
             if why:
                 return Archived(data_type, day, "kept", why=why)
             self._say_dropped(data_type, day)  # first: a crash after it costs nothing, the other order would lose rows
-            hold.check()
             reach("before_drop", data_type)
             self._engine.run(f"ALTER TABLE {HOT}.{data_type} DROP PARTITION ID '{partition_id(day)}'")
             reach("after_drop", data_type)
@@ -219,6 +219,8 @@ def run_archive(
     archivist = Archivist(engine, now)
     results = []
     for data_type in tables or TABLES:
+        with lock(engine, "install"):
+            drop_holds(engine, f"{HOT}.{data_type}")  # of a job that was killed
         present = hot_days(engine, data_type)
         for day in present:
             if (days and day not in days) or (not days and not is_closed(day, now)):

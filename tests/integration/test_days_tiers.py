@@ -15,7 +15,7 @@ from marketprism.settings import ClickHouseSettings, StorageSettings
 from storage_service.buckets.plan import DayPlan
 from storage_service.days.content import columns_of, fingerprint
 from storage_service.days.engine import Engine, StatementRefused
-from storage_service.days.hold import Hold, drop_holds, held, refusals_are_told
+from storage_service.days.hold import Hold, drop_holds, held
 from storage_service.days.rebuild import Rebuilder
 from storage_service.days.tiers import Archivist, run_archive
 from tests.integration.embedded_process import EmbeddedServer
@@ -147,27 +147,19 @@ def content_of_hot(engine: Engine, symbol: str) -> dict[str, tuple[int, int]]:
 
 
 def test_no_row_of_a_held_day_enters_and_other_days_do(engine: Engine) -> None:
-    """Refused where the server says so; else the job sees the row and replaces nothing."""
     rows = tape("HELUSDT", "2024-03-08", 5)
     with held(engine, "trades", [date(2024, 3, 8)]) as hold:
         store_live(engine, tape("HELUSDT", "2024-03-09", 5), TIME_ONLY)
         hold.renew()
-        hold.check()
-        if refusals_are_told(engine):
-            with pytest.raises(StatementRefused) as refused:
-                store_live(engine, rows, TIME_ONLY)
-            assert refused.value.code == 469
-        else:
+        with pytest.raises(StatementRefused) as refused:
             store_live(engine, rows, TIME_ONLY)
-            with pytest.raises(DayError, match="nothing was replaced, run it again"):
-                hold.check()
-    expected = 5 if refusals_are_told(engine) else 10
-    assert of(engine, "marketprism_hot", "HELUSDT")[0] == expected
+        assert refused.value.code == 469
+    assert of(engine, "marketprism_hot", "HELUSDT")[0] == 5
     assert "CONSTRAINT" not in engine.rows("SHOW CREATE TABLE marketprism_hot.trades")[0][0]
 
 
 def test_a_statement_is_refused_by_the_hold_itself(engine: Engine) -> None:
-    """INSERT SELECT tells refusals on every engine: the condition, the end of the lease, and the release."""
+    """The condition, the end of the lease, and the release; the next job takes off what a dead one left."""
     hold = Hold(engine, "trades", [date(2024, 3, 10)])
     hold._add()
     insert = "INSERT INTO marketprism_hot.trades (timestamp, symbol) SELECT toDateTime64('{} 05:00:00', 3, 'UTC'), 'X'"
@@ -179,7 +171,7 @@ def test_a_statement_is_refused_by_the_hold_itself(engine: Engine) -> None:
     ended = "ADD CONSTRAINT held_days_ended CHECK toYYYYMMDD(timestamp) NOT IN (20240310) OR toUnixTimestamp(now()) > 5"
     engine.run(f"ALTER TABLE marketprism_hot.trades {ended}")
     engine.run(insert.format("2024-03-10"))
-    drop_holds(engine, "marketprism_hot.trades", 6)
+    drop_holds(engine, "marketprism_hot.trades")
     assert "CONSTRAINT" not in engine.rows("SHOW CREATE TABLE marketprism_hot.trades")[0][0]
     engine.run("ALTER TABLE marketprism_hot.trades DROP PARTITION ID '20240310'")
 

@@ -1,7 +1,7 @@
 -- name:      book_features_by_bucket
 -- purpose:   the shape of the book as of each bucket's end
 -- grain:     one row per (exchange, market_type, symbol, bucket_id) of closed buckets with a book in the minute before their end
--- inputs:    marketprism_features.book_features, marketprism_features.unified_buckets, marketprism_hot.orderbooks
+-- inputs:    marketprism_features.book_features, marketprism_features.unified_buckets, marketprism_features.all_orderbooks
 -- time:      bucket_ts_end
 -- freshness: when read
 -- lookahead: none
@@ -120,7 +120,7 @@ INNER JOIN
                 sequence,
                 toNullable(received_at) AS known_at,
                 '' AS grade
-            FROM marketprism_hot.orderbooks
+            FROM marketprism_features.all_orderbooks
         )
         WINDOW so_far AS (
             PARTITION BY exchange, market_type, symbol ORDER BY ts, kind, sequence ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW

@@ -1,7 +1,7 @@
 -- name:      trade_flow_1m
 -- purpose:   who trades how, by minute: imbalance, CVD, intensity, persistence, large and retail, concentration
 -- grain:     one row per (exchange, market_type, symbol, ts_1m); minutes without a trade have no row
--- inputs:    marketprism_hot.trades, marketprism_features.gap_minutes
+-- inputs:    marketprism_features.all_trades, marketprism_features.gap_minutes
 -- time:      ts_1m
 -- freshness: when read
 -- lookahead: none
@@ -96,7 +96,7 @@ FROM
         arrayMap(one -> one.2, arrayFilter(one -> one.3 = -1, tape)) AS sells,
         arrayMap((one, other) -> one.4 - other.4, arrayPopFront(tape), arrayPopBack(tape)) AS steps,
         max(received_at) AS heard_at
-    FROM marketprism_hot.trades
+    FROM marketprism_features.all_trades
     WHERE bucket_id != 0
     GROUP BY exchange, market_type, symbol, ts_1m
 ) AS t

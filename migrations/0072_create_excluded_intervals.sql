@@ -1,7 +1,7 @@
 -- name:      excluded_intervals
 -- purpose:   stretches of time that labels and training reads leave out: outages, abnormal jumps, and what a person names
 -- grain:     one row per (exchange, market_type, symbol, from_time, to_time, cause)
--- inputs:    marketprism_hot.gaps, marketprism_features.trades_1m, marketprism_features.excluded_by_hand
+-- inputs:    marketprism_features.all_gaps, marketprism_features.trades_1m, marketprism_features.excluded_by_hand
 -- time:      from_time, to_time
 -- freshness: when read
 -- lookahead: none
@@ -38,7 +38,7 @@ FROM
     SELECT
         exchange, market_type, symbol, of_type, from_sequence, to_sequence,
         min(g.from_time) AS hole_start, max(g.to_time) AS hole_end, min(received_at) AS known_at
-    FROM marketprism_hot.gaps AS g
+    FROM marketprism_features.all_gaps AS g
     GROUP BY exchange, market_type, symbol, of_type, from_sequence, to_sequence
     HAVING NOT max(repaired)
 )

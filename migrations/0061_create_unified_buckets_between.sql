@@ -1,7 +1,7 @@
 -- name:      unified_buckets_between
 -- purpose:   the unified buckets of a range of bucket ids, or only the newest ones of every symbol
 -- grain:     one row per (exchange, market_type, symbol, bucket_id)
--- inputs:    marketprism_features.bucket_flow, marketprism_hot.gaps
+-- inputs:    marketprism_features.bucket_flow, marketprism_features.all_gaps
 -- time:      bucket_ts_end
 -- freshness: when read
 -- lookahead: none
@@ -28,7 +28,7 @@ AS WITH
         FROM
         (
             SELECT exchange, market_type, symbol, min(g.from_time) AS from_time, max(g.to_time) AS to_time
-            FROM marketprism_hot.gaps AS g
+            FROM marketprism_features.all_gaps AS g
             WHERE g.of_type = 'trades'
             GROUP BY exchange, market_type, symbol, g.from_sequence, g.to_sequence
             HAVING NOT max(g.repaired)

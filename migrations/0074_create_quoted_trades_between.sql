@@ -1,7 +1,7 @@
 -- name:      quoted_trades_between
 -- purpose:   each trade with the best quote strictly before it, and with the quote five seconds after it once those have passed
 -- grain:     one row per (exchange, market_type, symbol, sequence) of trades that bear buckets
--- inputs:    marketprism_hot.trades, marketprism_hot.best_quotes, marketprism_hot.orderbooks
+-- inputs:    marketprism_features.all_trades, marketprism_features.all_best_quotes, marketprism_features.all_orderbooks
 -- time:      timestamp
 -- freshness: when read
 -- lookahead: none
@@ -54,7 +54,7 @@ FROM
             quantity AS trade_quantity,
             received_at AS receipt,
             (timestamp, received_at, price, price) AS best
-        FROM marketprism_hot.trades
+        FROM marketprism_features.all_trades
         WHERE bucket_id != 0 AND timestamp BETWEEN {from_ts:DateTime64(3)} AND {to_ts:DateTime64(3)}
         UNION ALL
         SELECT
@@ -68,7 +68,7 @@ FROM
             bid_price AS trade_quantity,
             received_at AS receipt,
             (timestamp, received_at, bid_price, ask_price) AS best
-        FROM marketprism_hot.best_quotes
+        FROM marketprism_features.all_best_quotes
         WHERE timestamp BETWEEN {from_ts:DateTime64(3)} - toIntervalSecond(60) AND {to_ts:DateTime64(3)} + toIntervalSecond(5)
         UNION ALL
         SELECT
@@ -82,7 +82,7 @@ FROM
             best_bid_price AS trade_quantity,
             received_at AS receipt,
             (timestamp, received_at, best_bid_price, best_ask_price) AS best
-        FROM marketprism_hot.orderbooks
+        FROM marketprism_features.all_orderbooks
         WHERE timestamp BETWEEN {from_ts:DateTime64(3)} - toIntervalSecond(60) AND {to_ts:DateTime64(3)} + toIntervalSecond(5)
     )
     WINDOW so_far AS (

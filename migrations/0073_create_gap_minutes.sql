@@ -1,7 +1,7 @@
 -- name:      gap_minutes
 -- purpose:   the minutes that an unrepaired hole of a data type touches: what makes a minute row's quality gap
 -- grain:     one row per (exchange, market_type, symbol, of_type, ts_1m)
--- inputs:    marketprism_hot.gaps
+-- inputs:    marketprism_features.all_gaps
 -- time:      ts_1m
 -- freshness: when read
 -- lookahead: none
@@ -27,7 +27,7 @@ AS SELECT DISTINCT
 FROM
 (
     SELECT exchange, market_type, symbol, of_type, from_sequence, to_sequence, min(from_time) AS hole_start, max(to_time) AS hole_end
-    FROM marketprism_hot.gaps
+    FROM marketprism_features.all_gaps
     GROUP BY exchange, market_type, symbol, of_type, from_sequence, to_sequence
     HAVING NOT max(repaired)
 );

@@ -1,7 +1,7 @@
 -- name:      book_features
 -- purpose:   the shape of every published book: price, imbalance, depth, density, slope, convexity, tail, impact, disorder
 -- grain:     one row per (exchange, market_type, symbol, timestamp, sequence)
--- inputs:    marketprism_hot.orderbooks
+-- inputs:    marketprism_features.all_orderbooks
 -- time:      timestamp
 -- freshness: when read
 -- lookahead: none
@@ -114,4 +114,4 @@ SELECT
     arraySum(b.ofi_l5) / nullIf(2 * length(b.ofi_l5) * (bid_5 + ask_5) / nullIf(length(arraySlice(bids_20, 1, 5)) + length(arraySlice(asks_20, 1, 5)), 0), 0) AS ofi_multi,
     greatest(b.received_at, toDateTime64(b.timestamp, 6, 'UTC')) AS available_at,
     if(two_sided, 'ok', 'partial') AS quality
-FROM marketprism_hot.orderbooks AS b;
+FROM marketprism_features.all_orderbooks AS b;

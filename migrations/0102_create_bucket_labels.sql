@@ -1,7 +1,7 @@
 -- name:      bucket_labels
 -- purpose:   what the price did after each bucket: returns per second over the next buckets, returns over time, classes
 -- grain:     one row per (exchange, market_type, symbol, bucket_id) of closed buckets outside excluded_intervals
--- inputs:    marketprism_features.unified_buckets, marketprism_hot.orderbooks, marketprism_features.excluded_intervals
+-- inputs:    marketprism_features.unified_buckets, marketprism_features.all_orderbooks, marketprism_features.excluded_intervals
 -- time:      bucket_ts_end
 -- freshness: when read
 -- lookahead: label
@@ -119,7 +119,7 @@ FROM
                             '' AS grade,
                             sequence,
                             if(best_bid_price > 0 AND best_ask_price > 0, toFloat64(best_bid_price + best_ask_price) / 2, 0) AS price
-                        FROM marketprism_hot.orderbooks
+                        FROM marketprism_features.all_orderbooks
                     )
                     WINDOW so_far AS (
                         PARTITION BY exchange, market_type, symbol ORDER BY ts, kind, sequence ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW

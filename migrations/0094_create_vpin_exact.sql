@@ -1,7 +1,7 @@
 -- name:      vpin_exact
 -- purpose:   VPIN over buckets of exactly one volume, for audits: a trade that crosses an edge is split
 -- grain:     one row per bucket_seq, the number of a full bucket from 0, of one symbol and UTC day
--- inputs:    marketprism_hot.trades
+-- inputs:    marketprism_features.all_trades
 -- time:      bucket_ts_end
 -- freshness: when read
 -- lookahead: none
@@ -52,7 +52,7 @@ FROM
                 sum(units) OVER (
                     PARTITION BY exchange, market_type, symbol ORDER BY sequence ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
                 ) AS after
-            FROM marketprism_hot.trades
+            FROM marketprism_features.all_trades
             WHERE exchange = {exchange:String} AND market_type = {market_type:String} AND symbol = {symbol:String}
                 AND intDiv(bucket_id, 1000000) = toYYYYMMDD({day:Date})
         )

@@ -1,7 +1,7 @@
 -- name:      lob_dynamics_1m
 -- purpose:   how fast liquidity came and went, and order flow imbalance, by minute
 -- grain:     one row per (exchange, market_type, symbol, ts_1m); minutes without a book have no row
--- inputs:    marketprism_hot.orderbooks, marketprism_features.gap_minutes
+-- inputs:    marketprism_features.all_orderbooks, marketprism_features.gap_minutes
 -- time:      ts_1m
 -- freshness: when read
 -- lookahead: none
@@ -75,7 +75,7 @@ FROM
             updates AS update_count,
             max(received_at) OVER before AS known,
             dateDiff('millisecond', lagInFrame(timestamp, 1, toDateTime64(0, 3, 'UTC')) OVER before, timestamp) AS since_ms
-        FROM marketprism_hot.orderbooks
+        FROM marketprism_features.all_orderbooks
         WINDOW before AS (
             PARTITION BY exchange, market_type, symbol ORDER BY timestamp, sequence ROWS BETWEEN 1 PRECEDING AND CURRENT ROW
         )

@@ -1,7 +1,7 @@
 -- name:      trade_flow_by_bucket
 -- purpose:   who trades how, by bucket: imbalance, CVD, intensity, persistence, large and retail, concentration
 -- grain:     one row per (exchange, market_type, symbol, bucket_id) of closed buckets
--- inputs:    marketprism_hot.trades, marketprism_features.unified_buckets
+-- inputs:    marketprism_features.all_trades, marketprism_features.unified_buckets
 -- time:      bucket_ts_end
 -- freshness: when read
 -- lookahead: none
@@ -98,7 +98,7 @@ FROM
         arrayMap(one -> one.2, arrayFilter(one -> one.3 = -1, tape)) AS sells,
         arrayMap((one, other) -> one.4 - other.4, arrayPopFront(tape), arrayPopBack(tape)) AS steps,
         max(received_at) AS heard_at
-    FROM marketprism_hot.trades
+    FROM marketprism_features.all_trades
     WHERE bucket_id != 0
     GROUP BY exchange, market_type, symbol, bucket_id
 ) AS t

@@ -1,7 +1,7 @@
 -- name:      lob_dynamics_by_bucket
 -- purpose:   how fast liquidity came and went, and order flow imbalance, while each bucket filled
 -- grain:     one row per (exchange, market_type, symbol, bucket_id) of closed buckets
--- inputs:    marketprism_features.unified_buckets, marketprism_hot.orderbooks
+-- inputs:    marketprism_features.unified_buckets, marketprism_features.all_orderbooks
 -- time:      bucket_ts_end
 -- freshness: when read
 -- lookahead: none
@@ -95,7 +95,7 @@ FROM
             SELECT
                 *,
                 dateDiff('millisecond', lagInFrame(timestamp, 1, toDateTime64(0, 3, 'UTC')) OVER before, timestamp) AS since_ms
-            FROM marketprism_hot.orderbooks
+            FROM marketprism_features.all_orderbooks
             WINDOW before AS (
                 PARTITION BY exchange, market_type, symbol ORDER BY timestamp, sequence ROWS BETWEEN 1 PRECEDING AND CURRENT ROW
             )
