@@ -46,7 +46,37 @@ def migrate(
         client.close()
 
 
+def lint_sql(
+    files: Annotated[list[Path] | None, typer.Argument(help="SQL files; none = every feature of the tree.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON on stdout: a list of findings.")] = False,
+) -> None:
+    """Refuse SQL that lets a feature see the future: one line a finding, exit 1 when there is one.
+
+    A rule that is broken on purpose is waived in its file: `-- leak-ok: <rule>: <reason>`.
+    """
+    from dataclasses import asdict
+
+    import msgspec
+
+    from marketprism.errors import SqlFileError
+    from marketprism.leaklint import default_files, lint_tree
+
+    chosen = files or default_files()
+    try:
+        findings = lint_tree(chosen)
+    except (OSError, UnicodeDecodeError) as error:
+        raise SqlFileError(f"cannot read SQL: {error}; give files of SQL text") from error
+    if as_json:
+        print(msgspec.json.encode([asdict(finding) for finding in findings]).decode())
+    else:
+        for finding in findings:
+            print(finding)
+        print(f"{len(chosen)} files, {len(findings)} findings", file=sys.stderr)
+    raise typer.Exit(1 if findings else 0)
+
+
 def register(app: typer.Typer) -> None:
     """Add the commands of this file."""
     app.command()(query)
     app.command()(migrate)
+    app.command("lint-sql")(lint_sql)

@@ -3,8 +3,13 @@
 
 from __future__ import annotations
 
-import pytest
+import json
+from pathlib import Path
 
+import pytest
+from typer.testing import CliRunner
+
+from marketprism.cli.commands import app
 from marketprism.leaklint import RULES, default_files, lint_text, lint_tree
 
 KEY = "exchange, market_type, symbol"
@@ -165,3 +170,14 @@ def test_the_tree_has_no_leak() -> None:
     files = default_files()
     assert files, "no SQL files found"
     assert [str(finding) for finding in lint_tree(files)] == []
+
+
+def test_the_command_says_where_and_why_and_fails(tmp_path: Path) -> None:
+    leaking = tmp_path / "leaking.sql"
+    leaking.write_text(f"SELECT ts,\n  lead(mid) OVER (PARTITION BY {KEY} ORDER BY ts)\nFROM f")
+    told = CliRunner().invoke(app, ["lint-sql", str(leaking)])
+    assert told.exit_code == 1
+    assert told.stdout.startswith(f"{leaking}:2: window-lead: ")
+    (finding,) = json.loads(CliRunner().invoke(app, ["lint-sql", "--json", str(leaking)]).stdout)
+    assert (finding["line"], finding["rule"]) == (2, "window-lead")
+    assert CliRunner().invoke(app, ["lint-sql"]).exit_code == 0
