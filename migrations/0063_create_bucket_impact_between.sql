@@ -9,6 +9,7 @@
 --
 -- One window over one scan serves both readers: columns that a reader does not name are not computed. Windows count
 -- closed buckets in their order, across midnight. A caller that bounds from_bucket starts 50 buckets early.
+-- available_at is the latest of the window: a late row in an earlier bucket changes the window's values when it comes.
 -- VPIN divides by the window's volume and not by 50 q: the time limit makes buckets unequal.
 -- The regression takes close - open of each bucket on its signed volume; both are exact decimals until here.
 CREATE VIEW IF NOT EXISTS marketprism_features.bucket_impact_between
@@ -29,7 +30,7 @@ AS SELECT
 FROM
 (
     SELECT
-        *,
+        * REPLACE (max(available_at) OVER last_50 AS available_at),
         buy_vol - sell_vol AS signed_volume,
         close - open AS price_change,
         toFloat64(signed_volume) AS flow,

@@ -12,7 +12,7 @@ AS SELECT
 FROM
 (
     SELECT
-        *,
+        * REPLACE (max(available_at) OVER last_50 AS available_at),
         buy_vol - sell_vol AS signed_volume,
         close - open AS price_change,
         toFloat64(signed_volume) AS flow,

@@ -5,7 +5,7 @@ CREATE VIEW marketprism_features.kyle_lambda_by_bucket
     `symbol` LowCardinality(String) COMMENT 'the exchange\'s own id of the instrument',
     `bucket_id` UInt64 COMMENT 'YYYYMMDD * 1000000 + n of the unified bucket',
     `bucket_ts_end` DateTime64(3, 'UTC') COMMENT 'latest exchange time of a trade of the bucket, UTC',
-    `available_at` Nullable(DateTime64(6, 'UTC')) COMMENT 'when the close became knowable, UTC; as-of reads use it',
+    `available_at` Nullable(DateTime64(6, 'UTC')) COMMENT 'when the last close of the window became knowable, UTC; as-of reads use it',
     `kyle_lambda` Nullable(Float64) COMMENT '(close - open) / signed volume, quote units per base unit; NULL without signed volume',
     `kyle_lambda_ols` Nullable(Float64) COMMENT 'slope of close - open on signed volume over 50 closed buckets; NULL below 50',
     `kyle_r2` Nullable(Float64) COMMENT 'R squared of that regression, 0 to 1',

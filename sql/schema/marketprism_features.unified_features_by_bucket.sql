@@ -6,7 +6,7 @@ CREATE VIEW marketprism_features.unified_features_by_bucket
     `bucket_id` UInt64 COMMENT 'YYYYMMDD * 1000000 + n of the unified bucket',
     `bucket_ts_start` DateTime64(3, 'UTC') COMMENT 'earliest exchange time of a trade of the bucket, UTC',
     `bucket_ts_end` DateTime64(3, 'UTC') COMMENT 'latest exchange time of a trade of the bucket, UTC',
-    `available_at` Nullable(DateTime64(6, 'UTC')) COMMENT 'when the close became knowable, UTC; as-of reads use it',
+    `available_at` Nullable(DateTime64(6, 'UTC')) COMMENT 'when the last close of its windows became knowable, UTC; as-of reads use it',
     `trades` UInt64 COMMENT 'number of trades',
     `buy_trades` UInt64 COMMENT 'number of taker buys',
     `vol` Decimal(38, 12) COMMENT 'volume, base units',

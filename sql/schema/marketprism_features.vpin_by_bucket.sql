@@ -5,7 +5,7 @@ CREATE VIEW marketprism_features.vpin_by_bucket
     `symbol` LowCardinality(String) COMMENT 'the exchange\'s own id of the instrument',
     `bucket_id` UInt64 COMMENT 'YYYYMMDD * 1000000 + n of the unified bucket',
     `bucket_ts_end` DateTime64(3, 'UTC') COMMENT 'latest exchange time of a trade of the bucket, UTC',
-    `available_at` Nullable(DateTime64(6, 'UTC')) COMMENT 'when the close became knowable, UTC; as-of reads use it',
+    `available_at` Nullable(DateTime64(6, 'UTC')) COMMENT 'when the last close of the window became knowable, UTC; as-of reads use it',
     `vpin` Nullable(Float64) COMMENT 'sum of |buy - sell| / sum of volume over 50 closed buckets, 0 to 1; NULL below 50',
     `imbalance` Nullable(Float64) COMMENT '|buy - sell| / volume of this bucket, 0 to 1',
     `buy_volume` Decimal(38, 12) COMMENT 'volume of taker buys of this bucket, base units',

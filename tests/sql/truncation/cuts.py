@@ -29,12 +29,9 @@ EXEMPT = {
     "vpin_exact": "parameters; read here as a feature of its own",
 }
 LATE_BLIND = {
-    "vpin_by_bucket": "available_at is the bucket's own, not the latest of its window",
-    "kyle_lambda_by_bucket": "available_at is the bucket's own, not the latest of its window",
-    "unified_features_by_bucket": "reads both",
     "unified_features_1s": "shows the bucket before the late row's until that row came; live showed preliminary values",
 }
-"""Views whose rows may change when a late row arrives in an earlier bucket of their window; the other cuts hold."""
+"""Told by the clock: a day that was rebuilt for a late row knows less at a second than live did, never more."""
 KEYS = ("bucket_id", "ts_1m", "ts_1h", "timestamp", "sequence", "day", "tick_size", "px_bin")
 Row = dict[str, Any]
 Rows = dict[tuple[Any, ...], Row]
