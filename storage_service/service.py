@@ -6,12 +6,14 @@ import asyncio
 import logging
 import signal
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import nats
 from nats.aio.client import Client
+from nats.errors import ConnectionClosedError, NoRespondersError, NoServersError
 from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
+from nats.js.errors import ServiceUnavailableError
 
 from marketprism.errors import NatsUnreachable, StoreHalted
 from marketprism.events import ROW_TYPES
@@ -27,6 +29,8 @@ from storage_service.position import Positions
 from storage_service.worker import Worker
 
 logger = logging.getLogger(__name__)
+
+_AWAY: Final = (NoServersError, NoRespondersError, ConnectionClosedError, ServiceUnavailableError)
 
 
 async def connect_nats(settings: NatsSettings, name: str = "storage") -> Client:
@@ -72,6 +76,17 @@ class StorageService:
 
     async def run(self) -> None:
         """Store until ``stop`` is set. Raises NatsUnreachable at the start, StoreHalted at the end."""
+        try:
+            await self._make_workers()
+        except (*_AWAY, TimeoutError) as error:
+            raise NatsUnreachable.of(self._nats.url, error) from error
+        results = await asyncio.gather(*(worker.run() for worker in self.workers), return_exceptions=True)
+        await self._close()
+        halted = [result for result in results if isinstance(result, BaseException)]
+        if halted:
+            raise halted[0]
+
+    async def _make_workers(self) -> None:
         defaults = Defaults(self._settings.default_q_notional, self._settings.default_t_max_ms)
         freezer = Freezer(self._warehouse, defaults)
         _, js = await self._connect("storage")
@@ -84,11 +99,6 @@ class StorageService:
                 self.workers.append(
                     Worker(data_type, partition, nc, js, self._warehouse, positions, freezer, self._settings, self.stop)
                 )
-        results = await asyncio.gather(*(worker.run() for worker in self.workers), return_exceptions=True)
-        await self._close()
-        halted = [result for result in results if isinstance(result, BaseException)]
-        if halted:
-            raise halted[0]
 
     async def _connect(self, name: str) -> tuple[Client, JetStreamContext]:
         nc = await connect_nats(self._nats, name)

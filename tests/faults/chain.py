@@ -1,0 +1,130 @@
+"""The whole chain as real processes that can be killed: exchange → collector → NATS → storage → ClickHouse."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from marketprism.errors import NatsUnreachable
+from marketprism.simulator.environment import collector_environment
+from tests.faults.compare_ledger import Key, LedgerFile, Tables, Trade, Verdict, compare
+from tests.unit.storage.rig import REPOSITORY, Rig, free_port
+
+PARTS = ("collector", "storage", "clickhouse", "nats")
+
+
+class Chain(Rig):
+    """One directory and its processes. The exchange is never killed: it is what the tables are compared with."""
+
+    def __init__(self, directory: Path, *, seed: int, start_ms: int, speed: float, mutant: str = "") -> None:
+        super().__init__(directory)
+        self.brought_back = 0
+        self._mutant = mutant
+        self.ledger = LedgerFile(directory / "ledger.jsonl")
+        self.exchange = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "tests.faults.exchange", "--seed", str(seed), "--speed", str(speed)),
+                *("--ledger", str(directory / "ledger.jsonl"), "--start-ms", str(start_ms)),
+            ],
+            cwd=REPOSITORY,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=(directory / "exchange.log").open("ab"),
+            text=True,
+        )
+        self.environment |= collector_environment(self._told())
+        self.tables = Tables(f"http://127.0.0.1:{self.clickhouse_port}")
+        self.environment["MARKETPRISM_COLLECTOR_METRICS_PORT"] = str(free_port())
+
+    def start(self, part: str, **environment: str) -> None:
+        if part == "nats":
+            self.start_nats()
+        elif part == "clickhouse":
+            self.start_clickhouse()
+        else:
+            module = {"storage": "storage_service", "collector": "collector"}[part]
+            command = [sys.executable, "-m", module]
+            if part == "storage" and self._mutant:
+                command = [sys.executable, "-m", "tests.faults.mutant_storage", self._mutant]
+            self.spawn(part, command, **environment)
+
+    def die_at(self, point: str) -> None:
+        """The storage service starts again and kills itself at a fault point."""
+        self.kill("storage")
+        code = NatsUnreachable.exit_code
+        while code == NatsUnreachable.exit_code:
+            self.start("storage", MARKETPRISM_FAULT=f"{point}:trades:2")
+            code = self.processes.pop("storage").wait(60)
+        assert code == -9, f"{point}: {code}: {self.log('storage')[-2000:]}"
+
+    def say(self, word: str) -> None:
+        """``pause`` or ``go``; returns when the exchange has done it."""
+        assert self.exchange.stdin is not None
+        self.exchange.stdin.write(f"{word}\n")
+        self.exchange.stdin.flush()
+        assert self._told() == word
+
+    def _told(self) -> str:
+        assert self.exchange.stdout is not None
+        line = self.exchange.stdout.readline().strip()
+        assert line, f"the exchange ended: {(self.directory / 'exchange.log').read_text()[-2000:]}"
+        return line
+
+    def check(self, timeout_s: float) -> Verdict:
+        """Wait until the tables have caught up, pause the market, wait for its end, compare what is new, go on.
+
+        The market goes on at first: a collector that has just come back learns of its hole from the next trade.
+        """
+        verdict = self._compare(timeout_s, whole=False)
+        self.say("go")
+        return verdict
+
+    def _compare(self, timeout_s: float, *, whole: bool) -> Verdict:
+        new = self.ledger.read_on()
+        self._until_stored(new, timeout_s)
+        self.say("pause")
+        time.sleep(0.2)  # the step that had begun ends; the file is flushed at its end
+        for key, trades in self.ledger.read_on().items():
+            new[key] |= trades
+        self._until_stored(new, timeout_s)
+        asyncio.run(self.until_stored())  # an insert shows in the table before it shows in the last view
+        return compare(self.ledger.trades if whole else new, self.tables)
+
+    def check_all(self, timeout_s: float) -> Verdict:
+        """The same of everything since the beginning; the market stays paused."""
+        return self._compare(timeout_s, whole=True)
+
+    def _until_stored(self, new: dict[Key, dict[int, Trade]], timeout_s: float) -> None:
+        last = {key: max(trades) for key, trades in new.items()}
+        deadline = time.monotonic() + timeout_s
+        stored: dict[Key, Any] = {}
+        while time.monotonic() < deadline:
+            self._bring_back()
+            query = "SELECT market_type, symbol, max(sequence) FROM marketprism_hot.trades GROUP BY ALL"
+            stored = {(market, symbol): sequence for market, symbol, sequence in self.tables.rows(query)}
+            if all(stored.get(key, 0) >= sequence for key, sequence in last.items()):
+                return
+            time.sleep(0.05)
+        raise AssertionError(
+            f"not stored within {timeout_s} s: {last} traded, {stored} stored; "
+            f"collector: {self.log('collector')[-1500:]}; storage: {self.log('storage')[-1500:]}"
+        )
+
+    def _bring_back(self) -> None:
+        """As the supervisor does: who gave up because another was away starts again. Nothing else may end."""
+        for part, process in list(self.processes.items()):
+            code = process.poll()
+            if code is not None:
+                assert code == NatsUnreachable.exit_code, f"{part} ended with {code}: {self.log(part)[-3000:]}"
+                self.brought_back += 1
+                self.start(part)
+
+    def close(self) -> None:
+        for part in [part for part in PARTS if part in self.processes]:
+            self.kill(part)
+        self.exchange.kill()
+        self.exchange.wait()

@@ -1,0 +1,88 @@
+"""Random kill and restart schedules over the whole chain under load, each followed by a comparison with the ledger."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from storage_service.faultpoints import POINTS
+from tests.faults.chain import PARTS, Chain
+from tests.faults.compare_ledger import Verdict
+
+SPEED = 20.0
+"""Market seconds a second: about 600 trades/s of four books."""
+FROM_MIDNIGHT_S = 45
+"""Market seconds before UTC midnight at which the market opens, so that an early schedule crosses it."""
+SETTLE_S = 90.0
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """``part`` dies after ``after_s``, at a fault point if one is given, and is back ``away_s`` later."""
+
+    part: str
+    after_s: float
+    away_s: float
+    point: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.part}{'@' + self.point if self.point else ''} +{self.after_s:.2f}s, away {self.away_s:.2f}s"
+
+
+def random_schedule(chance: random.Random) -> list[Kill]:
+    """One to four kills. A third of the storage service's are at a named step, between an intent and its end."""
+    kills = []
+    for _ in range(chance.randint(1, 4)):
+        part = chance.choice(PARTS)
+        point = chance.choice(POINTS) if part == "storage" and chance.random() < 1 / 3 else ""
+        kills.append(Kill(part, chance.uniform(0.05, 1.2), chance.choice((0.0, 0.0, chance.uniform(0, 1.0))), point))
+    return kills
+
+
+def run_schedule(chain: Chain, kills: list[Kill], settle_s: float = SETTLE_S) -> Verdict:
+    """Do the kills, then compare. Raises AssertionError when a part ends by itself or the tables stand still."""
+    for kill in kills:
+        time.sleep(kill.after_s)
+        if kill.point:
+            chain.die_at(kill.point)
+        else:
+            chain.kill(kill.part)
+        time.sleep(kill.away_s)
+        chain.start(kill.part)
+    return chain.check(settle_s)
+
+
+def open_chain(directory: Path, seed: int, mutant: str = "") -> Chain:
+    """A chain that runs and has stored something."""
+    midnight_ms = 1_741_651_200_000 + seed % 20 * 86_400_000
+    chain = Chain(directory, seed=seed, start_ms=midnight_ms - FROM_MIDNIGHT_S * 1000, speed=SPEED, mutant=mutant)
+    try:
+        for part in ("nats", "clickhouse"):
+            chain.start(part)
+        chain.migrate()
+        for part in ("storage", "collector"):
+            chain.start(part)
+        deadline = time.monotonic() + 60
+        while not chain.rows("SELECT count() > 100 FROM marketprism_hot.trades")[0][0]:
+            assert time.monotonic() < deadline, f"nothing is stored: {chain.log('collector')[-2000:]}"
+            time.sleep(0.1)
+    except BaseException:
+        chain.close()
+        raise
+    return chain
+
+
+def run(directory: Path, seed: int, count: int) -> Iterator[tuple[int, list[Kill], Verdict]]:
+    """``count`` schedules of one seed, each told with its verdict; the last verdict is that of everything."""
+    chance = random.Random(seed)
+    chain = open_chain(directory, seed)
+    try:
+        for number in range(1, count + 1):
+            kills = random_schedule(chance)
+            yield number, kills, run_schedule(chain, kills)
+        yield 0, [], chain.check_all(SETTLE_S)
+    finally:
+        chain.close()

@@ -1,0 +1,21 @@
+"""A short plan of random kills over the whole chain; ``make faults`` runs the long one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.faults.schedules import run
+
+pytestmark = [pytest.mark.faults, pytest.mark.slow, pytest.mark.timeout(400)]
+
+
+def test_nothing_is_lost_or_doubled(tmp_path: Path) -> None:
+    """Across UTC midnight; each of the four processes dies at least once."""
+    killed: set[str] = set()
+    for number, kills, verdict in run(tmp_path, seed=53, count=4):
+        assert verdict.exact, f"schedule {number}, {[str(kill) for kill in kills]}: {verdict}"
+        assert verdict.rows > 500
+        killed |= {kill.part for kill in kills}
+    assert killed == {"collector", "storage", "clickhouse", "nats"}
