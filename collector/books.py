@@ -10,6 +10,8 @@ level at rank r before (o) and after (n) the update:
 
     flow_r = [k_n ≥ k_o]·q_n − [k_n ≤ k_o]·q_o        ofi_r = flow_r(bids) − flow_r(asks)
 
+Quantities are base units: where the exchange counts contracts, ``unit`` converts each level as it is read.
+
 A missing rank has key −∞ and quantity 0. Added and cancelled quantity are Σ max(Δ, 0) and Σ max(−Δ, 0) over every
 level that an update changes ("cancelled" includes what was traded away: a diff cannot tell). All sums are integers.
 """
@@ -21,6 +23,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from collector.decimals import POWERS, scaled
+from collector.units import PLAIN, Unit
 
 OFI_LEVELS: Final = 5
 _NOTHING: Final = (-(1 << 200), 0)
@@ -33,10 +36,11 @@ Top = list[tuple[int, int]]
 class Side:
     """One side of a book. ``sign`` is +1 for bids, −1 for asks; ``top`` holds the best five (key, quantity)."""
 
-    __slots__ = ("_edge", "_keys", "_quantities", "_sign", "added", "cancelled", "top")
+    __slots__ = ("_edge", "_keys", "_quantities", "_sign", "_unit", "added", "cancelled", "top")
 
-    def __init__(self, sign: int) -> None:
+    def __init__(self, sign: int, unit: Unit = PLAIN) -> None:
         self._sign = sign
+        self._unit = None if unit.plain else unit
         self._keys: list[int] = []
         self._quantities: dict[int, int] = {}
         self._edge = _NOTHING[0]
@@ -49,8 +53,10 @@ class Side:
 
     def load(self, levels: Levels) -> None:
         """Replace everything by a snapshot; counts nothing as added. Raises ValueError on text that is no number."""
-        sign = self._sign
+        sign, unit = self._sign, self._unit
         quantities = {sign * scaled(price): scaled(quantity) for price, quantity in levels}
+        if unit is not None:
+            quantities = {key: unit.base(quantity, sign * key) for key, quantity in quantities.items()}
         self._quantities = {key: quantity for key, quantity in quantities.items() if quantity > 0}
         self._keys = sorted(self._quantities)
         self.refresh()
@@ -68,7 +74,7 @@ class Side:
 
     def _update(self, levels: Levels) -> bool:
         # the loop is most of the cost of a depth stream: decimals.scaled is inlined here, without its pattern
-        sign, keys, quantities, edge = self._sign, self._keys, self._quantities, self._edge
+        sign, keys, quantities, edge, unit = self._sign, self._keys, self._quantities, self._edge, self._unit
         added = cancelled = 0
         touched = False
         for price, quantity in levels:
@@ -82,6 +88,8 @@ class Side:
                 new = scaled(quantity)
             else:
                 new = int(quantity.replace(".", "", 1)) * POWERS[len(quantity) - point - 1]
+            if unit is not None:
+                new = unit.base(new, sign * key)
             old = quantities.get(key, 0)
             if new == old:
                 continue
@@ -135,9 +143,9 @@ class LocalBook:
 
     __slots__ = ("asks", "best_changed", "bids", "ofi", "updates")
 
-    def __init__(self) -> None:
-        self.bids = Side(1)
-        self.asks = Side(-1)
+    def __init__(self, unit: Unit = PLAIN) -> None:
+        self.bids = Side(1, unit)
+        self.asks = Side(-1, unit)
         self.ofi = [0] * OFI_LEVELS
         self.updates = 0
         self.best_changed = False

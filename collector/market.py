@@ -19,8 +19,9 @@ from collector.continuity import MAX_HELD, Hole, TradeSequence
 from collector.metrics import CollectorMetrics
 from collector.positions import Position, Series
 from collector.sampling import BookSampler
+from collector.units import PLAIN, Unit
 from collector.venue import BookUpdate, Control, MessageError, Parsed, Stream, Venue
-from marketprism.events import Gap, Row, Trade
+from marketprism.events import Gap, Instrument, Row, Trade
 
 TradeKey = tuple[str, str]
 """(symbol, trade_kind)."""
@@ -59,10 +60,22 @@ class Market:
         self._emit = emit
         self._position = position
         self._complaints = complaints or Complaints()
+        self._units: dict[str, Unit] = {}
         self._causes: dict[str, str] = {}
         self._holed: dict[TradeKey, None] = {}
         self._unsynced: dict[str, None] = {}
         self._recent: dict[tuple[str, str], deque[bytes]] = {}
+
+    def track(self, instruments: Iterable[Instrument]) -> None:
+        """The instruments to collect, as they are now. A book whose contract changed its size starts over."""
+        instruments = list(instruments)
+        self.venue.track(instruments)
+        for instrument in instruments:
+            symbol, unit = instrument.symbol, Unit.of(instrument)
+            if self._units.get(symbol, PLAIN) != unit and (keeper := self.keepers.pop(symbol, None)) is not None:
+                keeper.close()
+                self._unsynced.pop(symbol, None)
+            self._units[symbol] = unit
 
     def receive(self, payload: bytes, received_at: int) -> Parsed | None:
         """Handle one message; None when it could not be used (counted and said, nothing else is touched)."""
@@ -207,7 +220,7 @@ class Market:
         keeper.lose(cause)
 
     def _keeper(self, symbol: str) -> BookKeeper:
-        book = LocalBook()
+        book = LocalBook(self._units.get(symbol, PLAIN))
         options = self._options
         sampler = BookSampler(book, self.key, options.levels, options.interval_ms, options.quotes, self.publish)
         self.keepers[symbol] = keeper = BookKeeper(symbol, self.venue.book_rule, sampler, book, self.publish)

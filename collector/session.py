@@ -113,7 +113,7 @@ class Session:
             self.market.complain(
                 "unknown_symbol", f"{name!r} is not traded here; check MARKETPRISM_COLLECTOR_SYMBOLS", b""
             )
-        self.venue.track(chosen)
+        self.market.track(chosen)
         added = [item.symbol for item in chosen if item.symbol not in self._symbols]
         self._symbols += added
         if not added:

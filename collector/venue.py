@@ -21,6 +21,7 @@ class BookUpdate(msgspec.Struct, gc=False):
     """One diff of a book, or (``snapshot``) all of it. Ids are the venue's; ``previous_id`` is 0 where it has none.
 
     ``timestamp``: exchange time in ms; ``received_at`` in µs; levels are (price, quantity) as text, 0 deletes.
+    Quantities are the exchange's own: the book makes base units of them by the instrument's multiplier (``units``).
     """
 
     symbol: str
@@ -139,7 +140,9 @@ class Venue(Protocol):
         """Every listed instrument, as rows. Raises RestError."""
 
     def track(self, instruments: Sequence[Instrument]) -> None:
-        """The instruments to collect, with their present tick sizes; ``parse`` knows no others."""
+        """The instruments to collect, with their present tick sizes; ``parse`` knows no others.
+
+        Rows other than books come out of ``parse`` in base units already (``units.Unit.of(instrument).base_text``)."""
 
     def plan(self, symbols: Sequence[str]) -> list[ConnectionPlan]:
         """Connections and streams for these symbols."""

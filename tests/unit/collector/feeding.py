@@ -92,15 +92,22 @@ class Core:
         return {key[-1]: count for key, count in self.metrics.counts["errors"].items()}
 
 
-def core(name: str, ticks: dict[str, str], options: BookOptions | None = None, **settings: Any) -> Core:
-    """The pure core of one venue, following ``ticks`` (symbol → tick size)."""
+def core(
+    name: str,
+    ticks: dict[str, str],
+    options: BookOptions | None = None,
+    instruments: list[Instrument] | None = None,
+    **settings: Any,
+) -> Core:
+    """The pure core of one venue, following ``ticks`` (symbol → tick size), or ``instruments`` of the same symbols."""
     metrics = CollectorMetrics(CollectorRegistry())
     rows: list[Row] = []
     client = RestClient(SystemClock(), metrics)
     venue = make_venue(name, CollectorSettings(_env_file=None, **settings), client)
-    venue.track([instrument(venue.market_type, symbol, tick) for symbol, tick in ticks.items()])
+    market = Market(venue, options or BookOptions(), metrics, rows.append)
+    market.track(instruments or [instrument(venue.market_type, symbol, tick) for symbol, tick in ticks.items()])
     venue.plan(list(ticks))
-    return Core(venue, Market(venue, options or BookOptions(), metrics, rows.append), metrics, rows)
+    return Core(venue, market, metrics, rows)
 
 
 def feed(core: Core, lines: Iterator[Line]) -> None:
