@@ -18,6 +18,7 @@ from tests.sql.catalogue_tape import Tape, epoch_us, insert, insert_quiet
 from tests.sql.rows import trades_table
 
 EXEMPT = {
+    "serving_state": "what is served now; serving_transitions has since",
     "gap_minutes": "says which holes are known now; its readers turn it into quality",
     "excluded_intervals": "stretches of time, with known_at",
     "quoted_trades_between": "parameters; quoted_trades reads it",
