@@ -34,10 +34,17 @@ def check_tree(tree: str, *, tables: Collection[str], functions: Set[str]) -> No
         kind, name = match["kind"], match["name"] or ""
         if kind in _REFUSED:
             raise ReaderRefused("only reading is for this user")
-        if kind == "Function" and name.lower() not in TABLE_FUNCTIONS and not is_known_function(name, functions):
+        if kind == "Function" and not _allowed(name, tables, functions):
             raise ReaderRefused(f"function {name[:60]} is not for this user, or not known")
         if kind == "TableIdentifier" and "." in name and not any(fnmatchcase(name, pattern) for pattern in tables):
             raise ReaderRefused(f"table {name[:120]} is not for this user; marketprism_* databases are")
+
+
+def _allowed(name: str, tables: Collection[str], functions: Set[str]) -> bool:
+    """A function that is known, or a view that takes parameters: to the engine that is a function of a dotted name."""
+    if "." in name:
+        return any(fnmatchcase(name, pattern) for pattern in tables)
+    return name.lower() in TABLE_FUNCTIONS or is_known_function(name, functions)
 
 
 def checked(handle: Handle, sql: str, *, functions: Set[str], database: str, params: Mapping[str, str]) -> str:

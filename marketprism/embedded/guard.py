@@ -293,6 +293,9 @@ class _Check:
 
     def _source(self, table: exp.Table, names: set[str]) -> None:
         source = table.this
+        if isinstance(source, exp.Anonymous) and table.db and not table.catalog:
+            self._parameterised_view(table.db, str(source.name), source.expressions)
+            return
         if isinstance(source, exp.Func):
             name = str(source.name) if isinstance(source, exp.Anonymous) else source.sql_name()
             if name.lower().replace("_", "") not in {known.replace("_", "") for known in TABLE_FUNCTIONS}:
@@ -306,15 +309,25 @@ class _Check:
             return
         self.table(table.db, table.name)
 
+    def _parameterised_view(self, database: str, name: str, arguments: list[exp.Expression]) -> None:
+        """``marketprism_features.view(name = value, …)``: a table of ours, and values that are written out."""
+        self.table(database, name)
+        for argument in arguments:
+            if not (isinstance(argument, exp.EQ) and isinstance(argument.this, exp.Column)):
+                raise ReaderRefused(f"{database}.{name} takes parameters as name = value")
+
     def _calls(self, everything: list[Token]) -> None:
         """Every word before a bracket is a function or a type that is known, as ClickHouse would read it."""
-        for token, following in pairwise(everything):
+        for at, (token, following) in enumerate(pairwise(everything)):
             if token.kind == "word" and token.text.upper() == "APPLY":
                 raise ReaderRefused("APPLY is not for this user")
             if following.text != "(" or token.kind not in ("word", "name"):
                 continue
             name = _unquoted(token)
             if token.kind == "word" and name.lower() in _KEYWORDS:
+                continue
+            if at >= 2 and everything[at - 1].text == "." and everything[at - 2].kind in ("word", "name"):
+                self.table(_unquoted(everything[at - 2]), name)  # a view with parameters; _source looks closer
                 continue
             if name.lower() not in TABLE_FUNCTIONS:
                 self.function(name)

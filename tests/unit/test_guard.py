@@ -81,6 +81,7 @@ ACCEPTED = [
     f"DESC {T}",
     f"DESCRIBE (SELECT price FROM {T})",
     'SELECT * FROM `marketprism_hot`."trades"',
+    "SELECT vpin FROM marketprism_features.unified_features_last(symbol = 'x', n = {n:UInt64}) AS u WHERE n > 1",
 ]
 
 REFUSED = [
@@ -130,6 +131,15 @@ REFUSED = [
     "SELECT * FROM filesystem('/')",
     "SELECT * FROM icebergLocal('/x')",
     "SELECT * FROM loop(numbers(1))",
+    # views that take parameters are ours, and take values
+    "SELECT * FROM default.view(a = 1)",
+    "SELECT * FROM system.file('x')",
+    "SELECT * FROM marketprism_features.view(file('x'))",
+    "SELECT * FROM marketprism_features.view('x')",
+    "SELECT * FROM marketprism_features.view(a = (SELECT max(a) FROM default.private))",
+    "SELECT * FROM marketprism_features.view(a = file('x'))",
+    "SELECT marketprism_features.file('/etc/passwd')",
+    "SELECT * FROM `marketprism_features.view`(a = 1)",
     "SELECT 1 INTO OUTFILE '/tmp/x'",
     "SELECT 1 INTO OUTFILE '/tmp/x' TRUNCATE FORMAT CSV",
     # other tables
