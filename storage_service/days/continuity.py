@@ -14,16 +14,18 @@ from storage_service.days.content import Fingerprint, columns_of, row_hash
 from storage_service.days.engine import Engine
 from storage_service.days.install import COMPUTED, Installer, Source, Symbol, partitions, quoted, same_symbol
 
+_OF_FILES = "data_source IN ('archive', 'import')"
+
 
 def refresh_gaps(engine: Engine, symbol: Symbol, days: Sequence[date]) -> int:
     """Install the gaps of these days and of the day after them anew; how many sequences are missing."""
     first, last = min(days) - timedelta(days=1), max(days) + timedelta(days=1)
     window = [first + timedelta(days=n) for n in range((last - first).days + 1)]
-    where = f"{partitions(window)} AND {same_symbol(symbol)} AND data_source = 'archive'"
+    where = f"{partitions(window)} AND {same_symbol(symbol)} AND {_OF_FILES}"
     count, lowest, highest = engine.rows(
         f"SELECT count(), min(sequence), max(sequence) FROM {COLD}.trades WHERE {where}"
     )[0]
-    archived = f"{same_symbol(symbol)} AND of_type = 'trades' AND data_source = 'archive'"
+    archived = f"{same_symbol(symbol)} AND of_type = 'trades' AND {_OF_FILES}"
     known = engine.rows(f"SELECT count() FROM {COLD}.gaps WHERE {partitions(window)} AND {archived}")[0][0]
     whole = not count or int(highest) - int(lowest) + 1 == int(count)
     if whole and not known:
@@ -43,10 +45,10 @@ def _holes(symbol: Symbol, where: str, days: Sequence[date]) -> str:
     shown = ", ".join(f"'{day}'" for day in days)
     return (
         f"SELECT time AS timestamp, received AS received_at, {exchange} AS exchange, {market_type} AS market_type, "
-        f"{name} AS symbol, id AS sequence, 'archive' AS data_source, 'trades' AS of_type, "
+        f"{name} AS symbol, id AS sequence, origin AS data_source, 'trades' AS of_type, "
         "before_id + 1 AS from_sequence, id - 1 AS to_sequence, before_time AS from_time, time AS to_time, "
         "'sequence' AS cause, false AS repaired, toUInt64(0) AS stream_seq "
-        "FROM (SELECT timestamp AS time, received_at AS received, t.sequence AS id, "
+        "FROM (SELECT timestamp AS time, received_at AS received, t.data_source AS origin, t.sequence AS id, "
         "lagInFrame(t.sequence, 1, t.sequence) OVER by_id AS before_id, "
         "lagInFrame(t.timestamp, 1, t.timestamp) OVER by_id AS before_time "
         f"FROM {COLD}.trades AS t WHERE {where} "

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from typing import Final
 
 from marketprism.clickhouse import COLD
 from storage_service.days.engine import Engine
@@ -13,12 +12,10 @@ from storage_service.days.install import Symbol, partitions, quoted, same_symbol
 from storage_service.days.instruments import contract_size
 from storage_service.days.layouts import MARKETS, Layout
 from storage_service.days.ledger import EXCHANGE, Entry, read_entries, write_entries
+from storage_service.days.pieces import LEFT_TO_LIVE
 from storage_service.days.stage import Staged, Stager, staged_name
 from storage_service.days.vision import Archive, ArchiveFile, FileFailed, day_of, days_between, month_of
 from storage_service.faultpoints import reach
-
-LEFT_TO_LIVE: Final = "days left to live rows"
-"""In the note of a file of which not every day was installed."""
 
 
 @dataclass(frozen=True, slots=True)
