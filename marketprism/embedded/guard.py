@@ -27,7 +27,7 @@ from marketprism.errors import MarketPrismError
 READABLE: Final = (
     "marketprism_*.*",
     *("system.tables", "system.columns", "system.databases", "system.functions", "system.parts", "system.settings"),
-    *("system.one", "system.numbers", "system.view_refreshes"),
+    *("system.one", "system.numbers", "system.view_refreshes", "system.data_type_families"),
 )
 """Patterns of tables that an analyst may read."""
 
