@@ -154,6 +154,11 @@ class MonitorSettings(BaseSettings):
     max_symbols: int = Field(200, ge=1, description="symbols with metrics of their own; the least recent go first")
     collector_url: str = Field("http://127.0.0.1:9101", description="where the collector's /ready answers")
     storage_url: str = Field("http://127.0.0.1:9102", description="where the storage service's /ready answers")
+    quality_interval_s: float = Field(30.0, gt=0, description="seconds between looks at lengths, books, lags and disks")
+    health_interval_s: float = Field(2.0, gt=0, le=5, description="seconds between looks of the serving health check")
+    degrade_stale_s: float = Field(300.0, gt=0, description="a symbol without a closed bucket for longer is degraded")
+    degrade_slow_s: float = Field(120.0, gt=0, description="or one whose hourly p90 bucket length is above this")
+    recover_buckets: int = Field(10, ge=1, le=100, description="complete buckets that make a symbol healthy again")
 
 
 class AppSettings(BaseSettings):

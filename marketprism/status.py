@@ -48,7 +48,10 @@ class ServiceStatus(msgspec.Struct, kw_only=True):
 
 
 class StreamStatus(msgspec.Struct, kw_only=True):
-    """One JetStream stream and how far the storage service is with it. ``pending``: messages not stored yet."""
+    """One JetStream stream and how far the storage service is with it.
+
+    ``pending``: messages not stored yet. ``lost``: messages that the stream's limits removed before they were stored.
+    """
 
     name: str
     data_type: str
@@ -57,6 +60,7 @@ class StreamStatus(msgspec.Struct, kw_only=True):
     last_sequence: int
     acked_sequence: int
     pending: int
+    lost: int = 0
 
 
 class Status(msgspec.Struct, kw_only=True):
@@ -86,7 +90,7 @@ async def stream_states(client: NatsClient, settings: NatsSettings) -> list[Stre
                 info = await js.stream_info(name)
             except NotFoundError:
                 continue
-            acked, pending = 0, info.state.messages
+            acked, pending, lost = 0, info.state.messages, 0
             try:
                 consumer = await js.consumer_info(name, durable_name(data_type, partition))
             except NotFoundError:
@@ -94,6 +98,7 @@ async def stream_states(client: NatsClient, settings: NatsSettings) -> list[Stre
             else:
                 acked = consumer.ack_floor.stream_seq if consumer.ack_floor else 0
                 pending = (consumer.num_pending or 0) + (consumer.num_ack_pending or 0)
+                lost = max(0, info.state.first_seq - acked - 1) if info.state.first_seq else 0
             states.append(
                 StreamStatus(
                     name=name,
@@ -103,6 +108,7 @@ async def stream_states(client: NatsClient, settings: NatsSettings) -> list[Stre
                     last_sequence=info.state.last_seq,
                     acked_sequence=acked,
                     pending=pending,
+                    lost=lost,
                 )
             )
     return states

@@ -31,6 +31,13 @@ class Gauges:
         self._received = gauge(f"{prefix}_newest_received_timestamp_seconds", "receipt of the newest stored row", venue)
         self._stream_pending = gauge(f"{prefix}_stream_pending_messages", "messages not stored yet", ("stream",))
         self._stream_bytes = gauge(f"{prefix}_stream_bytes", "bytes in the stream", ("stream",))
+        self._stream_limit = gauge(f"{prefix}_stream_limit_bytes", "size limit of a stream")
+        self._stream_lost = gauge(
+            f"{prefix}_stream_lost_messages", "messages that limits removed before they were stored", ("stream",)
+        )
+        self._bucket_standing = gauge(
+            "ubt_bucket_id_anomalies", "bucket ids since yesterday that are missing or out of order", _SYMBOL
+        )
         self._features = gauge(
             f"{prefix}_features_timestamp_seconds", "end of the bucket that latest_features shows", _SYMBOL
         )
@@ -53,8 +60,10 @@ class Gauges:
             self._newest.labels(*labels).set(row.timestamp_s)
             self._received.labels(*labels).set(row.received_s)
 
-    def set_streams(self, streams: Iterable[StreamStatus]) -> None:
+    def set_streams(self, streams: Iterable[StreamStatus], limit_bytes: int = 0) -> None:
+        self._stream_limit.set(limit_bytes)
         for stream in streams:
+            self._stream_lost.labels(stream.name).set(stream.lost)
             self._stream_pending.labels(stream.name).set(stream.pending)
             self._stream_bytes.labels(stream.name).set(stream.bytes)
 
@@ -63,11 +72,13 @@ class Gauges:
         now_s = time.time() if now_s is None else now_s
         self._bucket_lag.clear()
         self._bucket_time.clear()
+        self._bucket_standing.clear()
         for row in rows:
             labels = (row.exchange, row.market_type, row.symbol)
             if row.closed_s:
                 self._bucket_lag.labels(*labels).set(max(0.0, now_s - row.closed_s))
                 self._bucket_time.labels(*labels).set(row.closed_s)
+            self._bucket_standing.labels(*labels).set(row.anomalies)
             self._count_anomalies(labels, row.anomalies)
 
     def _count_anomalies(self, labels: tuple[str, ...], now: int) -> None:

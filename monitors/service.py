@@ -3,29 +3,32 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import signal
 import time
 from collections.abc import Awaitable
 from typing import Any
 
-import aiohttp
 from aiohttp import web
-from clickhouse_connect.driver.exceptions import ClickHouseError
-from nats.errors import Error as NatsError
 
 from marketprism.clickhouse import connect_async
-from marketprism.errors import MarketPrismError
 from marketprism.metrics import serve_health
 from marketprism.settings import ClickHouseSettings, MonitorSettings, NatsSettings
 from marketprism.status import StatusReader, connect_nats, status_json, stream_states
 from monitors import looks
+from monitors.audits import AuditClock, AuditResult, load_audits, run_audit
 from monitors.gauges import Gauges
+from monitors.quality_gauges import QualityGauges
+from monitors.quality_round import look_at_quality
+from monitors.rounds import DOWN, Round, RoundMetrics, one_line
+from monitors.serving.checker import HealthCheck
+from monitors.serving.gauges import ServingGauges
+from monitors.serving.machine import Limits
 
 log = logging.getLogger(__name__)
 
-_DOWN = (MarketPrismError, ClickHouseError, aiohttp.ClientError, NatsError, OSError)
-"""Everything that an absent or broken server makes a look raise."""
+_AUDIT_POLL_S = 1.0
 
 
 class Monitor:
@@ -59,8 +62,8 @@ class Monitor:
     async def _target(self, name: str, look: Awaitable[None]) -> None:
         try:
             await look
-        except _DOWN as error:
-            text = " ".join(str(error).split())[:300] or type(error).__name__
+        except DOWN as error:
+            text = one_line(error)
             if self._problems.get(name) != text:
                 log.warning("%s: %s", name, text)
             self._problems[name] = text
@@ -79,14 +82,15 @@ class Monitor:
             self._gauges.set_newest(await looks.newest(self._clickhouse))
             self._gauges.set_buckets(await looks.buckets(self._clickhouse, limit))
             self._gauges.set_features(await looks.features(self._clickhouse, limit))
-        except _DOWN:
+        except DOWN:
             await self.close()
             raise
 
     async def _look_at_nats(self) -> None:
         client = await connect_nats(self._nats_settings)
         try:
-            self._gauges.set_streams(await stream_states(client, self._nats_settings))
+            states = await stream_states(client, self._nats_settings)
+            self._gauges.set_streams(states, self._nats_settings.stream_max_bytes)
         finally:
             await client.close()
 
@@ -107,13 +111,64 @@ def _status_route(reader: StatusReader) -> web.RouteDef:
     return web.get("/status", answer)
 
 
+class Audits:
+    """The audits on their clock, and what each found last."""
+
+    def __init__(self, gauges: QualityGauges) -> None:
+        audits = load_audits()
+        self._clock = AuditClock(audits)
+        self._gauges = gauges
+        self.results: dict[str, AuditResult] = {}
+        gauges.announce(audits)
+
+    async def __call__(self, client: Any) -> None:
+        """Run those that are due, one after the other."""
+        for audit in self._clock.due():
+            result = await run_audit(client, audit)
+            before = self.results.get(audit.name)
+            self.results[audit.name] = result
+            self._gauges.set_audit(result)
+            if result.error:
+                log.warning("audit %s could not run: %s", audit.name, result.error)
+            elif result.rows and (before is None or len(before.rows) != len(result.rows)):
+                log.warning("audit %s: %d rows; first %s", audit.name, len(result.rows), result.rows[0])
+
+    def route(self) -> web.RouteDef:
+        """``/audits``: the last result of each as JSON."""
+
+        async def answer(_: web.Request) -> web.Response:
+            told = [result.told() for _, result in sorted(self.results.items())]
+            return web.Response(text=json.dumps(told, default=str), content_type="application/json")
+
+        return web.get("/audits", answer)
+
+
+def _rounds(
+    settings: MonitorSettings, clickhouse: ClickHouseSettings, gauges: QualityGauges, audits: Audits
+) -> list[Round]:
+    """What runs beside the quick look, each over its own connection."""
+    metrics = RoundMetrics()
+    limits = Limits(settings.degrade_stale_s, settings.degrade_slow_s, settings.recover_buckets)
+
+    async def quality(client: Any) -> None:
+        await look_at_quality(client, gauges, settings.max_symbols)
+
+    return [
+        Round("health check", settings.health_interval_s, HealthCheck(limits, ServingGauges()), clickhouse, metrics),
+        Round("quality", settings.quality_interval_s, quality, clickhouse, metrics),
+        Round("audits", _AUDIT_POLL_S, audits, clickhouse, metrics),
+    ]
+
+
 async def run() -> None:
-    """Serve /metrics, /health, /ready and /status until SIGTERM or SIGINT. Raises PortInUse."""
+    """Serve /metrics, /health, /ready, /status and /audits until SIGTERM or SIGINT. Raises PortInUse."""
     settings, clickhouse, nats = MonitorSettings(), ClickHouseSettings(), NatsSettings()
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     monitor = Monitor(settings, clickhouse, nats, Gauges())
+    quality = QualityGauges()
+    audits = Audits(quality)
     services = {"collector": settings.collector_url, "storage": settings.storage_url}
     async with StatusReader(clickhouse, nats, services) as reader:
         door = await serve_health(
@@ -121,19 +176,31 @@ async def run() -> None:
             ready=monitor.ready,
             what="monitor metrics",
             setting="MARKETPRISM_MONITOR_METRICS_PORT",
-            routes=[_status_route(reader)],
+            routes=[_status_route(reader), audits.route()],
         )
         log.info("monitors on port %d, a look every %g s", door.port, settings.interval_s)
+        rounds = [asyncio.create_task(each.run(stop)) for each in _rounds(settings, clickhouse, quality, audits)]
         try:
-            await _look_until(stop, monitor, settings.interval_s)
+            await _look_until(stop, monitor, settings.interval_s, rounds)
         finally:
+            stop.set()
+            _, late = await asyncio.wait(rounds, timeout=2)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
             await monitor.close()
             await door.close()
 
 
-async def _look_until(stop: asyncio.Event, monitor: Monitor, interval_s: float) -> None:
+async def _look_until(
+    stop: asyncio.Event, monitor: Monitor, interval_s: float, rounds: list[asyncio.Task[None]]
+) -> None:
+    """A round ends only by a defect of ours: then the service ends too, and says why."""
     while not stop.is_set():
         await monitor.look()
+        for task in rounds:
+            if task.done():
+                task.result()
         try:
             await asyncio.wait_for(stop.wait(), interval_s)
         except TimeoutError:

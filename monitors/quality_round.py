@@ -1,0 +1,20 @@
+"""One round of the slower looks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from monitors import quality
+from monitors.quality_gauges import QualityGauges
+
+
+async def look_at_quality(client: Any, gauges: QualityGauges, limit: int) -> None:
+    """Every slower look once; ``limit`` bounds the symbols with metrics of their own."""
+    gauges.set_lengths(await quality.lengths(client, limit))
+    gauges.set_books(await quality.books(client))
+    gauges.set_insert_lag(await quality.insert_lag(client))
+    gauges.set_disks(await quality.disks(client))
+    gauges.set_parts(await quality.parts(client))
+    gauges.set_archive(await quality.archive(client))
+    gauges.set_deviations(await quality.deviations(client, limit))
+    gauges.set_missing(await quality.missing(client, limit))
