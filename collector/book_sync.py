@@ -17,6 +17,9 @@ from marketprism.events import Gap
 BUFFER_LIMIT = 20_000
 """Updates held while a snapshot is fetched; beyond it the oldest go and the snapshot is asked for again."""
 
+SAME_MS = 5_000
+"""What the book already holds is no younger than its newest update: by more than this, its ids have started over."""
+
 
 class BookKeeper:
     """Owns the local book of one symbol. ``live``: in step with the exchange; ``resyncs``: times that it was not."""
@@ -33,6 +36,7 @@ class BookKeeper:
         self._waiting: deque[BookUpdate] = deque()
         self._fresh = False
         self._newest: BookUpdate | None = None
+        self._time = 0  # of the newest update in the book
         self._hole: tuple[int, int, str] | None = None  # id and time of the last row, cause
 
     @property
@@ -48,7 +52,10 @@ class BookKeeper:
         """Take one update from the stream. Raises ValueError when a level is no number (the book starts over)."""
         self._newest = update
         if update.snapshot:
-            self.snapshot(update)
+            # of a connection that overlaps another: while the chain holds, it tells nothing new
+            if not self.live:
+                self._waiting.clear()  # what came before it on the stream is in it
+                self.snapshot(update)
         elif self.live:
             self._advance(update)
         else:
@@ -66,6 +73,7 @@ class BookKeeper:
         self._book.load(snapshot.bids, snapshot.asks)
         self._sampler.restart()
         self.last_id = snapshot.last_id
+        self._time = snapshot.timestamp
         self.live = self._fresh = True
         self._waiting = deque()
         while waiting:
@@ -112,7 +120,9 @@ class BookKeeper:
     def _advance(self, update: BookUpdate) -> None:
         verdict = self._rule(self.last_id, update, self._fresh)
         if verdict is Verdict.SKIP:
-            return
+            if self._fresh or update.last_id == self.last_id or update.timestamp <= self._time + SAME_MS:
+                return
+            verdict = Verdict.GAP
         if verdict is Verdict.GAP:
             self.lose("sequence")
             self._buffer(update)
@@ -129,6 +139,7 @@ class BookKeeper:
         if self._hole is not None:
             self._report(update, self.last_id)
         self.last_id = update.last_id
+        self._time = update.timestamp
         self._fresh = False
         self._sampler.after(update)
 

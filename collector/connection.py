@@ -134,7 +134,8 @@ class Connection:
     async def _serve(self, socket: ClientConnection, ready: asyncio.Event) -> str:
         watch = FirstData(self.plan.streams, time.monotonic())
         self._requests = requests = asyncio.Queue[str]()
-        for message in self._dialect.subscribe([stream.name for stream in self.plan.streams]):
+        names = [stream.name for stream in self.plan.streams]
+        for message in (*self._dialect.greeting, *self._dialect.subscribe(names)):
             requests.put_nowait(message)
         ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         tasks = [

@@ -7,6 +7,7 @@ slower. ``int / ONE`` is correctly rounded, so the Float64 of a level is the one
 from __future__ import annotations
 
 import re
+from decimal import ROUND_HALF_EVEN, Context, Decimal, InvalidOperation
 from functools import lru_cache
 from typing import Final
 
@@ -37,6 +38,29 @@ def checked(text: str) -> str:
     if not _DECIMAL.fullmatch(text):
         raise ValueError(f"{text!r} is not a decimal number of at most {DECIMAL_SCALE} decimals")
     return text
+
+
+_EXACT: Final = Context(prec=60, rounding=ROUND_HALF_EVEN)
+_LAST: Final = Decimal(1).scaleb(-DECIMAL_SCALE)
+
+
+def rounded(number: str | Decimal) -> str:
+    """Plain decimal text of at most 12 decimals, half to even, whatever form the exchange uses (1.0002e6, 16 decimals).
+
+    Raises ValueError for what is no finite number. The digits of a number that fits are left as they are.
+    """
+    if isinstance(number, str):
+        if _DECIMAL.fullmatch(number):
+            return number
+        try:
+            number = Decimal(number)
+        except InvalidOperation as error:
+            raise ValueError(f"{number!r} is not a decimal number") from error
+    if not number.is_finite() or number.adjusted() > 25:
+        raise ValueError(f"{str(number)[:40]!r} is not a finite number of at most 26 digits")
+    if -int(number.as_tuple().exponent) > DECIMAL_SCALE:
+        number = number.quantize(_LAST, context=_EXACT)
+    return f"{number:f}"
 
 
 @lru_cache(maxsize=_REMEMBERED)

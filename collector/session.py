@@ -29,6 +29,9 @@ _TICK_S: Final = 0.02
 _QUIET_MS: Final = 500
 _QUIET_EVERY: Final = 5
 _ATTEMPTS: Final = 5
+_SNAPSHOT_PATIENCE_S: Final = 5.0
+_LISTING_PAUSE_S: Final = 2.0
+"""Listing events come in bursts, and REST may know a little later."""
 
 Tap = Callable[[tuple[str, str], int, bytes], None]
 """Sees every raw message: (venue, received_at, payload). The seam of the recorder."""
@@ -183,19 +186,29 @@ class Session:
                 for stream in connection.plan.streams
                 if stream.channel == "orderbooks" and stream.symbol == symbol
             ]
-            for connection, stream in streams:
-                connection.resubscribe([stream])
-            await asyncio.sleep(5.0)  # for the snapshot to come before it is asked for again
+            patience_s = _SNAPSHOT_PATIENCE_S
+            while symbol in self.market.wants_books():
+                for connection, stream in streams:
+                    connection.resubscribe([stream])
+                await asyncio.sleep(patience_s)  # for the snapshot to come before it is asked for again
+                patience_s = min(patience_s * 2, 60.0)  # subscriptions are counted by the hour
+                if symbol in self.market.wants_books():
+                    await self._rest_book(symbol)
             return
         delay = 0.25
         while symbol in self.market.wants_books():
-            try:
-                if self.market.snapshot(await self.venue.fetch_book(symbol)):
-                    return
-            except RestError as error:
-                self._complaints.say("snapshot", f"book of {symbol} ({'.'.join(self.key)}) waits: {error}")
+            if await self._rest_book(symbol):
+                return
             await asyncio.sleep(delay)
             delay = min(delay * 2, 10.0)
+
+    async def _rest_book(self, symbol: str) -> bool:
+        """Ask REST for a snapshot; False when there is none, or it is too old for what waits."""
+        try:
+            return self.market.snapshot(await self.venue.fetch_book(symbol))
+        except RestError as error:
+            self._complaints.say("snapshot", f"book of {symbol} ({'.'.join(self.key)}) waits: {error}")
+            return False
 
     async def _repair(self, key: TradeKey, hole: Hole) -> None:
         """Fill a hole from REST; what cannot be filled becomes a ``gaps`` row."""

@@ -96,7 +96,7 @@ class Dialect:
 
     ``subscribe``/``unsubscribe`` make the messages for a list of streams, already in the venue's batches;
     ``send_interval_s`` keeps them under its message rate; ``keepalive`` is (seconds, text) where the venue wants text
-    instead of WebSocket pings.
+    instead of WebSocket pings; ``greeting`` is said first on every socket.
     """
 
     subscribe: Callable[[Sequence[str]], list[str]]
@@ -104,6 +104,7 @@ class Dialect:
     send_interval_s: float = 0.25
     keepalive: tuple[float, str] | None = None
     max_age_s: float = 23.5 * 3600
+    greeting: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

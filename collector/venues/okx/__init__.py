@@ -1,0 +1,1 @@
+"""OKX: spot, linear, inverse, option."""
