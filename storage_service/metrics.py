@@ -18,6 +18,20 @@ FORGOTTEN_HOLES = Counter("marketprism_storage_forgotten_holes_total", "open hol
 HALTED = Gauge("marketprism_storage_halted", "1 when the worker has stopped itself", ["data_type", "partition"])
 LAG = Gauge("marketprism_storage_lag_messages", "messages of the stream not yet stored", ["data_type", "partition"])
 HELD = Gauge("marketprism_storage_held_bytes", "bytes of frames held in memory", ["data_type", "partition"])
+OWNED = Gauge("marketprism_storage_partitions", "partitions that this process stores")
+MEMBERS = Gauge("marketprism_storage_members", "storage processes that share the partitions")
+TAKEN_AWAY = Counter(
+    "marketprism_storage_partitions_taken_away_total", "partitions that others took over from this one"
+)
+LATE_INSERTS = Counter(
+    "marketprism_storage_late_inserts_total", "inserts that ClickHouse refused after the lease's end"
+)
+PRESSURE = Gauge(
+    "marketprism_storage_pressure",
+    "1 while ClickHouse refuses inserts for this reason: disk, parts, memory, or away",
+    ["data_type", "reason"],
+)
+DISK_FREE = Gauge("marketprism_storage_disk_free_bytes", "free space on ClickHouse's fullest local disk")
 INSERT_SECONDS = Histogram(
     "marketprism_storage_insert_seconds",
     "time of one insert, views included",
@@ -33,6 +47,14 @@ BATCH_ROWS = Histogram(
 DAY_PLANS = Counter(
     "marketprism_storage_bucket_days_total", "symbol-days frozen, by where the plan came from", ["source"]
 )
+
+DAY_JOBS = Counter("marketprism_storage_day_jobs_total", "jobs on days that ended", ["job", "result"])
+TABLE_DAYS = Counter("marketprism_storage_table_days_total", "table-days archived or dropped", ["data_type", "state"])
+REBUILD_QUEUE = Gauge("marketprism_storage_rebuild_queue_days", "symbol-days that wait for a rebuild")
+VERIFY_MISMATCHES = Gauge(
+    "marketprism_storage_verify_mismatches", "tables of the last verified day that differ from what is recomputed"
+)
+VERIFIED_DAY = Gauge("marketprism_storage_verified_day_timestamp_seconds", "midnight of the last verified day")
 
 BUCKET_SECONDS = Histogram(
     "ubt_bucket_duration_seconds",

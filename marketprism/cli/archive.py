@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +16,7 @@ def archive(
     day: Annotated[list[str] | None, typer.Option(help="Only these days, YYYY-MM-DD (default: all closed).")] = None,
     table: Annotated[list[str] | None, typer.Option(help="Only these raw tables.")] = None,
     drop: Annotated[bool, typer.Option("--drop", help="Drop hot days that are verified and old enough.")] = False,
+    quiet_s: Annotated[int, typer.Option("--quiet", min=0, help="Leave days stored to within these seconds.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
     data: Annotated[Path | None, typer.Option(help="Data directory of the run [MARKETPRISM_DATA_DIR].")] = None,
 ) -> None:
@@ -33,7 +34,8 @@ def archive(
     days = [parsed_day(text) for text in day or ()]
     engine = Engine.open(find_servers(data).clickhouse)
     after = StorageSettings().archive_after_days if drop else None
-    for result in run_archive(engine, datetime.now(UTC), days, table or (), drop_after=after):
+    quiet = timedelta(seconds=quiet_s)
+    for result in run_archive(engine, datetime.now(UTC), days, table or (), drop_after=after, quiet=quiet):
         if as_json:
             print(msgspec.json.encode(asdict(result)).decode())
         else:

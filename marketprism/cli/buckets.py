@@ -11,7 +11,7 @@ import typer
 app = typer.Typer(help="Unified buckets of a day: rebuild, or verify.", no_args_is_help=True)
 
 Day = Annotated[str, typer.Option(help="UTC day, YYYY-MM-DD.")]
-Symbol = Annotated[str, typer.Option(help="Only this symbol; empty = all.")]
+Symbols = Annotated[list[str] | None, typer.Option("--symbol", help="Only this symbol; may be given again.")]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON on stdout.")]
 Data = Annotated[Path | None, typer.Option(help="Data directory of the run [MARKETPRISM_DATA_DIR].")]
 
@@ -38,19 +38,19 @@ def _show(outcome: Any, as_json: bool, done: str) -> None:
 
 
 @app.command()
-def rebuild(day: Day, symbol: Symbol = "", as_json: AsJson = False, data: Data = None) -> None:
+def rebuild(day: Day, symbol: Symbols = None, as_json: AsJson = False, data: Data = None) -> None:
     """Fold a closed day's trades again under its frozen plan and install buckets and all views' targets."""
     from marketprism.cli.archive import parsed_day
 
-    _show(_rebuilder(data).rebuild(parsed_day(day), symbol), as_json, "rebuilt")
+    _show(_rebuilder(data).rebuild(parsed_day(day), symbol or ()), as_json, "rebuilt")
 
 
 @app.command()
-def verify(day: Day, symbol: Symbol = "", as_json: AsJson = False, data: Data = None) -> None:
+def verify(day: Day, symbol: Symbols = None, as_json: AsJson = False, data: Data = None) -> None:
     """Recompute a day and compare without writing. Exit code 1 when something differs."""
     from marketprism.cli.archive import parsed_day
 
-    outcome = _rebuilder(data).verify(parsed_day(day), symbol)
+    outcome = _rebuilder(data).verify(parsed_day(day), symbol or ())
     _show(outcome, as_json, f"compared, {len(outcome.differences)} tables differ")
     if outcome.differences:
         raise typer.Exit(1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
@@ -11,8 +12,8 @@ from marketprism.settings import ClickHouseSettings, StorageSettings
 from storage_service.days.content import columns_of, fingerprint
 from storage_service.days.edges import create_edges, edges_name
 from storage_service.days.engine import Engine
-from storage_service.days.install import COMPUTED, Installer, Source, Symbol, partitions, same_symbol
-from storage_service.days.tiers import Archivist, is_closed
+from storage_service.days.install import COMPUTED, Installer, Source, Symbol, partitions, quoted, same_symbol
+from storage_service.days.tiers import Archivist, hot_days, is_closed
 from storage_service.days.trades import check_edges, first_trades, frozen_plans, insert_edges, with_buckets
 
 _BUCKETS = COMPUTED - {"created_at", "tick_size", "price_tick", "late"}
@@ -37,13 +38,17 @@ class Rebuilder:
         self._engine, self._clickhouse, self._settings = engine, clickhouse, settings
         self._now = now or datetime.now(UTC)
 
-    def rebuild(self, day: date, symbol: str = "") -> Outcome:
-        """Install the day anew: buckets and every target of the views on trades. Raises DayError for an open day."""
+    def rebuild(self, day: date, names: Collection[str] = ()) -> Outcome:
+        """Install the day anew: buckets and every target of the views on trades; ``names``: only these symbols.
+
+        Raises DayError for an open day.
+        """
         if not is_closed(day, self._now):
             raise DayError(f"{day} is still open; rebuild it after its midnight and an hour (UTC)")
+        self._join_late_rows(day)
         rows = symbols = 0
         for database in self._homes(day):
-            found = self._symbols(database, day, symbol)
+            found = self._symbols(database, day, names)
             if found:
                 sources = self._sources(database, day, found)
                 rows += self._installer(database).install(sources, [day]).rows
@@ -53,12 +58,15 @@ class Rebuilder:
             Archivist(self._engine, self._now).archive("trades", day)
         return Outcome(day, symbols, rows)
 
-    def verify(self, day: date, symbol: str = "") -> Outcome:
+    def verify(self, day: date, names: Collection[str] = ()) -> Outcome:
         """Recompute and compare; nothing is written but shadows."""
         rows = symbols = 0
         differences: list[str] = []
+        archivist = Archivist(self._engine, self._now)
+        if archivist.was_dropped("trades", day) and (waiting := archivist.not_in_cold("trades", day)):
+            differences.append(f"{HOT}.trades has {waiting} late rows that no bucket knows; rebuild the day")
         for database in self._homes(day):
-            found = self._symbols(database, day, symbol)
+            found = self._symbols(database, day, names)
             if found:
                 sources = self._sources(database, day, found)
                 differences += self._installer(database).compare(sources)
@@ -72,8 +80,17 @@ class Rebuilder:
             self._engine, "trades", database=database, cause="rebuild", moves=True, computed=frozenset(_BUCKETS)
         )
 
+    def _join_late_rows(self, day: date) -> None:
+        """What came after hot had been dropped joins cold, where the rest of the day is, and leaves hot."""
+        archivist = Archivist(self._engine, self._now)
+        if archivist.was_dropped("trades", day) and day in hot_days(self._engine, "trades"):
+            archivist.archive("trades", day)
+            archivist.drop("trades", day, 0)
+
     def _homes(self, day: date) -> list[str]:
-        """Databases with rows of the day: hot last, because live rows of a symbol-day are there as long as any are."""
+        """Databases with rows of the day: hot last, because live rows of a symbol-day are there until it is dropped."""
+        if Archivist(self._engine, self._now).was_dropped("trades", day):
+            return [COLD]
         return [
             database
             for database in (COLD, HOT)
@@ -86,11 +103,11 @@ class Rebuilder:
         )
         return bool(self._engine.rows(query)[0][0])
 
-    def _symbols(self, database: str, day: date, symbol: str) -> list[Symbol]:
+    def _symbols(self, database: str, day: date, names: Collection[str]) -> list[Symbol]:
         """Symbols whose day is computed from this database: cold where hot has none of it, or cold's is from files."""
-        chosen = f" AND symbol = '{symbol}'" if symbol else ""
+        chosen = f" AND symbol IN ({', '.join(quoted(name) for name in sorted(names))})" if names else ""
         query = f"SELECT DISTINCT exchange, market_type, symbol FROM {{}}.trades WHERE {partitions([day])}{chosen}{{}}"
-        hot = set(self._engine.rows(query.format(HOT, "")))
+        hot = set(self._engine.rows(query.format(HOT, ""))) if HOT in self._homes(day) else set()
         from_files = set(self._engine.rows(query.format(COLD, " AND data_source IN ('archive', 'import')")))
         if database == HOT:
             return sorted(hot - from_files)

@@ -133,11 +133,8 @@ class Archivist:
         recorded = self._recorded(data_type, day)
         if present != recorded:
             return "not archived, or changed since" if recorded else "not archived"
-        newest = self._engine.rows(
-            f"SELECT toUnixTimestamp(max(created_at)) FROM {HOT}.{data_type} WHERE {partitions([day])}"
-        )[0][0]
-        stored = datetime.fromtimestamp(int(newest), UTC)
-        if self._now - stored < timedelta(days=after_days):
+        stored = stored_last(self._engine, data_type, day)
+        if after_days and stored is not None and self._now - stored < timedelta(days=after_days):
             return f"rows of it were stored at {stored:%Y-%m-%d %H:%M}, less than {after_days} days ago"
         return ""
 
@@ -154,13 +151,24 @@ class Archivist:
         live = f"NOT ({_NOT_LIVE})"
         cold = self._by_exchange(COLD, data_type, f"{partitions([day])} AND {live}")
         more = any(part.rows > hot.get(exchange, Fingerprint()).rows for exchange, part in cold.items())
-        if not more and not self._was_dropped(data_type, day):
+        if not more and not self.was_dropped(data_type, day):
             return live
-        same = _IDENTITY.get(data_type)
-        if same is None:
-            known = columns_of(self._engine, f"{HOT}.{data_type}")
-            same = row_hash(known, without=("created_at", "stream_seq", "received_at"))
+        same = self._identity(data_type)
         return f"{live} AND ({same}) IN (SELECT {same} FROM {HOT}.{data_type} WHERE {partitions([day])})"
+
+    def _identity(self, data_type: str) -> str:
+        """SQL of what makes two rows the same: the exchange's ids, or all that the collector saw."""
+        if data_type in _IDENTITY:
+            return _IDENTITY[data_type]
+        known = columns_of(self._engine, f"{HOT}.{data_type}")
+        return row_hash(known, without=("created_at", "stream_seq", "received_at"))
+
+    def not_in_cold(self, data_type: str, day: date) -> int:
+        """Hot rows of the day that cold has not."""
+        same = self._identity(data_type)
+        cold = f"SELECT {same} FROM {COLD}.{data_type} WHERE {partitions([day])}"
+        query = f"SELECT count() FROM {HOT}.{data_type} WHERE {partitions([day])} AND ({same}) NOT IN ({cold})"
+        return int(self._engine.rows(query)[0][0])
 
     def _by_exchange(self, database: str, data_type: str, where: str) -> dict[str, Fingerprint]:
         columns = columns_of(self._engine, f"{database}.{data_type}")
@@ -193,7 +201,8 @@ class Archivist:
             )
         }
 
-    def _was_dropped(self, data_type: str, day: date) -> bool:
+    def was_dropped(self, data_type: str, day: date) -> bool:
+        """Whether hot gave the day up: what it has of it now came late."""
         query = f"SELECT max(hot_dropped) FROM {STATUS} WHERE data_type = '{data_type}' AND archive_date = '{day}'"
         return bool(self._engine.rows(query)[0][0])
 
@@ -212,10 +221,26 @@ class Archivist:
         )
 
 
+def stored_last(engine: Engine, data_type: str, day: date) -> datetime | None:
+    """When the newest hot row of a table-day was stored; None when hot has none of it."""
+    query = f"SELECT count(), toUnixTimestamp(max(created_at)) FROM {HOT}.{data_type} WHERE {partitions([day])}"
+    rows, newest = engine.rows(query)[0]
+    return datetime.fromtimestamp(int(newest), UTC) if rows else None
+
+
 def run_archive(
-    engine: Engine, now: datetime, days: Sequence[date], tables: Sequence[str], *, drop_after: int | None
+    engine: Engine,
+    now: datetime,
+    days: Sequence[date],
+    tables: Sequence[str],
+    *,
+    drop_after: int | None,
+    quiet: timedelta = timedelta(0),
 ) -> list[Archived]:
-    """Archive the given days (none given: every closed hot day), then drop what may go when ``drop_after`` is given."""
+    """Archive the given days (none given: every closed hot day), then drop what may go when ``drop_after`` is given.
+
+    A day of which a row was stored less than ``quiet`` ago is left for later: a replay of an old day is at work on it.
+    """
     archivist = Archivist(engine, now)
     results = []
     for data_type in tables or TABLES:
@@ -224,6 +249,10 @@ def run_archive(
         present = hot_days(engine, data_type)
         for day in present:
             if (days and day not in days) or (not days and not is_closed(day, now)):
+                continue
+            newest = stored_last(engine, data_type, day)
+            if quiet and newest is not None and now - newest < quiet:
+                results.append(Archived(data_type, day, "kept", why=f"rows of it were stored at {newest:%H:%M:%S}"))
                 continue
             results.append(archivist.archive(data_type, day))
             logger.info("archived", extra={"data_type": data_type, "day": str(day), "state": results[-1].state})

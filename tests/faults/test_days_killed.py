@@ -120,4 +120,4 @@ def test_archive_and_drop_killed_at_each_step(server: EmbeddedServer) -> None:
     environment = {**os.environ, "MARKETPRISM_CLICKHOUSE_URL": server.url}
     assert subprocess.run([sys.executable, "-c", ARCHIVE], env=environment, timeout=120, check=False).returncode == 0
     assert held_by("marketprism_cold") == whole
-    assert "CONSTRAINT" not in engine.rows("SHOW CREATE TABLE marketprism_hot.trades")[0][0]
+    assert "held_days_" not in engine.rows("SHOW CREATE TABLE marketprism_hot.trades")[0][0]

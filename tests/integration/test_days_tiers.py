@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -121,14 +121,14 @@ def test_a_late_row_is_bucketed_by_a_rebuild_then_verify_is_clean(server: Embedd
     missing = rows.pop(700)
     store_live(engine, rows, TIME_ONLY)
     tool = rebuilder(server, engine)
-    assert tool.verify(day, "REBUSDT").differences == ()
+    assert tool.verify(day, ["REBUSDT"]).differences == ()
     store_live(engine, [{**missing, "late": True}], TIME_ONLY, batches=1)
     assert engine.rows("SELECT bucket_id FROM marketprism_hot.trades WHERE symbol = 'REBUSDT' AND late") == [(0,)]
-    found = tool.verify(day, "REBUSDT").differences
+    found = tool.verify(day, ["REBUSDT"]).differences
     assert {line.split()[0].split(".")[1] for line in found} == {
         "trades", "bucket_flow", "flow_1s", "trades_1m_state", "footprint_1m_state", "footprint_by_bucket_state",
     }  # fmt: skip
-    outcome = tool.rebuild(day, "REBUSDT")
+    outcome = tool.rebuild(day, ["REBUSDT"])
     assert (outcome.symbols, outcome.rows) == (1, 2000)
     assert tool.verify(day).differences == ()
     assert content_of_hot(engine, "NEIUSDT") == neighbour
@@ -138,6 +138,38 @@ def test_a_late_row_is_bucketed_by_a_rebuild_then_verify_is_clean(server: Embedd
     assert tool.verify(day).differences == ()
     engine.run("ALTER TABLE marketprism_hot.trades DROP PARTITION ID '20240307'")
     assert (tool.verify(day).rows, tool.verify(day).differences) == (4000, ())
+
+
+def test_a_late_row_after_the_drop_is_rebuilt_where_the_rest_of_its_day_is(
+    server: EmbeddedServer, engine: Engine
+) -> None:
+    day = date(2024, 3, 14)
+    rows = tape("GONUSDT", "2024-03-14", 500)
+    missing = rows.pop(200)
+    store_live(engine, rows, TIME_ONLY)
+    Archivist(engine, LATER).archive("trades", day)
+    Archivist(engine, LATER).drop("trades", day, 7)
+    store_live(engine, [{**missing, "late": True}], TIME_ONLY, batches=1)
+    tool = rebuilder(server, engine)
+    assert tool.verify(day).differences == ("marketprism_hot.trades has 1 late rows that no bucket knows; "
+                                            "rebuild the day",)  # fmt: skip
+    assert tool.rebuild(day, ["GONUSDT"]).rows == 500
+    assert tool.verify(day).differences == ()
+    query = "SELECT count(), uniqExact(sequence), countIf(bucket_id != 0) FROM {} WHERE symbol = 'GONUSDT'"
+    assert engine.rows(query.format("marketprism_features.all_trades")) == [(500, 500, 500)]
+    assert engine.rows(query.format("marketprism_hot.trades")) == [(0, 0, 0)]
+    assert engine.rows("SELECT sum(trades) FROM marketprism_features.bucket_flow WHERE symbol = 'GONUSDT'") == [(500,)]
+
+
+def test_a_day_that_is_being_replayed_is_left_alone(engine: Engine) -> None:
+    store_live(engine, tape("QUIUSDT", "2024-03-15", 50), TIME_ONLY)
+    day = date(2024, 3, 15)
+    now = datetime.now(UTC)
+    [kept] = run_archive(engine, now, [day], ["trades"], drop_after=None, quiet=timedelta(hours=1))
+    assert (kept.state, of(engine, "marketprism_cold", "QUIUSDT")[0]) == ("kept", 0)
+    later = now + timedelta(hours=2)
+    [done] = run_archive(engine, later, [day], ["trades"], drop_after=None, quiet=timedelta(hours=1))
+    assert (done.state, done.rows) == ("archived", 50)
 
 
 def content_of_hot(engine: Engine, symbol: str) -> dict[str, tuple[int, int]]:
@@ -155,7 +187,7 @@ def test_no_row_of_a_held_day_enters_and_other_days_do(engine: Engine) -> None:
             store_live(engine, rows, TIME_ONLY)
         assert refused.value.code == 469
     assert of(engine, "marketprism_hot", "HELUSDT")[0] == 5
-    assert "CONSTRAINT" not in engine.rows("SHOW CREATE TABLE marketprism_hot.trades")[0][0]
+    assert "held_days_" not in engine.rows("SHOW CREATE TABLE marketprism_hot.trades")[0][0]
 
 
 def test_a_statement_is_refused_by_the_hold_itself(engine: Engine) -> None:
@@ -172,7 +204,7 @@ def test_a_statement_is_refused_by_the_hold_itself(engine: Engine) -> None:
     engine.run(f"ALTER TABLE marketprism_hot.trades {ended}")
     engine.run(insert.format("2024-03-10"))
     drop_holds(engine, "marketprism_hot.trades")
-    assert "CONSTRAINT" not in engine.rows("SHOW CREATE TABLE marketprism_hot.trades")[0][0]
+    assert "held_days_" not in engine.rows("SHOW CREATE TABLE marketprism_hot.trades")[0][0]
     engine.run("ALTER TABLE marketprism_hot.trades DROP PARTITION ID '20240310'")
 
 

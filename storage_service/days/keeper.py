@@ -1,0 +1,191 @@
+"""What the storage service does for days by itself: the rebuild queue, and once a day verify, archive and retention.
+
+A job is the command that a person would run, as a child process: it takes nothing from the workers' memory and threads,
+dies with the service, and may be killed at any step (DELIVERY.md, days). A day is due when its midnight and the hour of
+grace are over and no row of it has been stored for ``days_quiet_s``: a replay of an old day is left alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import sys
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from itertools import groupby
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+from nats.errors import Error as NatsError
+
+import marketprism
+from marketprism.clickhouse import HOT
+from marketprism.settings import ClickHouseSettings, StorageSettings
+from storage_service import metrics
+from storage_service.clickhouse_io import ClickHouseAway, InsertRefused, Warehouse
+from storage_service.days.install import partitions
+from storage_service.days.queue import RebuildQueue, Waiting
+from storage_service.days.tiers import is_closed
+
+logger = logging.getLogger(__name__)
+
+_BOUND: Final = Path(marketprism.__file__).parent / "supervisor" / "bound.py"
+_RETRY_S: Final = 600.0
+"""A job that failed is tried again after this."""
+_SYMBOLS_AT_ONCE: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a command ended with: its exit code and the JSON lines of its stdout."""
+
+    code: int
+    lines: list[dict[str, Any]]
+
+
+Run = Callable[[Sequence[str]], Awaitable[Answer]]
+
+
+def command_runner(clickhouse: ClickHouseSettings, environment: Mapping[str, str] = os.environ) -> Run:
+    """Runs ``marketprism <arguments>`` against this ClickHouse in a child that is killed when it is cancelled."""
+    variables = {
+        **environment,
+        "MARKETPRISM_CLICKHOUSE_URL": clickhouse.url,
+        "MARKETPRISM_CLICKHOUSE_USER": clickhouse.user,
+        "MARKETPRISM_CLICKHOUSE_PASSWORD": clickhouse.password.get_secret_value(),
+    }
+
+    async def run(arguments: Sequence[str]) -> Answer:
+        bound = [sys.executable, "-I", "-S", str(_BOUND), str(os.getpid())]
+        child = await asyncio.create_subprocess_exec(
+            *bound, sys.executable, "-m", "marketprism", *arguments, env=variables, stdout=asyncio.subprocess.PIPE
+        )
+        try:
+            output, _ = await child.communicate()
+        finally:
+            if child.returncode is None:
+                child.kill()
+                await child.wait()
+        return Answer(child.returncode or 0, [msgspec.json.decode(line) for line in output.splitlines() if line])
+
+    return run
+
+
+class DayKeeper:
+    """``run`` looks every ``days_every_s`` until it is cancelled. ``clock`` and ``run_command`` are given by tests."""
+
+    def __init__(
+        self,
+        queue: RebuildQueue,
+        warehouse: Warehouse,
+        settings: StorageSettings,
+        run_command: Run,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._queue, self._warehouse, self._settings = queue, warehouse, settings
+        self._run, self._clock = run_command, clock
+        self._finished: dict[str, date] = {}
+        self._not_before: dict[str, datetime] = {}
+
+    async def run(self) -> None:
+        """The first look comes one interval after the start, so that short runs are not burdened."""
+        while self._settings.days_every_s:
+            await asyncio.sleep(self._settings.days_every_s)
+            try:
+                await self.look()
+            except (NatsError, ClickHouseAway, InsertRefused, OSError, TimeoutError) as error:
+                logger.warning("days could not be looked after, trying again", extra={"error": str(error)})
+
+    async def look(self) -> None:
+        """Do what is due now."""
+        await self._rebuild_queued()
+        now = self._clock()
+        yesterday = now.date() - timedelta(days=1)
+        if is_closed(yesterday, now - timedelta(seconds=self._settings.days_quiet_s)):
+            await self._daily("verify", yesterday, self._verify)
+            await self._daily("archive", yesterday, self._archive)
+
+    async def _rebuild_queued(self) -> None:
+        waiting = await self._queue.waiting()
+        metrics.REBUILD_QUEUE.set(len(waiting))
+        for day, group in groupby(waiting, key=lambda entry: entry.day):
+            entries = list(group)[:_SYMBOLS_AT_ONCE]
+            if self._may("rebuild") and await self._is_quiet(day):
+                await self._rebuild(day, entries)
+        metrics.REBUILD_QUEUE.set(len(await self._queue.waiting()) if waiting else 0)
+
+    async def _rebuild(self, day: date, entries: list[Waiting]) -> None:
+        names = sorted({entry.symbol[2] for entry in entries})
+        options = [part for name in names for part in ("--symbol", name)]
+        if await self._job("rebuild", ["buckets", "rebuild", "--day", str(day), "--json", *options]) is None:
+            return
+        for entry in entries:
+            if not await self._queue.done(entry):
+                logger.info("a row came while its day was rebuilt: once more", extra={"key": entry.key})
+
+    async def _is_quiet(self, day: date) -> bool:
+        now = self._clock()
+        if not is_closed(day, now):
+            return False
+        query = f"SELECT count(), toUnixTimestamp(max(created_at)) FROM {HOT}.trades WHERE {partitions([day])}"
+        rows, newest = (await self._warehouse.rows(query))[0]
+        return not rows or now.timestamp() - int(newest) >= self._settings.days_quiet_s
+
+    async def _daily(self, job: str, day: date, work: Callable[[date], Awaitable[bool]]) -> None:
+        if self._finished.get(job) != day and self._may(job) and await work(day):
+            self._finished[job] = day
+
+    async def _verify(self, day: date) -> bool:
+        answer = await self._job("verify", ["buckets", "verify", "--day", str(day), "--json"], also_good=1)
+        if answer is None or not answer.lines:
+            return False
+        differences = answer.lines[0]["differences"]
+        metrics.VERIFY_MISMATCHES.set(len(differences))
+        metrics.VERIFIED_DAY.set(datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp())
+        for line in differences:
+            logger.error("recomputed buckets differ from those stored", extra={"day": str(day), "difference": line})
+        return True
+
+    async def _archive(self, day: date) -> bool:
+        arguments = ["archive", "--json", "--quiet", str(self._settings.days_quiet_s)]
+        answer = await self._job("archive", [*arguments, "--drop"] if self._settings.archive_drop else arguments)
+        for line in answer.lines if answer else ():
+            if line["state"] in ("archived", "dropped"):
+                metrics.TABLE_DAYS.labels(line["data_type"], line["state"]).inc()
+        return answer is not None
+
+    def _may(self, job: str) -> bool:
+        return self._clock() >= self._not_before.get(job, datetime.min.replace(tzinfo=UTC))
+
+    async def _job(self, job: str, arguments: list[str], also_good: int = 0) -> Answer | None:
+        """None when the command failed: it is left alone for a while."""
+        answer = await self._run(arguments)
+        good = answer.code in (0, also_good)
+        metrics.DAY_JOBS.labels(job, "done" if good else "failed").inc()
+        if not good:
+            self._not_before[job] = self._clock() + timedelta(seconds=_RETRY_S)
+            logger.warning("a job on days failed", extra={"job": job, "exit_code": answer.code})
+            return None
+        logger.info("job on days done", extra={"job": job, "arguments": " ".join(arguments)})
+        return answer
+
+
+def start(keeper: DayKeeper) -> asyncio.Task[None]:
+    """Run it beside the workers; what it did not expect is told at once."""
+
+    def told(task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and task.exception() is not None:
+            logger.error("days are no longer looked after; restart the storage service", exc_info=task.exception())
+
+    task = asyncio.create_task(keeper.run())
+    task.add_done_callback(told)
+    return task
+
+
+async def end(keeper: asyncio.Task[None]) -> None:
+    """Cancel the keeper and what it runs."""
+    keeper.cancel()
+    await asyncio.wait([keeper])

@@ -1,0 +1,69 @@
+"""The symbol-days that wait for a rebuild: keys of the positions bucket, put there beside the rows that came late.
+
+A key is taken away only at the revision that was read before the rebuild began: a row that came meanwhile has put it
+again, and the day is rebuilt once more.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import date
+from typing import Final
+
+from nats.js.errors import APIError, KeyNotFoundError, NoKeysError
+from nats.js.kv import KeyValue
+
+_EPOCH: Final = date(1970, 1, 1)
+_ESCAPED: Final = re.compile(r"((?:=[0-9A-F]{2})+)")
+_WRONG_LAST_SEQUENCE: Final = 10071
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A symbol-day that asks for a rebuild, as of ``revision``."""
+
+    key: str
+    revision: int
+    day: date
+    symbol: tuple[str, str, str]
+
+
+class RebuildQueue:
+    """Reads what ``Positions.queue_rebuild`` writes."""
+
+    def __init__(self, bucket: KeyValue) -> None:
+        self._bucket = bucket
+
+    async def waiting(self) -> list[Waiting]:
+        """All of it, oldest day first."""
+        try:
+            keys = await self._bucket.keys()
+        except (NoKeysError, KeyNotFoundError):
+            return []
+        found = []
+        for key in sorted(key for key in keys if key.startswith("rebuild.")):
+            try:
+                entry = await self._bucket.get(key)
+            except KeyNotFoundError:
+                continue
+            _, number, *parts = key.split(".")
+            exchange, market_type, name = (_plain(part) for part in parts)
+            day = date.fromordinal(_EPOCH.toordinal() + int(number))
+            found.append(Waiting(key, entry.revision or 0, day, (exchange, market_type, name)))
+        return sorted(found, key=lambda entry: (entry.day, entry.symbol))
+
+    async def done(self, entry: Waiting) -> bool:
+        """Take the key away; False when it was put again since it was read, and stays."""
+        try:
+            await self._bucket.delete(entry.key, last=entry.revision)
+        except APIError as error:
+            if error.err_code == _WRONG_LAST_SEQUENCE:
+                return False
+            raise
+        return True
+
+
+def _plain(part: str) -> str:
+    """The text of a key part: ``=XX`` are bytes of its UTF-8."""
+    return _ESCAPED.sub(lambda found: bytes.fromhex(found[1].replace("=", "")).decode(), part)
