@@ -31,14 +31,19 @@ class Limiter:
         monotonic: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
-        self._capacity = budget.weight * budget.use
-        self._rate = self._capacity / budget.window_s
+        self._budget = budget
+        self.allow(budget.weight)
         self._monotonic = monotonic
         self._sleep = sleep
         self._level = 0.0
         self._at = monotonic()
         self._blocked_until = 0.0
         self._turn = asyncio.Lock()
+
+    def allow(self, weight: int) -> None:
+        """The venue says what the window holds."""
+        self._capacity = weight * self._budget.use
+        self._rate = self._capacity / self._budget.window_s
 
     async def acquire(self, weight: int) -> None:
         """Wait for one's turn; requests are served in the order they came."""

@@ -13,13 +13,13 @@ from collector.clock import Clock
 from collector.complaints import Complaints
 from collector.connection import Connection
 from collector.continuity import Hole
-from collector.instruments import Listing, select
+from collector.instruments import Listing, select, wants_volumes
 from collector.market import Market, TradeKey
 from collector.metrics import CollectorMetrics
 from collector.polling import run_poll
 from collector.positions import Positions
 from collector.rest import RestError
-from collector.venue import Parsed, Venue
+from collector.venue import Control, Parsed, Venue
 from marketprism.events import Instrument
 from marketprism.settings import CollectorSettings
 
@@ -64,6 +64,8 @@ class Session:
         self._complaints = Complaints()
         self._listing = Listing()
         self._symbols: list[str] = []
+        self._streamed: set[str] = set()
+        self._relisted = asyncio.Event()
         self._busy: dict[tuple[str, ...], asyncio.Task[None]] = {}
         self._seen_holes: dict[TradeKey, tuple[int, float]] = {}
         self._group: asyncio.TaskGroup | None = None
@@ -77,7 +79,7 @@ class Session:
         """Until cancelled."""
         instruments = await self._first_instruments()
         async with asyncio.TaskGroup() as self._group:
-            self._listed(instruments)
+            self._listed(instruments, await self._volumes(instruments))
             self._group.create_task(self._housekeeping())
             self._group.create_task(self._watch_listings())
             for poll in self.venue.polls():
@@ -94,7 +96,13 @@ class Session:
             return None
         if self._tap is not None:
             self._tap(self.key, received_at, payload)
-        return self.market.receive(payload, received_at)
+        parsed = self.market.receive(payload, received_at)
+        if parsed is not None:
+            for item in parsed.items:
+                if type(item) is Control and item.listing:
+                    logger.info("%s announces: %s", ".".join(self.key), item.listing)
+                    self._relisted.set()
+        return parsed
 
     async def _first_instruments(self) -> list[Instrument]:
         delay = 0.5
@@ -106,19 +114,33 @@ class Session:
             await asyncio.sleep(delay)
             delay = min(delay * 2, 30.0)
 
-    def _listed(self, instruments: list[Instrument]) -> None:
+    async def _volumes(self, instruments: list[Instrument]) -> dict[str, float]:
+        """For filters by volume; without an answer those choose by name, and again at the next look."""
+        if not wants_volumes(self._settings.symbols, instruments):
+            return {}
+        try:
+            return await self.venue.fetch_volumes()
+        except RestError as error:
+            self._complaints.say("volumes", f"{'.'.join(self.key)} does not tell its volumes: {error}")
+            return {}
+
+    def _listed(self, instruments: list[Instrument], volumes: dict[str, float]) -> None:
         """Publish what is news, follow what matches, open connections for symbols that are new."""
         assert self._group is not None
         for row in self._listing.news(instruments):
             self.market.publish(row)
-        chosen, unknown = select(self._settings.symbols, instruments)
+        chosen, unknown = select(self._settings.symbols, instruments, volumes)
         for name in unknown:
             self.market.complain(
                 "unknown_symbol", f"{name!r} is not traded here; check MARKETPRISM_COLLECTOR_SYMBOLS", b""
             )
-        self.market.track(chosen)
-        added = [item.symbol for item in chosen if item.symbol not in self._symbols]
-        self._symbols += added
+        trading = {item.symbol: item for item in select(["*"], instruments)[0]}
+        # what was chosen once stays, also when others trade more now; what trades no more is asked for no more
+        self._symbols = [symbol for symbol in self._symbols if symbol in trading]
+        self._symbols += [item.symbol for item in chosen if item.symbol not in self._symbols]
+        self.market.track(trading[symbol] for symbol in self._symbols)
+        added = [symbol for symbol in self._symbols if symbol not in self._streamed]
+        self._streamed.update(added)
         if not added:
             return
         for plan in self.venue.plan(added):
@@ -137,11 +159,19 @@ class Session:
 
     async def _watch_listings(self) -> None:
         while True:
-            await asyncio.sleep(self._settings.instruments_interval_s)
             try:
-                self._listed(await self.venue.fetch_instruments())
+                async with asyncio.timeout(self._settings.instruments_interval_s):
+                    await self._relisted.wait()
+                    await asyncio.sleep(_LISTING_PAUSE_S)
+            except TimeoutError:
+                pass
+            self._relisted.clear()
+            try:
+                instruments = await self.venue.fetch_instruments()
             except RestError as error:
                 self._complaints.say("instruments", f"{'.'.join(self.key)} keeps its old symbol list: {error}")
+            else:
+                self._listed(instruments, await self._volumes(instruments))
 
     async def _housekeeping(self) -> None:
         """Start whatever the market waits for. Nothing here waits itself: a slow symbol delays no other."""

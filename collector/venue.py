@@ -37,11 +37,13 @@ class BookUpdate(msgspec.Struct, gc=False):
 
 class Control(msgspec.Struct, gc=False):
     """What the protocol says, rather than the market. ``reply`` is sent back; ``restart`` asks for a new connection;
-    ``refused`` is the exchange's reason for refusing a request."""
+    ``refused`` is the exchange's reason for refusing a request; ``listing`` tells that its instruments have changed:
+    they are read again (``fetch_instruments``) a moment later."""
 
     reply: str = ""
     restart: str = ""
     refused: str = ""
+    listing: str = ""
 
 
 class Parsed(msgspec.Struct, gc=False):
@@ -139,6 +141,9 @@ class Venue(Protocol):
 
     async def fetch_instruments(self) -> list[Instrument]:
         """Every listed instrument, as rows. Raises RestError."""
+
+    async def fetch_volumes(self) -> dict[str, float]:
+        """Traded value of the last 24 hours by symbol, in one currency, for ``@topN`` filters. Raises RestError."""
 
     def track(self, instruments: Sequence[Instrument]) -> None:
         """The instruments to collect, with their present tick sizes; ``parse`` knows no others.

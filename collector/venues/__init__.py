@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import Final
 
 from collector.rest import RestClient
 from collector.venue import Venue
-from collector.venues.binance.wiring import BinanceLinear, BinanceSpot
-from collector.venues.okx.wiring import Okx
+from collector.venues.binance.wiring import BinanceInverse, BinanceLinear, BinanceOption, BinanceSpot
 from marketprism.errors import SettingsError
 from marketprism.settings import CollectorSettings
 
 VENUES: Final[dict[str, Callable[[CollectorSettings, RestClient], Venue]]] = {
     "binance.spot": BinanceSpot,
     "binance.linear": BinanceLinear,
-    "okx.spot": partial(Okx, "spot"),
-    "okx.linear": partial(Okx, "linear"),
-    "okx.inverse": partial(Okx, "inverse"),
-    "okx.option": partial(Okx, "option"),
+    "binance.inverse": BinanceInverse,
+    "binance.option": BinanceOption,
 }
 
 

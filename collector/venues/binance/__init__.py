@@ -1,1 +1,1 @@
-"""Binance: spot and USD-M (linear)."""
+"""Binance: spot, USD-M (linear), COIN-M (inverse), European options."""

@@ -1,6 +1,6 @@
 """The wire text of Binance as typed structs; one-letter keys get names here and nowhere else. Unknown keys are ignored.
 
-Field meanings: https://developers.binance.com (spot and USD-M streams, REST). All numbers are decimal text.
+Field meanings: https://developers.binance.com (spot, USD-M, COIN-M and option streams, REST). Numbers are decimal text.
 """
 
 from __future__ import annotations
@@ -77,14 +77,14 @@ class DepthSnapshot(msgspec.Struct, gc=False):
 
 
 class MarkPriceMessage(msgspec.Struct, gc=False):
-    """``@markPrice``. Delivery contracts have an empty rate."""
+    """``@markPrice``. Delivery contracts have an empty rate; COIN-M had no index price before 2026."""
 
     event_time: int = msgspec.field(name="E")
     symbol: str = msgspec.field(name="s")
     mark_price: str = msgspec.field(name="p")
-    index_price: str = msgspec.field(name="i")
     rate: str = msgspec.field(name="r")
     next_funding_time: int = msgspec.field(name="T")
+    index_price: str = msgspec.field(name="i", default="")
 
 
 class ForceOrder(msgspec.Struct, gc=False):
@@ -124,21 +124,40 @@ class FundingInfo(msgspec.Struct, gc=False):
 
 
 class OpenInterestAnswer(msgspec.Struct, gc=False):
-    """REST ``openInterest``: base units."""
+    """REST ``openInterest``: base units on USD-M, contracts on COIN-M."""
 
     openInterest: str
     time: int
 
 
+class PremiumIndex(msgspec.Struct, gc=False):
+    """A row of REST ``premiumIndex``."""
+
+    symbol: str
+    markPrice: str
+    time: int = 0
+
+
 class RatioRow(msgspec.Struct, gc=False):
     """A row of REST ``topLongShortPositionRatio`` / ``globalLongShortAccountRatio``; time = end of the period.
 
-    In the position ratio ``longAccount`` is the share of *positions*, whatever its name.
+    In USD-M's position ratio ``longAccount`` is the share of *positions*, whatever its name; COIN-M says
+    ``longPosition``.
     """
 
-    longAccount: str
-    shortAccount: str
     timestamp: int
+    longAccount: str = ""
+    shortAccount: str = ""
+    longPosition: str = ""
+    shortPosition: str = ""
+
+    @property
+    def long(self) -> str:
+        return self.longPosition or self.longAccount
+
+    @property
+    def short(self) -> str:
+        return self.shortPosition or self.shortAccount
 
 
 class Filter(msgspec.Struct, gc=False):
@@ -150,19 +169,56 @@ class Filter(msgspec.Struct, gc=False):
 
 
 class SymbolInfo(msgspec.Struct, gc=False):
-    """A symbol of ``exchangeInfo``, spot or USD-M."""
+    """A symbol of ``exchangeInfo``: spot, USD-M or COIN-M (``contractStatus`` instead of ``status``)."""
 
     symbol: str
-    status: str
     baseAsset: str
     quoteAsset: str
     filters: list[Filter]
+    status: str = ""
+    contractStatus: str = ""
+    contractSize: int = 0
     marginAsset: str = ""
     contractType: str = ""
     deliveryDate: int = 0
+    pair: str = ""
+
+
+class RateLimit(msgspec.Struct, gc=False):
+    """A limit of ``exchangeInfo``."""
+
+    rateLimitType: str
+    interval: str
+    intervalNum: int
+    limit: int
 
 
 class ExchangeInfo(msgspec.Struct, gc=False):
     """REST ``exchangeInfo``."""
 
     symbols: list[SymbolInfo]
+    rateLimits: list[RateLimit] = []
+
+
+class Ticker24h(msgspec.Struct, gc=False):
+    """A row of REST ``ticker/24hr``; COIN-M counts base units (``baseVolume``), options say ``amount``."""
+
+    symbol: str
+    quoteVolume: str = ""
+    baseVolume: str = ""
+    weightedAvgPrice: str = "0"
+    amount: str = "0"
+
+    @property
+    def value(self) -> float:
+        """Traded value in the quote currency."""
+        if self.quoteVolume:
+            return float(self.quoteVolume)
+        return float(self.baseVolume) * float(self.weightedAvgPrice) if self.baseVolume else float(self.amount)
+
+
+class ListingMessage(msgspec.Struct, gc=False):
+    """``!contractInfo`` and ``!optionSymbol``: a contract was listed, settled or changed."""
+
+    symbol: str = msgspec.field(name="s")
+    status: str = msgspec.field(name="cs", default="")

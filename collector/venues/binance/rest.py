@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final, TypeVar
 
 import msgspec
 
 from collector.limiter import Budget
 from collector.rest import Response, RestClient, RestError
+from collector.venues.binance.messages import RateLimit
 
 T = TypeVar("T")
 
 SPOT_BUDGET: Final = Budget("binance.spot", 6000)
 FUTURES_BUDGET: Final = Budget("binance.futures", 2400)
 """USD-M and COIN-M share it (since 2026-06-30)."""
+OPTION_BUDGET: Final = Budget("binance.option", 400)
+"""Sources say 400 or 3000: the smaller until ``exchangeInfo`` has said."""
 DATA_BUDGET: Final = Budget("binance.futures.data", 1000, window_s=300)
 """``/futures/data/…``: weight 0, but 1000 requests in five minutes."""
 FUNDING_BUDGET: Final = Budget("binance.futures.funding", 500, window_s=300)
@@ -54,6 +57,12 @@ class BinanceRest:
             return msgspec.json.decode(response.body, type=answer), response.received_at
         except msgspec.MsgspecError as error:
             raise RestError(0, f"{self._base}{path}: unexpected answer ({error}): {response.body[:120]!r}") from error
+
+    def observe_limits(self, limits: Sequence[RateLimit]) -> None:
+        """What ``exchangeInfo`` says of the weight a minute."""
+        for limit in limits:
+            if (limit.rateLimitType, limit.interval, limit.intervalNum) == ("REQUEST_WEIGHT", "MINUTE", 1):
+                self._client.limiter(self._budget).allow(limit.limit)
 
 
 def depth_weight(limit: int, market_type: str) -> int:

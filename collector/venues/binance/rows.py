@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
-from collector.decimals import checked, price_tick, scaled
+from collector.decimals import ONE, checked, price_tick, scaled, text_of
+from collector.units import Unit
 from collector.venue import BookUpdate, MessageError
 from collector.venues.binance.messages import (
     AggTradeMessage,
@@ -35,17 +36,29 @@ _SIDES: Final = {"BUY": "buy", "SELL": "sell"}
 
 @dataclass(slots=True)
 class Tracked:
-    """A collected symbol: what its rows need of its metadata. ``last_price``: the newest text and its tick number."""
+    """A collected symbol: what its rows need of its metadata.
 
+    ``last_price``: the newest text and its tick number; ``mark_price``: the newest of its stream, '' before."""
+
+    instrument: Instrument
     market_type: str
     symbol: str
     tick_size: str
     tick: int
+    unit: Unit
     last_price: tuple[str, int] = field(default=("", 0))
+    mark_price: str = ""
 
     @classmethod
     def of(cls, instrument: Instrument) -> Tracked:
-        return cls(instrument.market_type, instrument.symbol, instrument.tick_size, scaled(instrument.tick_size))
+        return cls(
+            instrument,
+            instrument.market_type,
+            instrument.symbol,
+            instrument.tick_size,
+            scaled(instrument.tick_size),
+            Unit.of(instrument),
+        )
 
     def price_tick(self, price: str) -> int:
         """The price in ticks, half up; raises ValueError when it is no number."""
@@ -59,7 +72,7 @@ class Tracked:
 def trade_row(of: Tracked, message: TradeMessage, received_at: int) -> Trade:
     """A single fill. Prints that are no market trade (``X``), or that have no size or price, are kept and flagged."""
     market = message.kind == "MARKET" and scaled(message.quantity) > 0 and scaled(message.price) > 0
-    return _trade(
+    return make_trade(
         of, message.id, "trade", message.price, message.quantity, message.time, message.buyer_is_maker,
         message.id, message.id, market, received_at, "marketprism",
     )  # fmt: skip
@@ -67,20 +80,20 @@ def trade_row(of: Tracked, message: TradeMessage, received_at: int) -> Trade:
 
 def rest_trade_row(of: Tracked, row: RestTrade, received_at: int) -> Trade:
     """The same from REST."""
-    return _trade(
+    return make_trade(
         of, row.id, "trade", row.price, row.qty, row.time, row.isBuyerMaker, row.id, row.id, True, received_at, "rest"
     )
 
 
 def agg_trade_row(of: Tracked, message: AggTradeMessage, received_at: int, source: str = "marketprism") -> Trade:
     """All fills of one taker order at one price."""
-    return _trade(
+    return make_trade(
         of, message.id, "agg_trade", message.price, checked(message.quantity), message.time, message.buyer_is_maker,
         message.first_id, message.last_id, True, received_at, source,
     )  # fmt: skip
 
 
-def _trade(
+def make_trade(
     of: Tracked,
     sequence: int,
     kind: str,
@@ -94,6 +107,7 @@ def _trade(
     received_at: int,
     source: str,
 ) -> Trade:
+    """The row that every kind of print becomes; ``quantity`` is the exchange's own."""
     return Trade(
         timestamp=time,
         received_at=received_at,
@@ -105,7 +119,7 @@ def _trade(
         trade_id=str(sequence),
         trade_kind=kind,
         price=price,
-        quantity=quantity,
+        quantity=of.unit.base_text(quantity, price),
         native_quantity=quantity,
         side="sell" if buyer_is_maker else "buy",
         is_maker=buyer_is_maker,
@@ -155,7 +169,7 @@ def predicted_funding(of: Tracked, message: MarkPriceMessage, interval_h: int, r
         funding_time=message.next_funding_time,
         next_funding_time=message.next_funding_time + interval_h * HOUR_MS,
         mark_price=checked(message.mark_price),
-        index_price=checked(message.index_price),
+        index_price=checked(message.index_price) if message.index_price else None,
     )
 
 
@@ -183,6 +197,7 @@ def liquidation_row(of: Tracked, order: ForceOrder, received_at: int) -> Liquida
     if side is None:
         raise MessageError("malformed", f"forceOrder with side {order.side!r}; BUY or SELL expected")
     filled = scaled(order.filled) > 0 and scaled(order.average_price) > 0
+    price = order.average_price if filled else checked(order.price)
     quantity = order.filled if filled else checked(order.quantity)
     return Liquidation(
         timestamp=order.time,
@@ -192,17 +207,19 @@ def liquidation_row(of: Tracked, order: ForceOrder, received_at: int) -> Liquida
         symbol=of.symbol,
         sequence=order.time,
         side=side,
-        price=order.average_price if filled else checked(order.price),
+        price=price,
         price_kind="fill" if filled else "bankruptcy",
-        quantity=quantity,
+        quantity=of.unit.base_text(quantity, price),
         native_quantity=quantity,
         liquidation_time=order.time,
         sampled=True,
     )
 
 
-def open_interest_row(of: Tracked, answer: OpenInterestAnswer, received_at: int) -> OpenInterest:
-    value = checked(answer.openInterest)
+def open_interest_row(of: Tracked, answer: OpenInterestAnswer, mark_price: str, received_at: int) -> OpenInterest:
+    """Base units as sent; for contracts of dollars base units at the mark price, and their exact value."""
+    native = checked(answer.openInterest)
+    value = text_of(scaled(native) * of.unit.multiplier // ONE) if of.unit.inverse else None
     return OpenInterest(
         timestamp=answer.time,
         received_at=received_at,
@@ -210,8 +227,9 @@ def open_interest_row(of: Tracked, answer: OpenInterestAnswer, received_at: int)
         market_type=of.market_type,
         symbol=of.symbol,
         sequence=answer.time,
-        open_interest=value,
-        open_interest_native=value,
+        open_interest=of.unit.base_text(native, mark_price),
+        open_interest_native=native,
+        open_interest_value=value,
     )
 
 
@@ -223,8 +241,8 @@ def top_position_row(of: Tracked, row: RatioRow, period: str, received_at: int) 
         market_type=of.market_type,
         symbol=of.symbol,
         sequence=row.timestamp,
-        long_position_ratio=checked(row.longAccount),
-        short_position_ratio=checked(row.shortAccount),
+        long_position_ratio=checked(row.long),
+        short_position_ratio=checked(row.short),
         period=period,
     )
 
@@ -237,7 +255,7 @@ def all_account_row(of: Tracked, row: RatioRow, period: str, received_at: int) -
         market_type=of.market_type,
         symbol=of.symbol,
         sequence=row.timestamp,
-        long_account_ratio=checked(row.longAccount),
-        short_account_ratio=checked(row.shortAccount),
+        long_account_ratio=checked(row.long),
+        short_account_ratio=checked(row.short),
         period=period,
     )

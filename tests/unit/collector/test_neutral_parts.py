@@ -8,7 +8,7 @@ import pytest
 
 from collector.clock import StampedClock
 from collector.complaints import Complaints
-from collector.instruments import Listing, select
+from collector.instruments import Listing, select, wants_volumes
 from collector.metrics import CollectorMetrics
 from collector.venue import Stream
 from collector.venues import make_venue
@@ -43,11 +43,38 @@ def test_symbol_filter(patterns: list[str], chosen: list[str], unknown: list[str
 def test_only_news_of_instruments_are_published() -> None:
     listing = Listing()
     assert len(listing.news(LISTED)) == 4
-    again = [instrument("linear", "BTCUSDT", timestamp=9, received_at=9000, sequence=9, valid_from=9)]
-    assert listing.news(again) == []
+    again = instrument("linear", "BTCUSDT", timestamp=9, received_at=9000, sequence=9, valid_from=9)
+    assert listing.news([again, *LISTED[1:]]) == []
     changed = instrument("linear", "BTCUSDT", tick="0.01")
-    assert listing.news([changed]) == [changed]
-    assert listing.news([changed]) == []
+    assert listing.news([changed, *LISTED[1:]]) == [changed]
+    assert listing.news([changed, *LISTED[1:]]) == []
+    assert listing.news([]) == []
+
+
+def test_what_is_listed_no_more_is_told_once() -> None:
+    listing = Listing()
+    listing.news(LISTED)
+    later = [
+        instrument("linear", item.symbol, status=item.status, timestamp=9, valid_from=9, received_at=9000)
+        for item in LISTED[:2]
+    ]
+    gone = listing.news(later)
+    assert [(item.symbol, item.status, item.valid_from, item.valid_to) for item in gone] == [
+        ("BTCUSDC", "DELISTED", 9, 9),
+        ("OLDUSDT", "DELISTED", 9, 9),
+    ]
+    assert listing.news(later) == []
+    back = instrument("linear", "BTCUSDC")
+    assert listing.news([*later, back]) == [back]
+
+
+def test_the_busiest_of_a_pattern() -> None:
+    volumes = {"BTCUSDT": 5.0, "ETHUSDT": 7.0, "BTCUSDC": 9.0}
+    found, unknown = select(["*USDT@top1", "binance.spot:*@top3"], LISTED, volumes)
+    assert ([item.symbol for item in found], unknown) == (["ETHUSDT"], [])
+    assert [item.symbol for item in select(["*@top2"], LISTED, volumes)[0]] == ["BTCUSDC", "ETHUSDT"]
+    assert wants_volumes(["BTCUSDT", "*@top2"], LISTED)
+    assert not wants_volumes(["BTCUSDT", "binance.spot:*@top2"], LISTED)
 
 
 def test_a_new_tick_size_counts_from_the_next_trade() -> None:
@@ -109,14 +136,14 @@ def test_unknown_venue_is_one_clear_line() -> None:
 
 
 def test_streams_spread_over_sockets_and_routes() -> None:
-    played = core("binance.linear", {f"S{number}USDT": "0.1" for number in range(250)})
+    played = core("binance.linear", {})
     plans = played.venue.plan([f"S{number}USDT" for number in range(250)])
     assert [(plan.name, len(plan.streams)) for plan in plans] == [
         ("binance.linear.public-0", 200),
         ("binance.linear.public-1", 50),
         ("binance.linear.market-0", 200),
         ("binance.linear.market-1", 200),
-        ("binance.linear.market-2", 101),
+        ("binance.linear.market-2", 102),
     ]
     assert plans[0].urls[0] == "wss://fstream.binance.com/public/stream"
     assert plans[2].urls == (
