@@ -58,7 +58,7 @@ def binance_vision(
     if layout.intervals != bool(interval):
         advice = "give --interval (such as 1m)" if layout.intervals else "leave --interval out"
         raise SettingsError(f"--type {kind}: {advice}")
-    begin, end = _day(first, "--from")[0], _day(last, "--to")[1]
+    begin, end = day_option(first, "--from")[0], day_option(last, "--to")[1]
     end = min(end, datetime.now(UTC).date() - timedelta(days=1))
     if begin > end or not names:
         raise SettingsError(f"nothing to load from {begin} to {end} (yesterday at the latest); correct --from, --to")
@@ -78,7 +78,7 @@ def binance_vision(
         )
 
 
-def _day(text: str, option: str) -> tuple[date, date]:
+def day_option(text: str, option: str) -> tuple[date, date]:
     """The first and last day that the text names."""
     try:
         if len(text) == 7:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from marketprism.cli import archive, backfill, buckets, dead_letters, features, inspect, play, serve, sql
+from marketprism.cli import archive, backfill, buckets, dead_letters, features, importing, inspect, play, serve, sql
 
 app = typer.Typer(
     name="marketprism",
@@ -20,4 +20,5 @@ for part in (play, serve, sql, inspect, archive):
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(features.app, name="features")
 app.add_typer(backfill.app, name="backfill")
+app.add_typer(importing.app, name="import")
 app.add_typer(buckets.app, name="buckets")

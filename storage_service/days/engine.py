@@ -61,10 +61,16 @@ class Engine:
         """Close the connection."""
         self._client.close()
 
-    def run(self, statement: str, parameters: Mapping[str, Any] | None = None) -> None:
+    def run(
+        self,
+        statement: str,
+        parameters: Mapping[str, Any] | None = None,
+        settings: Mapping[str, Any] | None = None,
+    ) -> None:
         """A statement without an answer. Raises StatementRefused, ClickHouseUnreachable."""
         with _told(self._url):
-            self._client.command(statement, parameters=dict(parameters or {}), settings=_BULK)
+            given = {**_BULK, **(settings or {})}
+            self._client.command(statement, parameters=dict(parameters or {}), settings=given)
 
     def rows(self, query: str, parameters: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
         """Rows of a SELECT."""

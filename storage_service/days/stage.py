@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 _CHUNK: Final = 1 << 20
 _FIXED: Final = {
-    "data_source": "'archive'",
+    "data_source": "{source}",
     "exchange": "{exchange}",
     "market_type": "{market_type}",
     "symbol": "{symbol}",
@@ -51,10 +51,16 @@ def staged_name(file: ArchiveFile, checksum: str) -> str:
 
 
 class Stager:
-    """Stages files of one kind and market. ``contract_size``: quote units of a contract, for COIN-M symbols."""
+    """Stages files of one kind and market. ``contract_size``: quote units of a contract, for COIN-M symbols.
 
-    def __init__(self, engine: Engine, layout: Layout, market: str, latency_ms: int) -> None:
+    ``source``: the data_source of the rows.
+    """
+
+    def __init__(
+        self, engine: Engine, layout: Layout, market: str, latency_ms: int, *, source: str = "archive"
+    ) -> None:
         self._engine, self._layout, self._market, self._latency_us = engine, layout, market, latency_ms * 1000
+        self._source = source
         self._columns = {
             name: kind for name, kind in columns_of(engine, f"{COLD}.{layout.table}").items() if name != "created_at"
         }
@@ -64,21 +70,31 @@ class Stager:
         self, file: ArchiveFile, zipped: Path, entry: Entry, contract_size: int, told: Callable[[int], None]
     ) -> Staged:
         """Raises FileFailed when the zip or a line of it is not what the kind's files are."""
-        table = staged_name(file, entry.checksum)
-        self._engine.run(f"DROP TABLE IF EXISTS {table} SYNC")
-        self._engine.run(self._create(table, file, contract_size))
         names = [f"c{number}" for number in range(1, len(self._layout.fields[self._market]) + 1)]
-        try:
+
+        def insert(table: str) -> int:
             with zipfile.ZipFile(zipped) as archive:
                 lines = Lines(archive, len(names), told)
                 self._engine.insert_csv(table, names, lines.chunks(), empty_fields=self._layout.empty_fields)
+            return lines.count
+
+        try:
+            return self.stage_by(insert, file, entry, contract_size)
         except (zipfile.BadZipFile, EOFError, OSError) as error:
             raise FileFailed(f"{file.path} is no intact zip ({error}); nothing of it was loaded") from error
+
+    def stage_by(self, insert: Callable[[str], int], file: ArchiveFile, entry: Entry, contract_size: int = 1) -> Staged:
+        """Stage what ``insert`` puts into the table it is given, fields c1, c2, …; it says how many rows it sent."""
+        table = staged_name(file, entry.checksum)
+        self._engine.run(f"DROP TABLE IF EXISTS {table} SYNC")
+        self._engine.run(self._create(table, file, entry, contract_size))
+        try:
+            sent = insert(table)
         except StatementRefused as error:
-            raise FileFailed(f"{file.path} is not as files of its kind are: {error}") from error
+            raise FileFailed(f"{entry.path} is not as files of its kind are: {error}") from error
         stored = self._number(f"SELECT count() FROM {table}")
-        if stored != lines.count:  # an engine may take a stream, fail behind the parser, and say nothing
-            raise FileFailed(f"{file.path} has {lines.count} lines, {stored} were stored; run the load again")
+        if stored != sent:  # an engine may take a stream, fail behind the parser, and say nothing
+            raise FileFailed(f"{entry.path} has {sent} lines, {stored} were stored; run the load again")
         entry.duplicates = self._without_duplicates(table)
         return self.describe(file, entry, table)
 
@@ -89,7 +105,7 @@ class Stager:
             f"SELECT countIf(NOT ({self._layout.plausible})), countIf(NOT ({inside})) FROM {table}"
         )[0]
         if bad:
-            raise FileFailed(f"{file.path}: {bad} rows have a price, quantity or side that cannot be; left out whole")
+            raise FileFailed(f"{entry.path}: {bad} rows have a price, quantity or side that cannot be; left out whole")
         rows = self._engine.rows(
             f"SELECT toDate(timestamp) AS day, count(), sum({row_hash(self._compared)}), min(sequence), max(sequence), "
             f"min(timestamp), max(timestamp) FROM {table} WHERE {inside} GROUP BY day ORDER BY day"
@@ -109,10 +125,11 @@ class Stager:
         entry.note = "; ".join(f"known defect {d.first}…{d.last}: {d.what}" for d in defects)
         return Staged(file, entry, table, days)
 
-    def _create(self, table: str, file: ArchiveFile, contract_size: int) -> str:
+    def _create(self, table: str, file: ArchiveFile, entry: Entry, contract_size: int) -> str:
         values = {
-            "exchange": quoted(entry_exchange(file)),
-            "market_type": quoted(Entry.of(file).market_type),
+            "source": quoted(self._source),
+            "exchange": quoted(entry.exchange),
+            "market_type": quoted(entry.market_type),
             "symbol": quoted(file.symbol),
             "interval": quoted(file.interval),
             "latency_us": str(self._latency_us),
@@ -157,11 +174,6 @@ class Stager:
 
     def _number(self, query: str) -> int:
         return int(self._engine.rows(query)[0][0])
-
-
-def entry_exchange(file: ArchiveFile) -> str:
-    """The exchange that a file is of."""
-    return Entry.of(file).exchange
 
 
 def period_condition(file: ArchiveFile, *, closed_end: bool) -> str:
