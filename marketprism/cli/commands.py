@@ -4,7 +4,19 @@ from __future__ import annotations
 
 import typer
 
-from marketprism.cli import archive, backfill, buckets, dead_letters, features, importing, inspect, play, serve, sql
+from marketprism.cli import (
+    archive,
+    backfill,
+    buckets,
+    calibrate,
+    dead_letters,
+    features,
+    importing,
+    inspect,
+    play,
+    serve,
+    sql,
+)
 
 app = typer.Typer(
     name="marketprism",
@@ -15,7 +27,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for part in (play, serve, sql, inspect, archive):
+for part in (play, serve, sql, inspect, archive, calibrate):
     part.register(app)
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(features.app, name="features")

@@ -12,15 +12,18 @@ import pytest
 from marketprism.errors import DayError
 from marketprism.migrate import migrate
 from marketprism.settings import ClickHouseSettings, StorageSettings
+from storage_service.buckets.book import DayRequest
 from storage_service.buckets.plan import DayPlan
+from storage_service.days.calibration import Request, run_calibration
 from storage_service.days.content import columns_of, fingerprint
 from storage_service.days.engine import Engine, StatementRefused
 from storage_service.days.hold import Hold, drop_holds, held
 from storage_service.days.rebuild import Rebuilder
 from storage_service.days.tiers import Archivist, run_archive
+from storage_service.days.trades import frozen_plans
 from tests.integration.embedded_process import EmbeddedServer
 from tests.integration.test_days_history import content, ms
-from tests.unit.days.samples import store_live, trade_row
+from tests.unit.days.samples import day_number, store_live, trade_row
 
 TIME_ONLY = DayPlan("agg_trade", "time", t_max_ms=60_000, source="time")
 NOW = datetime.now(UTC)
@@ -170,6 +173,27 @@ def test_a_day_that_is_being_replayed_is_left_alone(engine: Engine) -> None:
     later = now + timedelta(hours=2)
     [done] = run_archive(engine, later, [day], ["trades"], drop_after=None, quiet=timedelta(hours=1))
     assert (done.state, done.rows) == ("archived", 50)
+
+
+def test_calibration_holds_from_the_next_midnight(engine: Engine, server: EmbeddedServer) -> None:
+    store_live(engine, tape("CALUSDT", "2024-03-16", 4000), TIME_ONLY)  # one trade in 0.9 s, an hour long
+    until = datetime(2024, 3, 16, 1, tzinfo=UTC)
+    request = Request(until, days=1, mode="count", names=["CALUSDT", "ABSENTUSDT"])
+    [row] = run_calibration(engine, request)
+    assert (row.measured.minutes, row.measured.trades.p50) == (60, pytest.approx(67 / 60))
+    assert row.config is not None
+    assert row.config.n_trades == 34  # 30 s at 67 trades a minute
+    stored = engine.rows(
+        "SELECT mode, n_trades, toString(valid_from), toString(valid_to), source, window_min "
+        "FROM marketprism_features.bucket_config FINAL WHERE symbol = 'CALUSDT'"
+    )
+    assert stored == [("count", 34, "2024-03-17 00:00:00.000", "2024-03-19 00:00:00.000", "calibration", 60)]
+    clickhouse = ClickHouseSettings(url=server.url, _env_file=None)
+    symbol = ("binance", "linear", "CALUSDT")
+    requests = [DayRequest(symbol, day_number(f"2024-03-{day}"), "agg_trade", 10**14) for day in (16, 17, 18, 19)]
+    plans = frozen_plans(clickhouse, StorageSettings(_env_file=None), requests)
+    found = [(plan.source, plan.mode) for _, plan in sorted(plans.items())]
+    assert found == [("time", "time"), ("config", "count"), ("config", "count"), ("expired", "count")]
 
 
 def content_of_hot(engine: Engine, symbol: str) -> dict[str, tuple[int, int]]:

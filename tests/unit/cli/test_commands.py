@@ -15,7 +15,7 @@ from marketprism.cli import app
 
 COMMANDS = (
     "up", "demo", "replay", "migrate", "collect", "store", "monitor", "query", "status", "doctor", "settings",
-    "dead-letters", "features", "archive", "backfill", "buckets", "import", "lint-sql",
+    "dead-letters", "features", "archive", "backfill", "buckets", "calibrate", "import", "lint-sql",
 )  # fmt: skip
 
 

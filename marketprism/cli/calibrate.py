@@ -1,0 +1,57 @@
+"""``calibrate``: measure symbols over the last days and write when their buckets close."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from marketprism.errors import SettingsError
+
+
+def calibrate(
+    days: Annotated[int, typer.Option(min=1, help="Length of the window.")] = 7,
+    until: Annotated[str, typer.Option(help="End of the window, UTC, ISO; empty = now.")] = "",
+    symbol: Annotated[list[str] | None, typer.Option(help="Only this symbol; may be given again.")] = None,
+    mode: Annotated[str, typer.Option(help="volume, count, event or adaptive.")] = "volume",
+    t_target_s: Annotated[float, typer.Option("--t-target", min=1, help="Length of a bucket, seconds.")] = 30.0,
+    t_max_s: Annotated[float, typer.Option("--t-max", min=1, help="Time limit of a bucket, seconds.")] = 60.0,
+    valid_days: Annotated[int, typer.Option(min=1, help="Days that it holds from the next midnight.")] = 2,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Measure and show, write nothing.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    data: Annotated[Path | None, typer.Option(help="Data directory of the run [MARKETPRISM_DATA_DIR].")] = None,
+) -> None:
+    """Write bucket_config from the volume per second of the last days; it holds from the next midnight (UTC)."""
+    import msgspec
+
+    from marketprism.supervisor.attach import find_servers
+    from storage_service.days.calibration import Request, run_calibration
+    from storage_service.days.engine import Engine
+
+    request = Request(_moment(until), days, mode, t_target_s, t_max_s, valid_days, symbol or ())
+    engine = Engine.open(find_servers(data).clickhouse)
+    for row in run_calibration(engine, request, write=not dry_run):
+        if as_json:
+            print(msgspec.json.encode(asdict(row)).decode())
+            continue
+        found = row.config
+        figures = f"q {found.q_bucket.normalize():f}  t_max {found.t_max_s:g} s" if found else "did not trade"
+        print(f"{'.'.join(row.symbol):<40} {row.measured.minutes:>6} min  {figures}")
+
+
+def _moment(text: str) -> datetime:
+    """Raises SettingsError for what is no time; the minute that runs is not in the window."""
+    if not text:
+        return datetime.now(UTC).replace(second=0, microsecond=0)
+    try:
+        return datetime.fromisoformat(text).replace(tzinfo=UTC)
+    except ValueError as error:
+        raise SettingsError(f"--until {text!r} is no ISO date or time; write 2026-05-08 or 2026-05-08T12:00") from error
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command of this file."""
+    app.command()(calibrate)
