@@ -260,6 +260,7 @@ class Session:
             else:
                 for trade in page.trades:
                     market.trade(trade)
+                market.publish_polled(page.others)
                 if sequence.last < min(page.covered, hole.last):
                     whole = False
                     market.give_up(key, min(page.covered, hole.last))

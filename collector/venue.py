@@ -123,10 +123,12 @@ class Poll:
 
 @dataclass(slots=True)
 class RepairPage:
-    """Trades from REST, in order. ``covered``: the venue has no others up to this sequence (0 = it did not say)."""
+    """Trades from REST, in order. ``covered``: the venue has no others up to this sequence (0 = it did not say).
+    ``others``: rows that the trades tell besides (liquidations, where they are a flag of a trade)."""
 
     trades: list[Trade] = field(default_factory=list)
     covered: int = 0
+    others: Sequence[Row] = ()
 
 
 class Venue(Protocol):

@@ -33,7 +33,9 @@ class NatsSettings(BaseSettings):
 
     model_config = _config("MARKETPRISM_NATS_")
 
-    url: str = Field("nats://127.0.0.1:4222", description="address of NATS with JetStream")
+    url: str = Field(
+        "nats://127.0.0.1:4222", description="address of NATS with JetStream; several of a cluster with commas between"
+    )
     user: str = Field("", description="user; empty = none")
     password: SecretStr = Field(SecretStr(""), description="its password")
     partitions: int = Field(1, ge=1, le=64, description="streams per data type; fixed for the life of the streams")
@@ -41,6 +43,11 @@ class NatsSettings(BaseSettings):
     stream_max_bytes: int = Field(2 << 30, ge=1 << 20, description="size limit of each stream; the oldest go first")
     stream_max_age_s: int = Field(48 * 3600, ge=60, description="age limit of a message in seconds")
     duplicate_window_s: int = Field(600, ge=1, description="how long the server drops a frame it has already stored")
+
+    @property
+    def servers(self) -> list[str]:
+        """The addresses of ``url``."""
+        return [address.strip() for address in self.url.split(",") if address.strip()]
 
 
 class EmbeddedSettings(BaseSettings):
@@ -128,6 +135,53 @@ class CollectorSettings(BaseSettings):
         description="or {underlying}@optionOpenInterest@{expiry}; empty = REST only",
     )
     binance_option_listing_stream: str = Field("!optionSymbol", description="announces option listings; empty = none")
+    okx_ws_url: str = Field("wss://ws.okx.com/ws/v5", description="OKX streams (port 8443 is closed since 2026-10-31)")
+    okx_ws_fallback_url: str = Field(
+        "wss://wseea.okx.com/ws/v5", description="tried when an OKX stream stays silent; empty = none"
+    )
+    okx_rest_url: str = Field("https://openapi.okx.com", description="OKX REST")
+    okx_rest_fallback_url: str = Field(
+        "https://www.okx.com", description="asked when OKX REST does not answer; empty = none"
+    )
+    okx_trade_channel: Literal["trades-all", "trades"] = Field(
+        "trades-all", description="every print, or the prints of a taker order at one price as one row"
+    )
+    okx_book_channel: str = Field("books", description="400 levels every 100 ms; books-l2-tbt needs a login")
+    okx_books_per_connection: int = Field(30, ge=1, le=100, description="OKX advises fewer than about 30 on a socket")
+    okx_checksum: bool = Field(
+        True, description="verify CRC32 where a book message has one and no ids (recordings before 2023)"
+    )
+    okx_option_families: list[str] = Field([], description="option families such as BTC-USD; empty = ask OKX")
+    okx_funding_symbols: list[str] = Field(
+        ["*-SWAP", "*_XPERP-*"], description="OKX contracts that pay funding, as patterns"
+    )
+    okx_funding_history_limit: int = Field(100, ge=1, le=400, description="rows of one page of settled funding")
+    okx_open_interest_source: Literal["rest", "ws"] = Field(
+        "rest", description="rest: the whole market in one request; ws: a channel for each symbol"
+    )
+    okx_listing_channel: str = Field("instruments", description="announces OKX listings; empty = none")
+    deribit_ws_url: str = Field("wss://www.deribit.com/ws/api/v2", description="Deribit streams")
+    deribit_ws_fallback_url: str = Field(
+        "wss://streams.deribit.com/ws/api/v2", description="tried when a Deribit stream stays silent; empty = none"
+    )
+    deribit_rest_url: str = Field("https://www.deribit.com/api/v2", description="Deribit REST")
+    deribit_history_url: str = Field(
+        "https://history.deribit.com/api/v2", description="asked for trades that the main host has no more; empty = none"
+    )
+    deribit_interval: str = Field("100ms", description="of books, trades and tickers; raw needs a login")
+    deribit_currencies: list[str] = Field(["any"], description="currencies whose instruments are asked for")
+    deribit_ticker_interval_ms: int = Field(
+        1000, ge=0, description="grid of funding and implied volatility in exchange time; 0 = every ticker"
+    )
+    deribit_volatility_indices: list[str] = Field(
+        ["btc_usd", "eth_usd"], description="DVOL indices, collected with deribit.option"
+    )
+    deribit_listing_channel: str = Field(
+        "instrument.state.any.any", description="announces Deribit listings; empty = none"
+    )
+    bybit_ws_url: str = Field("wss://stream.bybit.com/v5/public", description="Bybit streams; the market is appended")
+    bybit_rest_url: str = Field("https://api.bybit.com", description="Bybit REST")
+    bybit_book_depth: Literal[50, 200, 1000] = Field(200, description="levels of a Bybit book; 200 come every 100 ms")
 
 
 class StorageSettings(BaseSettings):
@@ -136,6 +190,14 @@ class StorageSettings(BaseSettings):
     model_config = _config("MARKETPRISM_STORAGE_")
 
     metrics_port: int = Field(9102, ge=0, le=65535, description="port of /metrics and /health")
+    partitions: str = Field("auto", description="partitions to store, such as 0-3,6; auto = a fair share of them")
+    lease_s: float = Field(
+        10.0, ge=0.5, description="a storage process that is silent for so long loses its partitions to the others"
+    )
+    min_free_disk_mb: int = Field(
+        1_024, ge=0, description="storing pauses while ClickHouse's disk has less room than this; 0 = never"
+    )
+    disk_check_s: float = Field(5.0, gt=0, description="seconds between looks at ClickHouse's disk")
     batch_max_rows: int = Field(100_000, ge=1, le=100_000, description="rows of one insert")
     batch_max_bytes: int = Field(64 << 20, ge=1 << 16, le=64 << 20, description="bytes of one insert")
     batch_max_ms: int = Field(25, ge=1, description="how long a batch waits for more rows")
@@ -165,6 +227,13 @@ class StorageSettings(BaseSettings):
     )
     history_download_dir: Path | None = Field(None, description="where zips lie while they are read (system's default)")
     archive_after_days: int = Field(7, ge=1, description="`archive --drop` keeps hot rows stored within these days")
+    archive_drop: bool = Field(True, description="the daily job drops hot days that are verified in cold and old enough")
+    days_every_s: float = Field(
+        60.0, ge=0, description="seconds between looks at the rebuild queue and at what is due daily; 0 = not here"
+    )
+    days_quiet_s: int = Field(
+        3_600, ge=0, description="a closed day is left alone until no row of it has been stored for this long"
+    )
 
 
 class MonitorSettings(BaseSettings):
@@ -177,6 +246,30 @@ class MonitorSettings(BaseSettings):
     max_symbols: int = Field(200, ge=1, description="symbols with metrics of their own; the least recent go first")
     collector_url: str = Field("http://127.0.0.1:9101", description="where the collector's /ready answers")
     storage_url: str = Field("http://127.0.0.1:9102", description="where the storage service's /ready answers")
+    quality_interval_s: float = Field(30.0, gt=0, description="seconds between looks at lengths, books, lags and disks")
+    health_interval_s: float = Field(2.0, gt=0, le=5, description="seconds between looks of the serving health check")
+    degrade_stale_s: float = Field(300.0, gt=0, description="a symbol without a closed bucket for longer is degraded")
+    degrade_slow_s: float = Field(120.0, gt=0, description="or one whose hourly p90 bucket length is above this")
+    recover_buckets: int = Field(10, ge=1, le=100, description="complete buckets that make a symbol healthy again")
+
+
+class WebSettings(BaseSettings):
+    """The web page: ClickHouse and services → a browser."""
+
+    model_config = _config("MARKETPRISM_WEB_")
+
+    host: str = Field("127.0.0.1", description="address of the page; anything but loopback demands a token")
+    port: int = Field(9180, ge=0, le=65535, description="port of the page")
+    token: SecretStr = Field(SecretStr(""), description="what a browser must know; empty = none (loopback only)")
+    clickhouse_user: str = Field("analyst", description="user the page reads with; give it no right but SELECT")
+    clickhouse_password: SecretStr = Field(SecretStr(""), description="its password")
+    sql_max_rows: int = Field(10_000, ge=1, le=1_000_000, description="rows of a result that the SQL view shows")
+    sql_max_export_rows: int = Field(1_000_000, ge=1, description="rows of an exported result")
+    sql_max_time_s: int = Field(20, ge=1, le=600, description="seconds until a statement of the SQL view is cancelled")
+    sql_max_memory_mb: int = Field(1024, ge=64, description="memory limit of a statement of the SQL view")
+    sql_at_once: int = Field(2, ge=1, le=32, description="statements of the SQL view that run at once; others wait")
+    max_streams: int = Field(200, ge=1, description="pages that may be open at once")
+    refresh_ms: int = Field(1000, ge=100, description="milliseconds between looks at what moves; the book takes half")
 
 
 class AppSettings(BaseSettings):
@@ -198,4 +291,5 @@ ALL_SETTINGS: tuple[type[BaseSettings], ...] = (
     CollectorSettings,
     StorageSettings,
     MonitorSettings,
+    WebSettings,
 )

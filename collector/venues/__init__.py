@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from collector.rest import RestClient
 from collector.venue import Venue
 from collector.venues.binance.wiring import BinanceInverse, BinanceLinear, BinanceOption, BinanceSpot
+from collector.venues.deribit.wiring import Deribit
+from collector.venues.okx.wiring import Okx
 from marketprism.errors import SettingsError
 from marketprism.settings import CollectorSettings
 
@@ -16,6 +19,14 @@ VENUES: Final[dict[str, Callable[[CollectorSettings, RestClient], Venue]]] = {
     "binance.linear": BinanceLinear,
     "binance.inverse": BinanceInverse,
     "binance.option": BinanceOption,
+    "okx.spot": partial(Okx, "spot"),
+    "okx.linear": partial(Okx, "linear"),
+    "okx.inverse": partial(Okx, "inverse"),
+    "okx.option": partial(Okx, "option"),
+    "deribit.spot": partial(Deribit, "spot"),
+    "deribit.linear": partial(Deribit, "linear"),
+    "deribit.inverse": partial(Deribit, "inverse"),
+    "deribit.option": partial(Deribit, "option"),
 }
 
 

@@ -1,0 +1,1 @@
+"""Deribit: spot, linear, inverse, option."""
