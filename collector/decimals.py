@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from decimal import ROUND_HALF_EVEN, Context, Decimal, InvalidOperation
-from functools import lru_cache
 from typing import Final
 
 from marketprism.events import DECIMAL_SCALE
@@ -16,9 +15,6 @@ from marketprism.events import DECIMAL_SCALE
 ONE: Final = 10**DECIMAL_SCALE
 POWERS: Final[tuple[int, ...]] = tuple(int(10 ** (DECIMAL_SCALE - places)) for places in range(DECIMAL_SCALE + 1))
 """``POWERS[d]`` lifts an integer of d decimals to the common scale; more decimals are an IndexError."""
-
-_REMEMBERED: Final = 1 << 17
-"""Levels stay in the top of a book over many rows: a look-up costs a quarter of a division of large integers."""
 
 _DECIMAL: Final = re.compile(r"-?\d{1,26}(?:\.\d{1,12})?", re.ASCII)
 
@@ -63,13 +59,6 @@ def rounded(number: str | Decimal) -> str:
     return f"{number:f}"
 
 
-@lru_cache(maxsize=_REMEMBERED)
-def float_of(value: int) -> float:
-    """The Float64 nearest to a scaled integer."""
-    return value / ONE
-
-
-@lru_cache(maxsize=_REMEMBERED)
 def text_of(value: int) -> str:
     """Decimal text of a scaled integer, without trailing zeros."""
     sign = "-" if value < 0 else ""

@@ -18,8 +18,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from collector.books import LocalBook
-from collector.decimals import ONE, float_of, text_of
+from collector.books import LocalBook, price_text
+from collector.decimals import ONE, text_of
 from collector.venue import BookUpdate
 from marketprism.events import BestQuote, OrderBook, Row
 
@@ -90,17 +90,18 @@ class BookSampler:
             market_type=self.market_type,
             symbol=update.symbol,
             sequence=update.last_id,
-            bid_price=text_of(bid_key),
+            bid_price=price_text(bid_key),
             bid_quantity=text_of(bid_quantity),
-            ask_price=text_of(-ask_key),
+            ask_price=price_text(-ask_key),
             ask_quantity=text_of(ask_quantity),
             last_update_id=update.last_id,
         )
 
     def _row(self, update: BookUpdate) -> OrderBook:
         book = self._book
-        bid_prices, bid_quantities = book.bids.levels(self._levels)
-        ask_prices, ask_quantities = book.asks.levels(self._levels)
+        bid_prices, bid_quantities = book.bids.floats(self._levels)
+        ask_prices, ask_quantities = book.asks.floats(self._levels)
+        (bid_key, bid_quantity), (ask_key, ask_quantity) = book.bids.top[0], book.asks.top[0]
         return OrderBook(
             timestamp=update.timestamp,
             received_at=update.received_at,
@@ -109,16 +110,16 @@ class BookSampler:
             symbol=update.symbol,
             sequence=update.last_id,
             last_update_id=update.last_id,
-            best_bid_price=text_of(bid_prices[0]),
-            best_ask_price=text_of(ask_prices[0]),
-            best_bid_quantity=text_of(bid_quantities[0]),
-            best_ask_quantity=text_of(ask_quantities[0]),
+            best_bid_price=price_text(bid_key),
+            best_ask_price=price_text(-ask_key),
+            best_bid_quantity=text_of(bid_quantity),
+            best_ask_quantity=text_of(ask_quantity),
             bids_count=len(book.bids),
             asks_count=len(book.asks),
-            bid_prices=list(map(float_of, bid_prices)),
-            bid_quantities=list(map(float_of, bid_quantities)),
-            ask_prices=list(map(float_of, ask_prices)),
-            ask_quantities=list(map(float_of, ask_quantities)),
+            bid_prices=bid_prices,
+            bid_quantities=bid_quantities,
+            ask_prices=ask_prices,
+            ask_quantities=ask_quantities,
             updates=book.updates,
             ofi_l1=book.ofi[0] / ONE,
             ofi_l5=[flow / ONE for flow in book.ofi],

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from collector.books import LocalBook
+from collector.books import LocalBook, price_key, price_text
 from collector.decimals import ONE, checked, price_tick, scaled, text_of
 
 prices = st.integers(1, 30).map(lambda step: f"{step / 10:.2f}")
@@ -68,6 +68,17 @@ def test_decimal_text_survives_the_round_trip(value: Decimal) -> None:
     assert checked(text) == text
 
 
+@given(st.integers(1, 10**15 - 1), st.integers(0, 12), st.integers(0, 3))
+def test_a_price_of_fifteen_digits_has_a_float_of_its_own(digits: int, places: int, zeros: int) -> None:
+    exact = Decimal(digits).scaleb(-places)
+    text = format(exact, "f") + ("0" * min(zeros, 12 - places) if places else "")
+    if exact < 10**12:
+        assert Decimal(price_text(price_key(text))) == exact
+        assert price_text(price_key(text)) == text_of(scaled(text))
+        next_one = format(exact + Decimal(1).scaleb(-places), "f")
+        assert digits == 10**15 - 1 or price_key(next_one) > price_key(text)
+
+
 @pytest.mark.parametrize("text", ["", "abc", "NaN", "1e5", "1_000", " 1", "1.", ".5", "٣", "1.0000000000001", "--1"])
 def test_what_is_no_plain_decimal_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="not a decimal number"):
@@ -76,7 +87,19 @@ def test_what_is_no_plain_decimal_is_refused(text: str) -> None:
         checked(text)
 
 
-@pytest.mark.parametrize("level", [("abc", "1"), ("1.0000000000001", "1"), ("1.0", "-1.0"), ("1.0", "x.y")])
+@pytest.mark.parametrize(
+    "level",
+    [
+        ("abc", "1"),
+        ("1.0000000000001", "1"),
+        ("12345678901234567", "1"),
+        ("nan", "1"),
+        ("1e300", "1"),
+        ("1.0", "-1.0"),
+        ("1.0", "x.y"),
+        ("1.0", "1.0000000000001"),
+    ],
+)
 def test_a_level_that_is_no_number_is_refused(level: tuple[str, str]) -> None:
     book = LocalBook()
     book.load([("1.0", "1")], [("2.0", "1")])
