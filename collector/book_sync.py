@@ -52,8 +52,8 @@ class BookKeeper:
         """Take one update from the stream. Raises ValueError when a level is no number (the book starts over)."""
         self._newest = update
         if update.snapshot:
-            # of a connection that overlaps another: while the chain holds, it tells nothing new
-            if not self.live:
+            # of a connection that overlaps another it tells nothing new; younger with a smaller id, ids start over
+            if not self.live or (update.last_id < self.last_id and update.timestamp > self._time):
                 self._waiting.clear()  # what came before it on the stream is in it
                 self.snapshot(update)
         elif self.live:

@@ -1,5 +1,9 @@
 """Trades of one symbol leave in sequence order, each once, without holes; what cannot be had is said in a Gap.
 
+A row of kind ``trade`` covers the ids from its first to its last (OKX can tell several prints of an order in one row);
+any other kind covers its own sequence. Where ids have holes of their own (``consecutive`` is false) rows leave as they
+come, and what a lost connection may have cost is said in a Gap.
+
 No I/O. The session offers rows from the stream and from REST alike, asks ``hole`` what is missing, fetches it, and
 calls ``give_up`` when the venue has no more. Laws (property-tested): with a repairer, any drop, duplicate and reorder
 of a run of trades comes out as the run itself; without one, the rows and the Gaps together cover it exactly.
@@ -27,21 +31,24 @@ class Hole:
 class TradeSequence:
     """Reorders, de-duplicates and holds back. ``last`` is the sequence of the newest trade let out (None = none)."""
 
-    __slots__ = ("_held", "_since", "duplicates", "last", "last_time")
+    __slots__ = ("_consecutive", "_held", "_since", "duplicates", "last", "last_time")
 
-    def __init__(self, last: int | None = None, last_time: int = 0) -> None:
+    def __init__(self, last: int | None = None, last_time: int = 0, *, consecutive: bool = True) -> None:
+        self._consecutive = consecutive
         self.last = last
         self.last_time = last_time
         self.duplicates = 0
-        self._held: dict[int, Trade] = {}
+        self._held: dict[int, Trade] = {}  # by the first sequence that each covers
         self._since = 0
 
     def offer(self, trade: Trade) -> list[Trade]:
         """Take one trade; returns what may leave now, in order."""
         sequence = trade.sequence
+        if trade.trade_kind == "trade":
+            sequence -= trade.last_trade_id - trade.first_trade_id
         last = self.last
-        if last is None or sequence == last + 1:
-            self.last = sequence
+        if last is None or sequence == last + 1 or (sequence > last and not self._consecutive):
+            self.last = trade.sequence
             self.last_time = trade.timestamp
             return self._drain([trade]) if self._held else [trade]
         if sequence <= last or sequence in self._held:
@@ -74,12 +81,16 @@ class TradeSequence:
             gaps.append(_gap(after, lost, self.last_time, cause, repaired=False))
             self.last = lost.last
             if lost.last == hole.last:
-                out += self._drain([self._held.pop(after.sequence)])
+                out += self._drain([self._held.pop(hole.last + 1)])
         return gaps, out
 
     def repaired(self, hole: Hole, after: Trade, from_time: int, cause: str) -> Gap:
         """The record of a hole that REST filled; ``after`` is the trade that showed it."""
         return _gap(after, hole, from_time, cause, repaired=True)
+
+    def unknown(self, after: Trade, last: int, from_time: int, cause: str) -> Gap:
+        """The record of what may be missing between ``last`` and ``after``, where ids do not tell."""
+        return _gap(after, Hole(last + 1, after.sequence - 1, 0), from_time, cause, repaired=False)
 
     def first_held(self) -> Trade | None:
         """The trade right behind the first hole."""
@@ -87,15 +98,23 @@ class TradeSequence:
 
     def _drain(self, out: list[Trade]) -> list[Trade]:
         held = self._held
-        sequence = out[-1].sequence + 1
-        while (trade := held.pop(sequence, None)) is not None:
+        while held:
+            if (trade := held.pop(out[-1].sequence + 1, None)) is None:
+                self._drop_covered(out[-1].sequence)
+                break
             out.append(trade)
-            sequence += 1
-        self.last = sequence - 1
+        self.last = out[-1].sequence
         self.last_time = out[-1].timestamp
         if held:
             self._since = held[min(held)].received_at
         return out
+
+    def _drop_covered(self, last: int) -> None:
+        """A row that covered several let go of what also came by itself."""
+        held = self._held
+        while held and (first := min(held)) <= last:
+            del held[first]
+            self.duplicates += 1
 
 
 def _gap(after: Trade, hole: Hole, from_time: int, cause: str, *, repaired: bool) -> Gap:

@@ -60,6 +60,7 @@ class Market:
         self._emit = emit
         self._position = position
         self._complaints = complaints or Complaints()
+        self._consecutive = venue.trades_consecutive
         self._units: dict[str, Unit] = {}
         self._causes: dict[str, str] = {}
         self._holed: dict[TradeKey, None] = {}
@@ -107,8 +108,11 @@ class Market:
         """Take one trade, from the stream or from REST."""
         key = (trade.symbol, trade.trade_kind)
         sequence = self.sequences.get(key) or self._sequence(key)
+        last, last_time = sequence.last, sequence.last_time
         out = sequence.offer(trade)
         if out:
+            if not self._consecutive and (cause := self._causes.pop(key[0], "")) and last is not None:
+                self.publish(sequence.unknown(trade, last, last_time, cause))
             for row in out:
                 self.publish(row)
         elif sequence.held:
@@ -229,9 +233,9 @@ class Market:
     def _sequence(self, key: TradeKey) -> TradeSequence:
         position = self._position(("trades", *self.key, key[0]))
         if position is None or position.kind != key[1]:  # ids of the other trade kind say nothing
-            sequence = TradeSequence()
+            sequence = TradeSequence(consecutive=self._consecutive)
         else:
-            sequence = TradeSequence(position.sequence, position.timestamp)
+            sequence = TradeSequence(position.sequence, position.timestamp, consecutive=self._consecutive)
             self._causes.setdefault(key[0], "disconnect")
         self.sequences[key] = sequence
         return sequence

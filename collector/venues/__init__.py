@@ -9,6 +9,7 @@ from typing import Final
 from collector.rest import RestClient
 from collector.venue import Venue
 from collector.venues.binance.wiring import BinanceInverse, BinanceLinear, BinanceOption, BinanceSpot
+from collector.venues.bybit.wiring import Bybit
 from collector.venues.deribit.wiring import Deribit
 from collector.venues.okx.wiring import Okx
 from marketprism.errors import SettingsError
@@ -27,6 +28,8 @@ VENUES: Final[dict[str, Callable[[CollectorSettings, RestClient], Venue]]] = {
     "deribit.linear": partial(Deribit, "linear"),
     "deribit.inverse": partial(Deribit, "inverse"),
     "deribit.option": partial(Deribit, "option"),
+    "bybit.spot": partial(Bybit, "spot"),
+    "bybit.linear": partial(Bybit, "linear"),
 }
 
 

@@ -55,6 +55,7 @@ class BinanceMarket:
     dialect = channels.DIALECT
     book_rule: BookRule
     book_resubscribes = False
+    trades_consecutive = True
     depth_path: str
     agg_trades_path: str
     agg_trades_weight: int

@@ -8,6 +8,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
+from collector.grid import Grid
 from collector.rest import RestClient, RestError
 from collector.tracked import Tracked
 from collector.venue import (
@@ -75,6 +76,7 @@ class Deribit:
     exchange = "deribit"
     book_rule: BookRule = staticmethod(books.change_rule)
     book_resubscribes = True
+    trades_consecutive = True
 
     def __init__(self, market_type: str, settings: CollectorSettings, client: RestClient) -> None:
         live = settings.clock == "system"  # a replay that falls silent must not be looked for on the internet
@@ -88,7 +90,7 @@ class Deribit:
         self._tracked: dict[str, Tracked] = {}
         self._currencies: set[str] = set()
         self._wide: set[str] = set()
-        self._slots: dict[tuple[str, str], int] = {}
+        self._grid = Grid()
         self._time = 0
         self._handlers: dict[str, Handler] = {
             "trades": self._on_trades,
@@ -225,23 +227,16 @@ class Deribit:
         message = _ticker(data)
         of = self._of(message.instrument_name)
         self._time = max(self._time, message.timestamp)
-        settings, found = self._settings, list[Row]()
-        if message.current_funding is not None and self._first(message, "funding", settings.deribit_ticker_interval_ms):
+        symbol, time, first = message.instrument_name, message.timestamp, self._grid.first
+        width_ms, found = self._settings.deribit_ticker_interval_ms, list[Row]()
+        if message.current_funding is not None and first(symbol, "funding", time, width_ms):
             found.append(rows.continuous_funding(of, message, message.current_funding, received_at))
-        if message.mark_iv is not None and self._first(message, "iv", settings.deribit_ticker_interval_ms):
+        if message.mark_iv is not None and first(symbol, "volatility", time, width_ms):
             found.append(rows.mark_volatility(of, message, message.mark_iv, received_at))
-        interest_ms = round(settings.open_interest_interval_s * 1000)
-        if message.open_interest is not None and self._first(message, "interest", interest_ms):
+        interest_ms = round(self._settings.open_interest_interval_s * 1000)
+        if message.open_interest is not None and first(symbol, "interest", time, interest_ms):
             found.append(rows.open_interest_row(of, message, message.open_interest, received_at))
         return found
-
-    def _first(self, message: TickerMessage, what: str, width_ms: int) -> bool:
-        key = (message.instrument_name, what)
-        slot = message.timestamp // width_ms if width_ms else message.timestamp
-        if slot <= self._slots.get(key, -1):
-            return False
-        self._slots[key] = slot
-        return True
 
     @staticmethod
     def _on_volatility(data: msgspec.Raw, received_at: int) -> Items:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -109,3 +110,53 @@ def test_a_restart_waits_for_what_came_in_between() -> None:
     gap = sequence.repaired(hole, trade(103), 1000, "disconnect")
     assert (gap.from_sequence, gap.to_sequence, gap.from_time, gap.to_time) == (101, 102, 1000, 1030)
     assert (gap.repaired, gap.cause, gap.of_type) == (True, "disconnect", "trades")
+
+
+def _covering(first: int, last: int) -> Trade:
+    """A row that covers several ids, as OKX's channel ``trades`` has them."""
+    return msgspec.structs.replace(trade(last), trade_kind="trade", first_trade_id=first, last_trade_id=last)
+
+
+@given(st.lists(st.integers(1, 4), min_size=2, max_size=30), st.data())
+def test_rows_that_cover_several_ids_leave_in_order_with_holes_filled(sizes: list[int], data: st.DataObject) -> None:
+    """Lost aggregates come back from REST one by one: every id is covered exactly once."""
+    bounds, last = [], 0
+    for size in sizes:
+        bounds.append((last + 1, last + size))
+        last += size
+    kept = [bound for number, bound in enumerate(bounds) if number in (0, len(bounds) - 1) or data.draw(st.booleans())]
+    sequence, out = TradeSequence(), []
+    for bound in kept:
+        out += sequence.offer(_covering(*bound))
+        if data.draw(st.booleans()):
+            out += sequence.offer(_covering(*bound))
+    while (hole := sequence.hole) is not None:
+        for number in range(hole.first, hole.last + 1):
+            out += sequence.offer(_covering(number, number))
+    covered = [number for row in out for number in range(row.first_trade_id, row.last_trade_id + 1)]
+    assert covered == list(range(1, last + 1))
+
+
+def test_a_row_that_covers_what_left_already_is_a_duplicate_and_its_rest_a_hole() -> None:
+    sequence = TradeSequence()
+    sequence.offer(_covering(1, 1))
+    sequence.offer(_covering(2, 2))
+    assert sequence.offer(_covering(2, 4)) == []
+    assert sequence.offer(_covering(5, 6)) == []
+    assert (sequence.hole.first, sequence.hole.last) == (3, 4)
+
+
+def test_given_up_behind_a_row_that_covers_several() -> None:
+    sequence = TradeSequence()
+    sequence.offer(_covering(1, 3))
+    sequence.offer(_covering(7, 9))
+    (gap,), out = sequence.give_up(6, "sequence")
+    assert (gap.from_sequence, gap.to_sequence, [row.sequence for row in out]) == (4, 6, [9])
+    assert sequence.last == 9
+
+
+def test_ids_with_holes_of_their_own_are_let_out_as_they_come() -> None:
+    sequence = TradeSequence(consecutive=False)
+    seen = [len(sequence.offer(_covering(number, number))) for number in (5, 9, 9, 7, 20)]
+    assert seen == [1, 1, 0, 0, 1]
+    assert (sequence.hole, sequence.duplicates, sequence.last) == (None, 2, 20)

@@ -1,0 +1,1 @@
+"""Bybit: spot, linear. Written against the seam alone."""

@@ -1,0 +1,186 @@
+"""Bybit, a venue written against the seam alone: no real message of it is at hand, the shapes are documented ones."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from collector.venues.bybit.books import Ordinals
+from tests.golden.venues import AT, contract, listed, make_core, polled
+from tests.unit.collector.feeding import Core
+
+LINEAR = contract("bybit", "linear", "BTCUSDT", "0.10", status="Trading")
+
+
+def linear() -> Core:
+    return make_core("bybit.linear", [LINEAR])
+
+
+def say(core: Core, topic: str, data: Any, at: int = AT, **more: Any) -> None:
+    core.market.receive(json.dumps({"topic": topic, "ts": 1790000000000, "data": data, **more}).encode(), at)
+
+
+def trade(seq: int, number: int, **more: Any) -> dict[str, Any]:
+    return {
+        "T": 1790000000000 + number, "s": "BTCUSDT", "S": "Buy", "v": "0.001", "p": "16578.50", "L": "PlusTick",
+        "i": f"20f43950-{number}", "BT": False, "RPI": False, "seq": seq, **more,
+    }  # fmt: skip
+
+
+def test_trades_have_numbers_that_rise_and_duplicates_are_told() -> None:
+    core = linear()
+    say(core, "publicTrade.BTCUSDT", [trade(7, 1), trade(7, 2, S="Sell"), trade(9, 3, BT=True)])
+    say(core, "publicTrade.BTCUSDT", [trade(9, 3), trade(9, 4)])
+    say(core, "publicTrade.BTCUSDT", [trade(7, 1)])  # an overlapping connection
+    rows = core.of("trades")
+    assert [(row.sequence, row.trade_id, row.side, row.is_market) for row in rows] == [
+        (700000, "20f43950-1", "buy", True),
+        (700001, "20f43950-2", "sell", True),
+        (900000, "20f43950-3", "buy", False),
+        (900001, "20f43950-4", "buy", True),
+    ]
+    assert core.of("gaps") == []
+    assert (rows[0].price_tick, rows[0].quantity, rows[0].is_maker) == (165785, "0.001", False)
+
+
+@given(st.lists(st.integers(1, 3), min_size=1, max_size=20), st.data())
+def test_two_connections_number_alike(shared_by: list[int], data: st.DataObject) -> None:
+    prints = [(seq, f"{seq}-{place}") for seq, count in enumerate(shared_by, 1) for place in range(count)]
+    first, second = Ordinals(), Ordinals()
+    numbers = [first.number("S", *each) for each in prints]
+    assert all(a < b for a, b in pairwise(numbers))
+    at = 0
+    for position, each in enumerate(prints):  # the other one hears some of them again
+        assert second.number("S", *each) == numbers[position]
+        at = data.draw(st.integers(0, position))
+        assert second.number("S", *prints[at]) <= numbers[position]
+
+
+def test_a_lost_connection_is_said_because_ids_do_not_tell() -> None:
+    core = linear()
+    (plan,) = core.venue.plan(["BTCUSDT"])
+    say(core, "publicTrade.BTCUSDT", [trade(7, 1)])
+    core.market.lost(plan.streams, "disconnect")
+    say(core, "publicTrade.BTCUSDT", [trade(20, 2), trade(30, 3)])
+    (gap,) = core.of("gaps")
+    assert (gap.of_type, gap.cause, gap.repaired) == ("trades", "disconnect", False)
+    assert (gap.from_sequence, gap.to_sequence, gap.from_time, gap.to_time) == (
+        700001,
+        1999999,
+        1790000000001,
+        1790000000002,
+    )
+    assert len(core.of("trades")) == 3
+
+
+def book(number: int, size: str = "1") -> dict[str, Any]:
+    return {"s": "BTCUSDT", "b": [["16493.50", size]], "a": [["16611.00", "2"]], "u": number, "seq": 7 * number}
+
+
+def test_books_rise_by_one_and_a_restart_of_the_service_starts_them_over() -> None:
+    core = linear()
+    topic = "orderbook.200.BTCUSDT"
+    say(core, topic, book(10), type="snapshot", cts=1790000000000)
+    for number in (11, 12):
+        say(core, topic, book(number, str(number)), type="delta", cts=1790000000000 + number)
+    assert core.market.keepers["BTCUSDT"].last_id == 12
+    say(core, topic, book(14), type="delta", cts=1790000000100)
+    assert core.market.wants_books() == ["BTCUSDT"]
+    say(core, topic, book(14, "4"), type="snapshot", cts=1790000000200)
+    say(core, topic, book(15, "5"), type="delta", cts=1790000000300)
+    say(core, topic, book(1, "6"), type="snapshot", cts=1790000000400)
+    say(core, topic, book(2, "7"), type="delta", cts=1790000000500)
+    keeper = core.market.keepers["BTCUSDT"]
+    assert (keeper.live, keeper.last_id) == (True, 2)
+    assert keeper.book.bids.best == (16493_5 * 10**11, 7 * 10**12)
+    assert core.errors() == {}
+
+
+def test_tickers_carry_funding_and_open_interest() -> None:
+    core = linear()
+    whole = {
+        "symbol": "BTCUSDT", "markPrice": "17217.33", "indexPrice": "17227.36", "openInterest": "68744.761",
+        "openInterestValue": "1183601235.91", "fundingRate": "-0.000212", "nextFundingTime": "1790006400000",
+        "fundingIntervalHour": "8", "bid1Price": "17215.50",
+    }  # fmt: skip
+    say(core, "tickers.BTCUSDT", whole, type="snapshot", ts=1790000000000)
+    say(core, "tickers.BTCUSDT", {"symbol": "BTCUSDT", "fundingRate": "0.0003"}, type="delta", ts=1790000000500)
+    say(core, "tickers.BTCUSDT", {"symbol": "BTCUSDT", "markPrice": "17300"}, type="delta", ts=1790000001000)
+    fundings = core.of("funding_rates")
+    assert [(row.funding_rate, row.mark_price, row.timestamp) for row in fundings] == [
+        ("-0.000212", "17217.33", 1790000000000),
+        ("0.0003", "17300", 1790000001000),
+    ]
+    assert {(row.funding_kind, row.funding_interval_h, row.funding_time, row.index_price) for row in fundings} == {
+        ("predicted", 8, 1790006400000, "17227.36")
+    }
+    (interest,) = core.of("open_interests")
+    assert (interest.open_interest, interest.open_interest_value) == ("68744.761", "1183601235.91")
+
+
+def test_a_closed_long_is_a_forced_sell() -> None:
+    core = linear()
+    say(core, "allLiquidation.BTCUSDT", [{"T": 1790000000001, "s": "BTCUSDT", "S": "Buy", "v": "0.2", "p": "16500.1"}])
+    (row,) = core.of("liquidations")
+    assert (row.side, row.price, row.price_kind, row.quantity, row.sampled) == (
+        "sell", "16500.1", "bankruptcy", "0.2", False,
+    )  # fmt: skip
+
+
+def test_instruments_come_in_pages() -> None:
+    info = {
+        "symbol": "BTCUSDT", "contractType": "LinearPerpetual", "status": "Trading", "baseCoin": "BTC",
+        "quoteCoin": "USDT", "settleCoin": "USDT", "deliveryTime": "0", "priceFilter": {"tickSize": "0.10"},
+        "lotSizeFilter": {"qtyStep": "0.001"},
+    }  # fmt: skip
+    future = {**info, "symbol": "BTC-25DEC26", "contractType": "LinearFutures", "deliveryTime": "1798185600000"}
+
+    def answer(url: str, params: Mapping[str, Any]) -> str:
+        assert params["category"] == "linear"
+        last = params.get("cursor") == "x"
+        page = {"list": [future if last else info], "nextPageCursor": "" if last else "x"}
+        return json.dumps({"retCode": 0, "retMsg": "OK", "result": page})
+
+    rows = listed(make_core("bybit.linear", answers=answer))
+    assert {symbol: (row.canonical, row.type) for symbol, row in rows.items()} == {
+        "BTCUSDT": ("BTC-USDT:USDT-PERP", "perpetual"),
+        "BTC-25DEC26": ("BTC-USDT:USDT-261225", "future"),
+    }
+    spot = {**info, "lotSizeFilter": {"basePrecision": "0.000001"}}
+    body = json.dumps({"retCode": 0, "result": {"list": [spot]}})
+    (row,) = listed(make_core("bybit.spot", answers=lambda *_: body)).values()
+    assert (row.canonical, row.lot_size, row.type) == ("BTC-USDT", "0.000001", "spot")
+
+
+def test_protocol_and_rest() -> None:
+    core = linear()
+    for text in ('{"success":true,"ret_msg":"pong","op":"ping"}', '{"success":true,"ret_msg":"","op":"subscribe"}'):
+        assert list(core.venue.parse(text.encode(), AT).items) == []
+    (refused,) = core.venue.parse(b'{"success":false,"ret_msg":"handler not found","op":"subscribe"}', AT).items
+    assert refused.refused == "subscribe: handler not found"  # type: ignore[union-attr]
+    messages = core.venue.dialect.subscribe([f"publicTrade.{number}" for number in range(25)])
+    assert [len(json.loads(text)["args"]) for text in messages] == [10, 10, 5]
+    body = json.dumps({"retCode": 0, "result": {**book(5), "ts": 1790000000000}})
+    snapshot = asyncio.run(make_core("bybit.linear", [LINEAR], lambda *_: body).venue.fetch_book("BTCUSDT"))
+    assert (snapshot.last_id, snapshot.snapshot, snapshot.timestamp) == (5, True, 1790000000000)
+    funding = [
+        {"symbol": "BTCUSDT", "fundingRate": "0.0001", "fundingRateTimestamp": str(time)}
+        for time in (1790006400000, 1789977600000)
+    ]
+    body = json.dumps({"retCode": 0, "result": {"list": funding}})
+    rows = polled(make_core("bybit.linear", [LINEAR], lambda *_: body), "settled funding", "BTCUSDT")
+    assert [(row.timestamp, row.funding_interval_h) for row in rows] == [(1789977600000, 0), (1790006400000, 8)]
+
+
+def test_spot_has_trades_and_books_only() -> None:
+    core = make_core("bybit.spot", [contract("bybit", "spot", "BTCUSDT", "0.01")])
+    (plan,) = core.venue.plan(["BTCUSDT"])
+    assert plan.urls == ("wss://stream.bybit.com/v5/public/spot",)
+    assert [stream.name for stream in plan.streams] == ["publicTrade.BTCUSDT", "orderbook.200.BTCUSDT"]
+    assert core.venue.polls() == ()
