@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Context, Decimal, setcontext
 from functools import lru_cache
@@ -62,6 +62,7 @@ ALL = {
 pytestmark = pytest.mark.xdist_group("collector_recordings")  # the module reads each recording once
 
 E12 = Decimal(10**12)
+Top = list[tuple[int, int]]
 Change = tuple[int, int, list[int], int, int, int, int]
 
 
@@ -106,14 +107,20 @@ class PlainBook:
     def __post_init__(self) -> None:
         self.best = self.search()
 
-    def search(self) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
-        return self.search_bids(), self.search_asks()
+    def search(self) -> tuple[Top, Top]:
+        return (
+            [(price, self.bids[price]) for price in heapq.nlargest(5, self.bids)],
+            [(price, self.asks[price]) for price in heapq.nsmallest(5, self.asks)],
+        )
 
-    def search_bids(self) -> list[tuple[int, int]]:
-        return [(price, self.bids[price]) for price in heapq.nlargest(5, self.bids)]
-
-    def search_asks(self) -> list[tuple[int, int]]:
-        return [(price, self.asks[price]) for price in heapq.nsmallest(5, self.asks)]
+    @staticmethod
+    def best_of(side: dict[int, int], before: Top, levels: list[list[str]], pick: Callable[..., list[int]]) -> Top:
+        """The best five after ``levels``: among those before and the new ones, unless one of them has gone."""
+        old = {price for price, _ in before}
+        if all(price in side for price in old):
+            among = old | {units(price) for price, _ in levels}
+            return [(price, side[price]) for price in pick(5, among & side.keys())]
+        return [(price, side[price]) for price in pick(5, side)]
 
     def apply(self, update: dict[str, list[list[str]]], time: int, last_id: int) -> None:
         before = self.best
@@ -130,12 +137,10 @@ class PlainBook:
                 else:
                     side[price] = quantity
             changes += [added, cancelled]
-        touched = [[units(price) for price, _ in update[side]] for side in "ba"]
-        after = before
-        if touched[0] and max(touched[0]) >= before[0][-1][0]:
-            after = (self.search_bids(), after[1])
-        if touched[1] and min(touched[1]) <= before[1][-1][0]:
-            after = (after[0], self.search_asks())
+        after = (
+            self.best_of(self.bids, before[0], update["b"], heapq.nlargest),
+            self.best_of(self.asks, before[1], update["a"], heapq.nsmallest),
+        )
         self.best = after
         ofi = []
         for rank in range(5):
@@ -151,6 +156,8 @@ class PlainBook:
 
 def plain_trades(lines: list[Line], symbol: str) -> Iterator[dict[str, Any]]:
     for line in lines:
+        if f"{symbol.lower()}@" not in line.payload[:60]:
+            continue
         message = json.loads(line.payload)
         if message.get("stream", "").lower() in (f"{symbol.lower()}@trade", f"{symbol.lower()}@aggtrade"):
             yield {"received_at": line.received_at, **message["data"]}

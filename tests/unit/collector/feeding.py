@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +27,9 @@ from marketprism.events import Instrument, Row
 from marketprism.settings import CollectorSettings
 
 
+_STREAM = re.compile(r'\s*\{\s*"stream"\s*:\s*"([^"]+)"')
+
+
 @dataclass
 class Line:
     """One line of a recording."""
@@ -37,7 +41,8 @@ class Line:
 
     @property
     def stream(self) -> str:
-        return str(json.loads(self.payload).get("stream", ""))
+        found = _STREAM.match(self.payload)
+        return found[1] if found else str(json.loads(self.payload).get("stream", ""))
 
 
 def recorded(path: Path) -> Iterator[Line]:
