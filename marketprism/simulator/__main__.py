@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 from marketprism.errors import MarketPrismError
+from marketprism.simulator.environment import LINEAR, SPOT
 from marketprism.simulator.faults import KINDS, Faults
 from marketprism.simulator.server import Simulator, SimulatorOptions
 
@@ -21,6 +22,8 @@ def options_from(arguments: list[str]) -> SimulatorOptions:
     parser.add_argument("--port", type=int, default=0, help="0 = any free port")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--symbols", default="BTCUSDT,ETHUSDT", help="comma-separated, each on spot and as a perpetual")
+    parser.add_argument("--venues", default=f"{SPOT},{LINEAR}", help="comma-separated <exchange>.<market_type>")
+    parser.add_argument("--unlisted", default="", help="symbols that are listed later, by the fault list_symbol")
     parser.add_argument("--history-hours", type=float, default=2.0, help="market hours played first, at full speed")
     parser.add_argument("--ledger", type=Path, help="append every trade to this file, one JSON object a line")
     parser.add_argument("--state", type=Path, help="go on where the run that wrote this file ended; kept up to date")
@@ -36,12 +39,18 @@ def options_from(arguments: list[str]) -> SimulatorOptions:
         host=given.host,
         port=given.port,
         seed=given.seed,
-        symbols=tuple(symbol.strip() for symbol in given.symbols.split(",") if symbol.strip()),
+        symbols=_words(given.symbols),
+        venues=_words(given.venues),
+        unlisted=_words(given.unlisted),
         history_hours=given.history_hours,
         ledger=given.ledger,
         state=given.state,
         faults=faults,
     )
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word.strip() for word in text.split(",") if word.strip())
 
 
 async def serve(options: SimulatorOptions) -> None:

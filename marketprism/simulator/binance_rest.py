@@ -11,7 +11,7 @@ from aiohttp import web
 
 from marketprism.simulator import statistics
 from marketprism.simulator.binance_wire import levels_text
-from marketprism.simulator.environment import LINEAR, SPOT
+from marketprism.simulator.environment import INVERSE, LINEAR, SPOT
 from marketprism.simulator.market import Market
 from marketprism.simulator.trade_log import TradeLog
 from marketprism.simulator.venue_book import VenueBook
@@ -19,7 +19,9 @@ from marketprism.simulator.venue_book import VenueBook
 RECEIVED_AT: Final = "X-Received-At"
 USED_WEIGHT: Final = "X-MBX-USED-WEIGHT-1M"
 NO_EXPIRY_MS: Final = 4133404800000
-PREFIXES: Final = ((SPOT, "/api/v3"), (LINEAR, "/fapi/v1"))
+PREFIXES: Final = ((SPOT, "/api/v3"), (LINEAR, "/fapi/v1"), (INVERSE, "/inverse/dapi/v1"))
+FUTURES: Final = ((LINEAR, "/fapi/v1", "/futures/data"), (INVERSE, "/inverse/dapi/v1", "/inverse/futures/data"))
+"""COIN-M has a root of its own: both hosts have a ``/futures/data``."""
 RATIO_PATHS: Final = {
     "topLongShortPositionRatio": "top_positions",
     "topLongShortAccountRatio": "top_accounts",
@@ -51,13 +53,15 @@ class BinanceRest:
             router.add_get(f"{prefix}/aggTrades", self._of_book(venue, self._agg_trades))
             router.add_get(f"{prefix}/historicalTrades", self._of_book(venue, self._trades))
             router.add_get(f"{prefix}/trades", self._of_book(venue, self._trades))
-        router.add_get("/fapi/v1/openInterest", self._of_book(LINEAR, self._open_interest))
-        router.add_get("/fapi/v1/premiumIndex", self._of_book(LINEAR, self._premium_index))
-        router.add_get("/fapi/v1/fundingRate", self._of_book(LINEAR, self._funding_rate))
-        router.add_get("/fapi/v1/fundingInfo", self._plain(lambda _: self._funding_info()))
-        router.add_get("/futures/data/openInterestHist", self._of_book(LINEAR, self._open_interest_history))
-        for path, what in RATIO_PATHS.items():
-            router.add_get(f"/futures/data/{path}", self._of_book(LINEAR, self._ratios(what)))
+            router.add_get(f"{prefix}/ticker/24hr", self._plain(partial(self._day_volumes, venue)))
+        for venue, prefix, data in FUTURES:
+            router.add_get(f"{prefix}/openInterest", self._of_book(venue, self._open_interest))
+            router.add_get(f"{prefix}/premiumIndex", self._of_book(venue, self._premium_index))
+            router.add_get(f"{prefix}/fundingRate", self._of_book(venue, self._funding_rate))
+            router.add_get(f"{prefix}/fundingInfo", self._plain(partial(self._funding_info, venue)))
+            router.add_get(f"{data}/openInterestHist", self._of_book(venue, self._open_interest_history))
+            for path, what in RATIO_PATHS.items():
+                router.add_get(f"{data}/{path}", self._of_book(venue, self._ratios(what)))
 
     @property
     def _now_ms(self) -> int:
@@ -80,8 +84,8 @@ class BinanceRest:
             refused = self._limited()
             if refused is not None:
                 return refused
-            book = self._market.book_of(venue, request.query.get("symbol", ""))
-            if book is None:
+            book = self._asked(venue, request)
+            if book is None or not book.listed:
                 return self.respond('{"code":-1121,"msg":"Invalid symbol."}', 400)
             try:
                 return self.respond(answer(request, book))
@@ -90,6 +94,11 @@ class BinanceRest:
                 return self.respond(text, 400)
 
         return handle
+
+    def _asked(self, venue: str, request: web.Request) -> VenueBook | None:
+        """The book of ``symbol``, or of the perpetual of ``pair``."""
+        pair = request.query.get("pair")
+        return self._market.book_of(venue, f"{pair}_PERP" if pair else request.query.get("symbol", ""))
 
     def _limited(self) -> web.Response | None:
         self.requests += 1
@@ -108,7 +117,7 @@ class BinanceRest:
         return f'{{"lastUpdateId":{last_id},"E":{self._now_ms},"T":{book.book.change_ms},{sides}}}'
 
     def _exchange_info(self, venue: str, _: web.Request) -> str:
-        symbols = [self._instrument(book) for book in self._market.books if book.spec.venue == venue]
+        symbols = [self._instrument(book) for book in self._market.books if book.spec.venue == venue and book.listed]
         limit = {"rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1, "limit": 6000}
         return json.dumps(
             {
@@ -123,10 +132,10 @@ class BinanceRest:
 
     def _instrument(self, book: VenueBook) -> dict[str, Any]:
         spec = book.spec
-        tick, lot = spec.wire_price(1), spec.wire_quantity(1)
+        tick, lot = book.tick_text, spec.wire_quantity(1)
         entry: dict[str, Any] = {
             "symbol": spec.symbol,
-            "status": "TRADING",
+            "contractStatus" if spec.venue == INVERSE else "status": "TRADING",
             "baseAsset": spec.base,
             "quoteAsset": spec.quote,
             "filters": [
@@ -134,18 +143,31 @@ class BinanceRest:
                 {"filterType": "LOT_SIZE", "minQty": lot, "maxQty": "9000.00", "stepSize": lot},
             ],
         }
-        if spec.venue == LINEAR:
+        if spec.kind == "perpetual":
             entry |= {
-                "pair": spec.symbol,
+                "pair": spec.symbol.partition("_")[0],
                 "contractType": "PERPETUAL",
                 "deliveryDate": NO_EXPIRY_MS,
                 "onboardDate": 1569398400000,
-                "marginAsset": spec.quote,
+                "marginAsset": spec.base if spec.contract else spec.quote,
                 "pricePrecision": spec.tick_decimals,
                 "quantityPrecision": spec.lot_decimals,
                 "underlyingType": "COIN",
             }
+        if spec.contract:
+            entry["contractSize"] = spec.contract
         return entry
+
+    def _day_volumes(self, venue: str, _: web.Request) -> str:
+        rows = []
+        for book in self._market.books:
+            if book.spec.venue == venue and book.listed:
+                value = book.traded_lots * book.spec.lot * (book.spec.contract or book.spec.price)
+                volume = {"quoteVolume": f"{value:.2f}"}
+                if book.spec.contract:
+                    volume = {"baseVolume": f"{value / book.spec.price:.8f}", "weightedAvgPrice": f"{book.spec.price}"}
+                rows.append({"symbol": book.spec.symbol} | volume)
+        return json.dumps(rows)
 
     def _trades(self, request: web.Request, book: VenueBook) -> str:
         """historicalTrades and trades: single fills by id."""
@@ -154,7 +176,7 @@ class BinanceRest:
         rows = []
         for row in self._log.fills[book.index].page(_optional(request, "fromId"), limit):
             # Prints that are no market trade are on the stream, but not in the public history.
-            if not row["market"]:
+            if not row["market"] or not row["lots"]:
                 continue
             price, quantity = spec.wire_price(row["price"]), spec.wire_quantity(row["lots"])
             rows.append(
@@ -180,6 +202,8 @@ class BinanceRest:
             page = log.page(_optional(request, "fromId"), limit)
         rows = []
         for row in page:
+            if not row["lots"]:
+                continue  # an id that was never given out
             quantity = spec.wire_quantity(row["lots"])
             rows.append(
                 {"a": row["id"], "p": spec.wire_price(row["price"]), "q": quantity}
@@ -195,7 +219,8 @@ class BinanceRest:
         return statistics.open_interest(self._seed, book.spec.symbol, book.spec.price, time_ms)
 
     def _open_interest(self, _: web.Request, book: VenueBook) -> str:
-        value = f"{self._interest(book, self._now_ms):.3f}"
+        interest = self._interest(book, self._now_ms)
+        value = f"{interest * book.spec.price // book.spec.contract:.0f}" if book.spec.contract else f"{interest:.3f}"
         return json.dumps({"openInterest": value, "symbol": book.spec.symbol, "time": self._now_ms})
 
     def _open_interest_history(self, request: web.Request, book: VenueBook) -> str:
@@ -218,12 +243,14 @@ class BinanceRest:
             rows = []
             for end_ms in self._period_ends(request):
                 long = round(statistics.long_share(self._seed, book.spec.symbol, what, end_ms), 4)
+                key = "Position" if book.spec.contract and what == "top_positions" else "Account"
+                of = {"pair": request.query["pair"]} if "pair" in request.query else {"symbol": book.spec.symbol}
                 rows.append(
-                    {
-                        "symbol": book.spec.symbol,
+                    of
+                    | {
                         "longShortRatio": f"{long / (1 - long):.4f}",
-                        "longAccount": f"{long:.4f}",
-                        "shortAccount": f"{1 - long:.4f}",
+                        f"long{key}": f"{long:.4f}",
+                        f"short{key}": f"{1 - long:.4f}",
                         "timestamp": end_ms,
                     }
                 )
@@ -239,18 +266,17 @@ class BinanceRest:
 
     def _premium_index(self, _: web.Request, book: VenueBook) -> str:
         mark = self._market.mark_of(book)
-        return json.dumps(
-            {
-                "symbol": book.spec.symbol,
-                "markPrice": f"{mark.mark:.8f}",
-                "indexPrice": f"{mark.index:.8f}",
-                "estimatedSettlePrice": f"{mark.index:.8f}",
-                "lastFundingRate": f"{mark.funding_rate:.8f}",
-                "interestRate": "0.00010000",
-                "nextFundingTime": mark.next_funding_ms,
-                "time": self._now_ms,
-            }
-        )
+        row = {
+            "symbol": book.spec.symbol,
+            "markPrice": f"{mark.mark:.8f}",
+            "indexPrice": f"{mark.index:.8f}",
+            "estimatedSettlePrice": f"{mark.index:.8f}",
+            "lastFundingRate": f"{mark.funding_rate:.8f}",
+            "interestRate": "0.00010000",
+            "nextFundingTime": mark.next_funding_ms,
+            "time": self._now_ms,
+        }
+        return json.dumps([row] if book.spec.contract else row)
 
     def _funding_rate(self, request: web.Request, book: VenueBook) -> str:
         limit = min(_whole(request, "limit", 100), 1000)
@@ -269,7 +295,7 @@ class BinanceRest:
             ]
         )
 
-    def _funding_info(self) -> str:
+    def _funding_info(self, venue: str, _: web.Request) -> str:
         """Only symbols whose interval is not the usual 8 h, as at the exchange."""
         return json.dumps(
             [
@@ -281,7 +307,7 @@ class BinanceRest:
                     "disclaimer": False,
                 }
                 for book in self._market.books
-                if book.spec.venue == LINEAR and book.spec.funding_interval_h != 8
+                if book.spec.venue == venue and book.spec.funding_interval_h != 8
             ]
         )
 

@@ -1,11 +1,11 @@
-"""Model events as Binance says them on its WebSockets: stream names and message texts of spot and USD-M."""
+"""Model events as Binance says them on its WebSockets: stream names and message texts of spot, USD-M and COIN-M."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Final
 
-from marketprism.simulator.environment import LINEAR, SPOT
+from marketprism.simulator.environment import BINANCE_FUTURES, INVERSE, SPOT
 from marketprism.simulator.events import Aggregate, DepthChange, Event, Fill, ForcedOrder, Levels, Mark
 from marketprism.simulator.sockets import Key
 from marketprism.simulator.specs import BookSpec
@@ -18,11 +18,12 @@ DEPTH_CHANNELS: Final = ("depth@100ms", "depth@0ms", "depth", "depth@250ms", "de
 ALL_FORCED_ORDERS: Final = "!forceOrder@arr"
 ALL_MARKS: Final = ("!markPrice@arr@1s", "!markPrice@arr")
 PUBLIC_CHANNELS: Final = ("depth", "bookTicker", "trade", "rpiDepth")
-"""USD-M serves these on its public route, and everything else on its market route."""
+"""Futures serve these on their public route, and everything else on their market route."""
+LISTINGS: Final = "!contractInfo"
 
 
 def carries(venue: str, route: str, stream: str) -> bool:
-    """Whether a route has a stream's data; the unrouted USD-M address acknowledges market streams and is silent."""
+    """Whether a route has a stream's data; an unrouted futures address acknowledges market streams and is silent."""
     if venue == SPOT:
         return True
     public = stream.partition("@")[2].partition("@")[0] in PUBLIC_CHANNELS
@@ -75,7 +76,7 @@ class BinanceWire:
         spec = self._specs[event.book]
         price, quantity = spec.wire_price(event.price), spec.wire_quantity(event.lots)
         maker = "true" if event.buyer_is_maker else "false"
-        extra, end = ("", ',"M":true') if spec.venue == SPOT else (f'"nq":"{quantity}",', ',"st":1')
+        extra, end = ("", ',"M":true') if spec.venue == SPOT else (f'"nq":"{quantity}",', f',"st":{_st(spec)}')
         return (
             f'{{"e":"aggTrade","E":{event.time_ms + 1},"s":"{spec.symbol}","a":{event.aggregate_id},"p":"{price}",'
             f'"q":"{quantity}",{extra}"f":{event.first_trade_id},"l":{event.last_trade_id},"T":{event.time_ms},'
@@ -86,10 +87,10 @@ class BinanceWire:
         spec = self._specs[event.book]
         ids = f'"U":{event.first_id},"u":{event.last_id}'
         head = f'{{"e":"depthUpdate","E":{event.time_ms},"s":"{spec.symbol}",{ids}'
-        if spec.venue == LINEAR:
+        if spec.venue != SPOT:
             head = (
                 f'{{"e":"depthUpdate","E":{event.time_ms},"T":{event.change_ms},"s":"{spec.symbol}",'
-                f'"ps":"{spec.symbol}","st":1,{ids},"pu":{event.previous_id}'
+                f'"ps":"{_pair(spec)}","st":{_st(spec)},{ids},"pu":{event.previous_id}'
             )
         return f'{head},"b":{levels_text(spec, event.bids)},"a":{levels_text(spec, event.asks)}}}'
 
@@ -98,7 +99,7 @@ class BinanceWire:
         text = (
             f'{{"e":"markPriceUpdate","E":{event.time_ms},"s":"{spec.symbol}","p":"{event.mark:.8f}",'
             f'"ap":"{event.mark:.8f}","i":"{event.index:.8f}","P":"{event.index:.8f}",'
-            f'"r":"{event.funding_rate:.8f}","T":{event.next_funding_ms},"st":1}}'
+            f'"r":"{event.funding_rate:.8f}","T":{event.next_funding_ms},"st":{_st(spec)}}}'
         )
         single = [(spec.venue, f"{name}@{channel}") for channel in ("markPrice@1s", "markPrice")]
         every = [(spec.venue, stream) for stream in ALL_MARKS]
@@ -113,10 +114,28 @@ class BinanceWire:
             f'{{"e":"forceOrder","E":{event.time_ms},"o":{{"s":"{spec.symbol}","S":"{"SELL" if event.sell else "BUY"}",'
             f'"o":"LIMIT","f":"IOC","q":"{quantity}","p":"{spec.price_text(event.limit_price)}",'
             f'"ap":"{spec.price_text(event.average_price)}","X":"FILLED","l":"{quantity}","z":"{quantity}",'
-            f'"T":{event.order_ms},"ps":"{spec.symbol}","st":1}}}}'
+            f'"T":{event.order_ms},"ps":"{_pair(spec)}","st":{_st(spec)}}}}}'
         )
-        keys = [(spec.venue, f"{name}@forceOrder"), (spec.venue, ALL_FORCED_ORDERS)]
+        # the market-wide stream carries USD-M and COIN-M on both hosts
+        keys = [(spec.venue, f"{name}@forceOrder"), *((venue, ALL_FORCED_ORDERS) for venue in BINANCE_FUTURES)]
         return [_combined(key, text) for key in keys if self._wanted(key)]
+
+
+def _st(spec: BookSpec) -> int:
+    return 2 if spec.venue == INVERSE else 1
+
+
+def _pair(spec: BookSpec) -> str:
+    return spec.symbol.partition("_")[0]
+
+
+def listing_message(spec: BookSpec, time_ms: int, status: str) -> Message:
+    """``!contractInfo``: a contract was listed, or changed."""
+    text = (
+        f'{{"e":"contractInfo","E":{time_ms},"s":"{spec.symbol}","ps":"{_pair(spec)}","ct":"PERPETUAL",'
+        f'"dt":4133404800000,"ot":{time_ms},"cs":"{status}","st":{_st(spec)}}}'
+    )
+    return _combined((spec.venue, LISTINGS), text)
 
 
 def levels_text(spec: BookSpec, levels: Levels) -> str:

@@ -10,6 +10,8 @@ PREFIX: Final = "MARKETPRISM_COLLECTOR_"
 
 SPOT: Final = "binance.spot"
 LINEAR: Final = "binance.linear"
+INVERSE: Final = "binance.inverse"
+BINANCE_FUTURES: Final = (LINEAR, INVERSE)
 
 
 def collector_environment(
@@ -34,6 +36,16 @@ def collector_environment(
         "BINANCE_LINEAR_WS_PUBLIC_URL": f"{sockets}/linear/public",
         "BINANCE_LINEAR_WS_MARKET_URL": f"{sockets}/linear/market",
         "BINANCE_LINEAR_REST_URL": base,
+        "BINANCE_INVERSE_WS_PUBLIC_URL": f"{sockets}/inverse/public",
+        "BINANCE_INVERSE_WS_MARKET_URL": f"{sockets}/inverse/market",
+        "BINANCE_INVERSE_REST_URL": f"{base}/inverse",
+        "OKX_WS_URL": f"{sockets}/okx/ws/v5",
+        "OKX_REST_URL": base,
+        "DERIBIT_WS_URL": f"{sockets}/deribit/ws/api/v2",
+        "DERIBIT_REST_URL": f"{base}/api/v2",
+        "DERIBIT_HISTORY_URL": f"{base}/history/api/v2",
+        "BYBIT_WS_URL": f"{sockets}/bybit/v5/public",
+        "BYBIT_REST_URL": base,
         **(streams or {}),
     }
     return {PREFIX + name: value for name, value in values.items()}

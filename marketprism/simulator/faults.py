@@ -16,8 +16,11 @@ from marketprism.simulator.sockets import Peer
 
 FRAME_FAULTS: Final = ("drop", "duplicate", "reorder", "delay", "cut", "malformed", "unknown_fields", "stall")
 """Per frame and client."""
-KINDS: Final = (*FRAME_FAULTS, "silent_ack", "skip_ids", "too_many_requests")
-"""Besides: per subscription, per model step and book, per REST request."""
+KINDS: Final = (
+    *FRAME_FAULTS, "silent_ack", "skip_ids", "too_many_requests", "tick_change", "list_symbol", "day_over",
+)  # fmt: skip
+"""Besides: per subscription; per model step and book; per REST request; per model step and book, once each; per model
+step, where symbols wait for their listing; per model step and client, which is closed as after 24 hours."""
 
 USUAL_RATES: Final[dict[str, float]] = {
     "drop": 0.002,
@@ -31,6 +34,9 @@ USUAL_RATES: Final[dict[str, float]] = {
     "silent_ack": 0.1,
     "skip_ids": 0.002,
     "too_many_requests": 0.05,
+    "tick_change": 0.002,
+    "list_symbol": 0.01,
+    "day_over": 0.0005,
 }
 STALL_US: Final = 8_000_000
 """Market time for which a stalled connection neither sends nor answers."""

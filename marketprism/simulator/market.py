@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from random import Random
 from typing import Final
 
-from marketprism.simulator.environment import LINEAR, SPOT
 from marketprism.simulator.events import DepthChange, Event, Mark
 from marketprism.simulator.specs import BookSpec, default_specs
 from marketprism.simulator.venue_book import Cascade, FirstIds, VenueBook
@@ -21,7 +20,6 @@ VOLATILITY_PER_SQRT_S: Final = 5e-5
 """Of the exogenous part of the fair value; order flow adds to it."""
 IMPACT: Final = 1.6e-6
 """Relative price change by a signed volume of one median order."""
-SPOT_LAG_MS: Final = 400
 CASCADE_EVERY_S: Final = 900.0
 CASCADE_DRIFT_PER_S: Final = 2.5e-4
 MARK_EVERY_MS: Final = 1000
@@ -35,7 +33,8 @@ class Underlying:
         self.books = tuple(books)
         self.fair = price  # of the perpetual, in quote units, before the basis
         self._random = Random(f"{seed}/{base}")
-        self._past: deque[tuple[int, float]] = deque([(start_ms - SPOT_LAG_MS - 1, price), (start_ms, price)])
+        self._lag_ms = max(book.spec.lag_ms for book in books)
+        self._past: deque[tuple[int, float]] = deque([(start_ms - self._lag_ms - 1, price), (start_ms, price)])
         self._log_volatility = 0.0
         self._basis = 0.0
         self._cascade: Cascade | None = None
@@ -48,13 +47,18 @@ class Underlying:
         return self._basis
 
     def value_for(self, book: VenueBook, time_ms: int) -> float:
-        """Fair value in quote units: the perpetual's own, the spot's some time ago."""
-        if book.spec.venue != SPOT:
-            return self.fair * (1 + self._basis)
-        wanted = time_ms - SPOT_LAG_MS
-        while len(self._past) > 2 and self._past[1][0] <= wanted:
-            self._past.popleft()
-        (t0, v0), (t1, v1) = self._past[0], self._past[1]
+        """Fair value in quote units: that of some time ago; perpetuals trade at a premium to it."""
+        value = self._value_at(time_ms - book.spec.lag_ms) if book.spec.lag_ms else self.fair
+        return value * (1 + self._basis) if book.spec.kind == "perpetual" else value
+
+    def _value_at(self, wanted: int) -> float:
+        past = self._past
+        while len(past) > 2 and past[1][0] <= past[-1][0] - self._lag_ms - 2_000:
+            past.popleft()
+        at = len(past) - 1
+        while at > 0 and past[at][0] > wanted:
+            at -= 1
+        (t0, v0), (t1, v1) = past[at], past[min(at + 1, len(past) - 1)]
         if wanted >= t1:
             return v1
         return v0 + (v1 - v0) * (wanted - t0) / (t1 - t0) if wanted > t0 else v0
@@ -67,11 +71,11 @@ class Underlying:
         pressure = 0.0
         for book in self.books:
             fair = self.value_for(book, start_ms) / book.spec.tick
-            forced = cascade if book.spec.venue == LINEAR else None
+            forced = cascade if book.spec.kind == "perpetual" else None
             pressure += book.trade(start_ms, end_ms, fair, activity, forced, out)
         for book in self.books:
             change = book.book.take_change(end_ms)
-            if change is not None:
+            if change is not None and book.listed:
                 out.append(change)
         self._move(dt_s, pressure, cascade)
         self._past.append((end_ms, self.fair))
@@ -121,8 +125,11 @@ class Market:
         )
         self._underlyings: dict[str, Underlying] = {}
         for base in dict.fromkeys(spec.base for spec in specs):
-            # The perpetual first: within a step its orders move the value that the spot follows.
-            own = sorted((book for book in self.books if book.spec.base == base), key=lambda book: book.spec.venue)
+            # The leader first: within a step its orders move the value that the others follow.
+            own = sorted(
+                (book for book in self.books if book.spec.base == base),
+                key=lambda book: (book.spec.lag_ms, book.spec.venue),
+            )
             price = prices.get(base, own[0].spec.price)
             self._underlyings[base] = Underlying(stream, base, price, own, start_ms)
 
@@ -137,7 +144,7 @@ class Market:
     def mark_of(self, book: VenueBook) -> Mark:
         """Mark, index and funding of a perpetual now."""
         underlying = self._underlyings[book.spec.base]
-        spot = next((other for other in underlying.books if other.spec.venue == SPOT), book)
+        spot = next((other for other in underlying.books if other.spec.kind == "spot"), book)
         index = spot.book.mid * spot.spec.tick
         interval_ms = book.spec.funding_interval_h * _HOUR_MS
         return Mark(
@@ -158,7 +165,7 @@ class Market:
         self.time_ms = end_ms
         if start_ms // MARK_EVERY_MS != end_ms // MARK_EVERY_MS:
             for book in self.books:
-                if book.spec.venue == LINEAR:
+                if book.spec.kind == "perpetual" and book.listed:
                     events.append(self.mark_of(book))
                     forced = book.take_forced(end_ms)
                     if forced is not None:

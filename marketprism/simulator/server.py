@@ -19,15 +19,15 @@ from aiohttp import web
 from marketprism.errors import ReplayError
 from marketprism.simulator import continuation
 from marketprism.simulator.binance_rest import BinanceRest
-from marketprism.simulator.binance_wire import DEPTH_CHANNELS, BinanceWire, carries
-from marketprism.simulator.environment import LINEAR, SPOT, collector_environment
+from marketprism.simulator.binance_wire import DEPTH_CHANNELS, BinanceWire, carries, listing_message
+from marketprism.simulator.environment import INVERSE, LINEAR, SPOT, collector_environment
 from marketprism.simulator.events import Aggregate, Event, Fill
 from marketprism.simulator.faults import Faults
 from marketprism.simulator.market import Market
 from marketprism.simulator.sockets import Key, StreamHub
 from marketprism.simulator.specs import default_specs
 from marketprism.simulator.trade_log import TradeLog
-from marketprism.simulator.venue_book import FirstIds
+from marketprism.simulator.venue_book import FirstIds, VenueBook
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +38,9 @@ ROUTES: Final = (
     (LINEAR, "public", "/linear/public"),
     (LINEAR, "market", "/linear/market"),
     (LINEAR, "unrouted", "/linear"),
+    (INVERSE, "public", "/inverse/public"),
+    (INVERSE, "market", "/inverse/market"),
+    (INVERSE, "unrouted", "/inverse"),
 )
 _PATIENCE: Final = 6
 """Times ``settle_s``: how long a collector may take between connecting to one venue and to the next."""
@@ -58,6 +61,9 @@ class SimulatorOptions:
     port: int = 0
     seed: int = 1
     symbols: tuple[str, ...] = ("BTCUSDT", "ETHUSDT")
+    venues: tuple[str, ...] = (SPOT, LINEAR)
+    unlisted: tuple[str, ...] = ()
+    """Further symbols that trade only once the fault ``list_symbol`` has listed them."""
     history_hours: float = 2.0
     history_step_ms: int = 1000
     """Depth messages come at this cadence until history is done."""
@@ -82,7 +88,7 @@ class Simulator:
 
     def __init__(self, options: SimulatorOptions | None = None):
         self.options = options = options or SimulatorOptions()
-        self.specs = default_specs(options.symbols)
+        self.specs = default_specs((*options.symbols, *options.unlisted), options.venues)
         now_ms = options.clock_ms()
         before = continuation.load(options.state) if options.state else None
         start_ms = (now_ms - int(options.history_hours * 3_600_000)) // 1000 * 1000
@@ -106,6 +112,8 @@ class Simulator:
                 if rows is not None:
                     self.trades.fills[book.index].restore(rows.fills)
                     self.trades.aggregates[book.index].restore(rows.aggregates)
+        for book in self.market.books[len(options.symbols) * len(options.venues) :]:
+            book.listed = False
         self.faults = options.faults
         self.sent: Counter[Key] = Counter()
         self.position_us = start_ms * 1000
@@ -124,7 +132,11 @@ class Simulator:
     @property
     def environment(self) -> dict[str, str]:
         """The collector settings for this exchange; valid once it is started."""
-        return collector_environment(self.url, symbols=self.options.symbols, streams=self.options.extra)
+        options = self.options
+        symbols = [book.spec.symbol for book in self.market.books if book.listed]
+        return collector_environment(
+            self.url, venues=options.venues, symbols=dict.fromkeys(symbols), streams=options.extra
+        )
 
     # ------------------------------------------------------------------ life
 
@@ -235,14 +247,12 @@ class Simulator:
 
         return all(
             wanted(spec.venue, spec.symbol, "trade", "aggTrade") and wanted(spec.venue, spec.symbol, *DEPTH_CHANNELS)
-            for spec in self.specs
+            for spec in (book.spec for book in self.market.books if book.listed)
         )
 
     async def _step(self, step_ms: int) -> None:
         if self.faults is not None:
-            for book in self.market.books:
-                if self.faults.strikes("skip_ids"):
-                    book.book.skip_ids(17)
+            await self._misbehave(self.faults)
         events = self.market.advance(step_ms)
         for event in events:
             self._keep(event)
@@ -255,6 +265,33 @@ class Simulator:
         self.trades.flush()
         if self.market.time_ms - self._saved_ms >= (_SAVE_LIVE_MS if self._history_done.is_set() else _SAVE_HISTORY_MS):
             self._save(clean=False)
+
+    async def _misbehave(self, faults: Faults) -> None:
+        """What goes wrong with a book or a client as a whole, once a step."""
+        now_ms = self.market.time_ms
+        for book in self.market.books:
+            if not book.listed:
+                continue
+            if faults.strikes("skip_ids"):
+                book.book.skip_ids(17)
+                book.skip_trade_ids(3)
+                self.trades.skip(book.index, now_ms, 3)
+            if book.tick_decimals == book.spec.tick_decimals and faults.strikes("tick_change"):
+                book.tick_decimals += 1
+                await self._announce(book)
+        waiting = next((book for book in self.market.books if not book.listed), None)
+        if waiting is not None and faults.strikes("list_symbol"):
+            for book in self.market.books:
+                if book.spec.base == waiting.spec.base:
+                    book.listed = True
+                    await self._announce(book)
+        for peer in self.hub.peers:
+            if faults.strikes("day_over"):
+                await peer.close()
+
+    async def _announce(self, book: VenueBook) -> None:
+        key, text = listing_message(book.spec, self.market.time_ms, "TRADING")
+        await self.hub.publish(key, self.position_us, text)
 
     def _save(self, *, clean: bool) -> None:
         self._saved_ms = self.market.time_ms

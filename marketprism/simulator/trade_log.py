@@ -87,6 +87,12 @@ class TradeLog:
             event.time_ms, event.price, event.lots, event.buyer_is_maker, event.first_trade_id, event.last_trade_id
         )
 
+    def skip(self, book: int, time_ms: int, count: int) -> None:
+        """Ids that were never given out: rows without a quantity, which nobody is told."""
+        for _ in range(count):
+            self.fills[book].append(time_ms, 0, 0, False, False)
+            self.aggregates[book].append(time_ms, 0, 0, False, 0, 0)
+
     def flush(self) -> None:
         """Make the ledger file hold everything so far."""
         if self._ledger is not None:

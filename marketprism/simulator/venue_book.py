@@ -7,7 +7,6 @@ from random import Random
 from typing import Final
 
 from marketprism.simulator.book import Book
-from marketprism.simulator.environment import SPOT
 from marketprism.simulator.events import Aggregate, Event, Fill, ForcedOrder
 from marketprism.simulator.flow import OrderFlow
 from marketprism.simulator.makers import Makers
@@ -45,15 +44,33 @@ class VenueBook:
         random = Random(f"{seed}/{spec.venue}/{spec.symbol}")
         self.index = index
         self.spec = spec
-        self.book = Book(index, first_id=ids.update, consecutive=spec.venue == SPOT)
+        self.book = Book(index, first_id=ids.update, consecutive=spec.kind == "spot")
         self.makers = Makers(random, spec, self.book)
         self.flow = OrderFlow(random, spec.orders_per_s, spec.order_quantity / spec.lot)
         self.next_trade_id = ids.trade
         self.next_aggregate_id = ids.aggregate
         self.traded_lots = 0
         self.last_price = 0
+        self.listed = True
+        """False: it does not trade yet, and the exchange does not name it."""
+        self.tick_decimals = spec.tick_decimals
+        """Of the tick size that the exchange states now; prices keep to the coarser one they began with."""
         self._random = random
         self._largest_forced: ForcedOrder | None = None
+
+    @property
+    def tick_text(self) -> str:
+        """The tick size as the exchange writes it now."""
+        if self.tick_decimals == self.spec.tick_decimals:
+            return self.spec.wire_price(1)
+        return f"0.{'0' * (self.tick_decimals - 1)}1"
+
+    def skip_trade_ids(self, count: int) -> tuple[int, int]:
+        """Never give out ``count`` ids; returns the first trade id and the first aggregate id that are missing."""
+        first = self.next_trade_id, self.next_aggregate_id
+        self.next_trade_id += count
+        self.next_aggregate_id += count
+        return first
 
     def trade(
         self, start_ms: int, end_ms: int, fair: float, activity: float, cascade: Cascade | None, out: list[Event]
@@ -61,7 +78,7 @@ class VenueBook:
         """Execute the taker orders of [start, end) into ``out``; returns signed volume in units of a median order."""
         dt_s = (end_ms - start_ms) / 1000
         number = self.flow.count(dt_s, activity * (3.0 if cascade else 1.0))
-        if not number:
+        if not number or not self.listed:
             return 0.0
         random = self._random
         times = sorted(start_ms + int(random.random() * (end_ms - start_ms)) for _ in range(number))

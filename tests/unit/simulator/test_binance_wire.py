@@ -73,7 +73,11 @@ def test_mark_and_liquidation_streams() -> None:
     assert marks["binance.linear", "btcusdt@markPrice@1s"]["r"] == "0.00010000"
     assert marks["binance.linear", "!markPrice@arr@1s"] == [marks["binance.linear", "btcusdt@markPrice@1s"]]
     forced = read(ForcedOrder(1, 2000, 1999, True, 960_000, 959_990, 14))
-    assert set(forced) == {("binance.linear", "btcusdt@forceOrder"), ("binance.linear", "!forceOrder@arr")}
+    assert set(forced) == {
+        ("binance.linear", "btcusdt@forceOrder"),
+        ("binance.linear", "!forceOrder@arr"),
+        ("binance.inverse", "!forceOrder@arr"),  # merged since 2026-06-30
+    }
     order = forced["binance.linear", "!forceOrder@arr"]["o"]
     assert (order["S"], order["p"], order["ap"], order["z"], order["T"]) == (
         "SELL",
