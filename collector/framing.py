@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 
 from marketprism.events import FundingRate, Row, Trade
-from marketprism.subjects import ROOT, Subject, partition_of
+from marketprism.subjects import ROOT, Subject, partition_of, routed
 
 QUIET_ROWS: Final = 4
 """At most this many rows at flush time make a subject quiet."""
@@ -96,7 +96,8 @@ class Framer:
 
     def _flush_quiet(self, group: tuple[str, str, str, int], buffers: list[_Buffer]) -> None:
         data_type, exchange, market_type, partition = group
-        shared = f"{ROOT}.{data_type}.{exchange}.{market_type}._{partition}"
+        subject = f"{ROOT}.{data_type}.{exchange}.{market_type}._{partition}"
+        shared = routed(subject, partition, self._partitions)
         batch: list[_Buffer] = []
         rows = size = 0
         for buffer in buffers:
@@ -120,6 +121,6 @@ class Framer:
     def _buffer(self, key: tuple[str, str, str, str]) -> _Buffer:
         data_type, exchange, market_type, symbol = key
         partition = partition_of(exchange, market_type, symbol, self._partitions)
-        subject = str(Subject.of(data_type, exchange, market_type, symbol))
+        subject = routed(str(Subject.of(data_type, exchange, market_type, symbol)), partition, self._partitions)
         self._buffers[key] = buffer = _Buffer(subject, (data_type, exchange, market_type, partition), symbol)
         return buffer

@@ -159,7 +159,7 @@ class Publisher:
 
         settings = self._settings
         client: Client = await nats.connect(
-            settings.url,
+            settings.servers,
             user=settings.user or None,
             password=settings.password.get_secret_value() or None,
             name="marketprism-collector",

@@ -127,7 +127,7 @@ async def connect_nats(settings: NatsSettings) -> NatsClient:
     try:
         # with the defaults nats-py goes on for two minutes before it admits that nobody listens
         return await nats.connect(
-            settings.url,
+            settings.servers,
             allow_reconnect=False,
             max_reconnect_attempts=1,
             reconnect_time_wait=0.1,

@@ -18,17 +18,17 @@ from nats.js.errors import APIError, BadRequestError
 
 from marketprism.events import ROW_TYPES
 from marketprism.settings import NatsSettings
-from marketprism.subjects import COLLECTOR_BUCKET, POSITIONS_BUCKET, stream_name, stream_subjects
+from marketprism.subjects import COLLECTOR_BUCKET, POSITIONS_BUCKET, routed, stream_name, stream_subjects
 
 _STREAM_EXISTS = 10058  # "stream name already in use with a different configuration"
 _KV_MAX_BYTES = 64 << 20
 
 
 def stream_config(data_type: str, partition: int, settings: NatsSettings) -> StreamConfig:
-    """The configuration of one stream. With several partitions the server maps ``md.…`` to ``p.<partition>.md.…``."""
+    """The configuration of one stream. With several partitions frames come on ``p.<partition>.md.…``."""
     subjects = stream_subjects(data_type)
     if settings.partitions > 1:
-        subjects = [f"p.{partition}.{subject}" for subject in subjects]
+        subjects = [routed(subject, partition, settings.partitions) for subject in subjects]
     return StreamConfig(
         name=stream_name(data_type, partition),
         subjects=subjects,
@@ -69,7 +69,7 @@ async def _ensure_bucket(js: JetStreamContext, bucket: str, settings: NatsSettin
         storage=StorageType.FILE,
         max_bytes=_KV_MAX_BYTES,
         replicas=settings.replicas,
-        direct=True,
+        direct=settings.replicas == 1,  # a copy that lags may answer a direct read: positions must not age
     )
     try:
         await js.create_key_value(config)

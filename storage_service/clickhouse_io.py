@@ -16,7 +16,9 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 from marketprism.clickhouse import connect_async
 from marketprism.errors import ClickHouseUnreachable
 from marketprism.settings import ClickHouseSettings
-from storage_service.metrics import INSERT_SECONDS
+from storage_service.faultpoints import BEFORE_SEND, reach
+from storage_service.lease import COMMENT, Lease
+from storage_service.metrics import INSERT_SECONDS, LATE_INSERTS
 from storage_service.schema import ipc_stream
 
 _LARGE: Final = 2**31
@@ -57,7 +59,16 @@ class InsertRefused(Exception):
 
 
 class ClickHouseAway(Exception):
-    """No answer, or one that says later: the same bytes are sent again."""
+    """No answer, or one that says later: the same bytes are sent again. ``reason``: one of ``REASONS``."""
+
+    def __init__(self, text: str, reason: str = "away") -> None:
+        super().__init__(text)
+        self.reason = reason
+
+
+REASONS: Final[dict[int, str]] = {243: "disk", 252: "parts", 241: "memory", 469: "held"}
+"""Error codes by what ClickHouse is short of (``held``: the day is being installed); any other is ``away``."""
+_LEASE_OVER: Final = "Constraint `lease`"
 
 
 def classified(error: Exception) -> InsertRefused | ClickHouseAway:
@@ -67,16 +78,22 @@ def classified(error: Exception) -> InsertRefused | ClickHouseAway:
     code = int(match[1]) if match else 0
     if code and (code not in _RETRYABLE or _TOO_WIDE in text):
         return InsertRefused(text[:2000], code, bool(_VIEW.search(text)))
-    return ClickHouseAway(text[:500])
+    return ClickHouseAway(text[:500], REASONS.get(code, "away"))
 
 
 class Warehouse:
-    """One asynchronous client, shared by all workers; connects when first used and again after a failure to."""
+    """One asynchronous client, shared by all workers; connects when first used and again after a failure to.
 
-    def __init__(self, settings: ClickHouseSettings) -> None:
+    With a lease, every insert carries its end, and ClickHouse refuses it afterwards. ``full_disk``: why inserts wait.
+    """
+
+    def __init__(self, settings: ClickHouseSettings, lease: Lease | None = None) -> None:
         self._settings = settings
+        self._lease = lease
         self._client: Any = None
         self._connecting = asyncio.Lock()
+        self.full_disk = ""
+        self.pressure: dict[str, str] = {}
 
     async def _connected(self) -> Any:
         async with self._connecting:
@@ -89,18 +106,38 @@ class Warehouse:
 
     async def insert(self, table: str, batch: pa.RecordBatch | bytes, names: list[str], token: str) -> None:
         """Insert one record batch (or its IPC stream) under a token. Raises ClickHouseAway or InsertRefused."""
+        if self.full_disk:
+            raise ClickHouseAway(self.full_disk, "disk")
         client = await self._connected()
         body = batch if isinstance(batch, bytes) else ipc_stream(batch)
-        settings = {**ONE_BLOCK, "insert_deduplication_token": token}
-        with INSERT_SECONDS.labels(table.rpartition(".")[2]).time():
+        settings = {**ONE_BLOCK, "insert_deduplication_token": token, **await self._deadline()}
+        name = table.rpartition(".")[2]
+        reach(BEFORE_SEND, name)
+        with INSERT_SECONDS.labels(name).time():
             try:
                 await client.raw_insert(table, names, body, settings=settings, fmt="ArrowStream")
             except (ClickHouseError, OSError, TimeoutError) as error:
+                if self._lease is not None and _LEASE_OVER in str(error):
+                    self._lease.forget_server_clock()  # over by its clock: if not by ours, the clocks have moved apart
+                    LATE_INSERTS.inc()
                 raise classified(error) from error
             except Exception as error:
                 if type(error).__module__.partition(".")[0] not in ("aiohttp", "urllib3"):
                     raise
                 raise ClickHouseAway(str(error) or type(error).__name__) from error
+
+    async def _deadline(self) -> dict[str, str]:
+        if self._lease is None:
+            return {}
+        if self._lease.server_deadline_ms() is None:
+            await self.read_clock()
+        return {"log_comment": f"{COMMENT}{self._lease.server_deadline_ms()}"}
+
+    async def read_clock(self) -> None:
+        """Learn ClickHouse's clock, by which it judges the lease. Raises ClickHouseAway or InsertRefused."""
+        if self._lease is not None:
+            rows = await self.rows("SELECT toUnixTimestamp64Milli(now64(3))")
+            self._lease.learn_server_clock(int(rows[0][0]), self._lease.clock())
 
     async def rows(self, query: str, parameters: dict[str, Any] | None = None) -> list[tuple[Any, ...]]:
         """Rows of a SELECT. Raises ClickHouseAway or InsertRefused."""

@@ -1,6 +1,7 @@
 """Places where a fault test kills this process: ``MARKETPRISM_FAULT=<point>[:<data type>][:<n-th time>]``.
 
-Unset (always, outside tests) a point costs one dictionary look-up. The points are the rows of DELIVERY.md.
+Unset (always, outside tests) a point costs one look at an empty text. The points are the rows of DELIVERY.md.
+``MARKETPRISM_FAULT_SIGNAL=STOP`` puts the process to sleep there instead.
 """
 
 from __future__ import annotations
@@ -18,20 +19,23 @@ POINTS: Final = (
     "after_ack",
     "after_done",
 )
+BEFORE_SEND: Final = "before_send"
+"""The last instruction before an insert leaves: who falls asleep here has looked at its lease and found it valid."""
 _MID_INSERT_S: Final = 0.004
 
 _armed = os.environ.get("MARKETPRISM_FAULT", "")
+_signal: Final = signal.SIGSTOP if os.environ.get("MARKETPRISM_FAULT_SIGNAL") == "STOP" else signal.SIGKILL
 _seen = 0
 
 
 def reach(point: str, data_type: str) -> None:
-    """Kill this process with SIGKILL when the environment asks for it here."""
+    """Kill this process (or put it to sleep) when the environment asks for it here."""
     if not _armed or not _due(point, data_type):
         return
     if point == "mid_insert":  # the request is about to be sent: die while the engine works on it
-        asyncio.get_running_loop().call_later(_MID_INSERT_S, os.kill, os.getpid(), signal.SIGKILL)
+        asyncio.get_running_loop().call_later(_MID_INSERT_S, os.kill, os.getpid(), _signal)
         return
-    os.kill(os.getpid(), signal.SIGKILL)
+    os.kill(os.getpid(), _signal)
 
 
 def _due(point: str, data_type: str) -> bool:

@@ -71,6 +71,13 @@ class Positions:
         """The cell, and its revision for the next write."""
         return await self._read(f"cell.{data_type}.{partition}", Cell)
 
+    async def claim(self, data_type: str, partition: int) -> Cell | None:
+        """The cell, written once more as it is: who held it before can no longer write. Raises like ``write``."""
+        cell = await self.read(data_type, partition)
+        if cell is not None:
+            await self.write(data_type, cell)
+        return cell
+
     async def write(self, data_type: str, cell: Cell) -> None:
         """Raises ``KeyWrongLastSequenceError`` when someone else has written since."""
         await self._write(f"cell.{data_type}.{cell.partition}", cell)

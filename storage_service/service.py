@@ -1,4 +1,4 @@
-"""The storage service: a worker per data type and partition, until told to stop."""
+"""The storage service: a worker per data type and owned partition, until told to stop."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from nats.errors import Error as NatsError
 from nats.js import JetStreamContext
 from nats.js.errors import ServiceUnavailableError
 
-from marketprism.errors import NatsUnreachable, StoreHalted
+from marketprism.errors import NatsUnreachable, SettingsError, StoreHalted
 from marketprism.events import ROW_TYPES
 from marketprism.logs import configure_logging
 from marketprism.metrics import serve_health
@@ -24,8 +24,15 @@ from marketprism.streams import ensure_streams
 from marketprism.subjects import POSITIONS_BUCKET
 from storage_service.buckets.freeze import Freezer
 from storage_service.buckets.resolve import Defaults
-from storage_service.clickhouse_io import Warehouse
+from storage_service.clickhouse_io import ClickHouseAway, InsertRefused, Warehouse
+from storage_service.crew import Group, wait_for
+from storage_service.days.keeper import DayKeeper, command_runner, end, start
+from storage_service.days.queue import RebuildQueue
+from storage_service.lease import Lease
+from storage_service.ownership import BEATS_PER_LEASE, Ownership
 from storage_service.position import Positions
+from storage_service.pressure import watch_disk
+from storage_service.registry import parse_partitions
 from storage_service.worker import Worker
 
 logger = logging.getLogger(__name__)
@@ -44,7 +51,7 @@ async def connect_nats(settings: NatsSettings, name: str = "storage") -> Client:
 
     try:
         return await nats.connect(
-            settings.url,
+            settings.servers,
             name=name,
             max_reconnect_attempts=-1,
             reconnect_time_wait=0.5,
@@ -67,38 +74,126 @@ class StorageService:
         settings: StorageSettings,
         data_types: Sequence[str] = tuple(ROW_TYPES),
     ) -> None:
-        self._nats, self._settings = nats_settings, settings
+        self._clickhouse, self._nats, self._settings = clickhouse, nats_settings, settings
         self._data_types = data_types
-        self._warehouse = Warehouse(clickhouse)
+        self._lease = Lease()
+        self._warehouse = Warehouse(clickhouse, self._lease)
+        self._freezer = Freezer(self._warehouse, Defaults(settings.default_q_notional, settings.default_t_max_ms))
         self._connections: list[Client] = []
+        self._groups: dict[int, Group] = {}
+        self._ended: list[Group] = []
+        self._keeper: asyncio.Task[None] | None = None
         self.stop = asyncio.Event()
-        self.workers: list[Worker] = []
+        try:
+            self._fixed = parse_partitions(settings.partitions, nats_settings.partitions)
+        except ValueError as error:
+            raise SettingsError(f"{error}; set MARKETPRISM_STORAGE_PARTITIONS or --partitions") from error
+
+    @property
+    def workers(self) -> list[Worker]:
+        """Those of every partition that is owned now."""
+        return [worker for group in self._groups.values() for worker in group.workers]
 
     async def run(self) -> None:
         """Store until ``stop`` is set. Raises NatsUnreachable at the start, StoreHalted at the end."""
         try:
-            await self._make_workers()
+            ownership = await self._join()
         except (*_AWAY, TimeoutError) as error:
             raise NatsUnreachable.of(self._nats.url, error) from error
-        results = await asyncio.gather(*(worker.run() for worker in self.workers), return_exceptions=True)
-        await self._close()
-        halted = [result for result in results if isinstance(result, BaseException)]
+        watch = asyncio.create_task(watch_disk(self._warehouse, self._settings, self.stop))
+        try:
+            await self._own(ownership)
+            halted = await self._end_all(ownership)
+        finally:
+            watch.cancel()
+            await asyncio.gather(watch, return_exceptions=True)
+            await self._close()
         if halted:
             raise halted[0]
 
-    async def _make_workers(self) -> None:
-        defaults = Defaults(self._settings.default_q_notional, self._settings.default_t_max_ms)
-        freezer = Freezer(self._warehouse, defaults)
+    async def _join(self) -> Ownership:
         _, js = await self._connect("storage")
         await ensure_streams(js, self._nats)
-        for data_type in self._data_types:
-            for partition in range(self._nats.partitions):
-                # A connection each: the server cuts off one with 64 MB unsent, whoever is slow on it.
-                nc, js = await self._connect(f"storage {data_type} {partition}")
-                positions = Positions(await js.key_value(POSITIONS_BUCKET))
-                self.workers.append(
-                    Worker(data_type, partition, nc, js, self._warehouse, positions, freezer, self._settings, self.stop)
-                )
+        ownership = Ownership(
+            await js.key_value(POSITIONS_BUCKET),
+            self._lease,
+            partitions=self._nats.partitions,
+            lease_s=self._settings.lease_s,
+            fixed=self._fixed,
+        )
+        await ownership.beat()
+        return ownership
+
+    async def _own(self, ownership: Ownership) -> None:
+        """Beat; start workers of what became ours, end those of what should not be or is no longer."""
+        pause = self._settings.lease_s / BEATS_PER_LEASE
+        while not self.stop.is_set():
+            await self._start_missing(ownership.owned - ownership.surplus)
+            for partition in ownership.surplus & self._groups.keys():
+                self._groups[partition].stop.set()
+            for partition in self._groups.keys() - ownership.owned:
+                await self._groups.pop(partition).abandon()
+            await self._keep_days()
+            await wait_for(self.stop, pause)
+            ended = {p for p, group in self._groups.items() if group.stop.is_set() and group.task.done()}
+            try:
+                await ownership.beat(ended | (ownership.owned - self._groups.keys()))
+                await self._warehouse.read_clock()
+            except (ClickHouseAway, InsertRefused) as error:
+                logger.debug("ClickHouse's clock is not known: %s", error)
+            except (NatsError, OSError, TimeoutError) as error:
+                logger.warning("no beat: the lease runs out unless NATS comes back", extra={"error": error})
+            for partition in ended - ownership.owned:
+                self._ended.append(self._groups.pop(partition))
+
+    async def _keep_days(self) -> None:
+        """Of all processes the one with the first partition looks after the days."""
+        if 0 in self._groups and self._keeper is None:
+            _, js = await self._connect("storage days")
+            queue = RebuildQueue(await js.key_value(POSITIONS_BUCKET))
+            self._keeper = start(DayKeeper(queue, self._warehouse, self._settings, command_runner(self._clickhouse)))
+        elif 0 not in self._groups and self._keeper is not None:
+            await self._end_keeper()
+
+    async def _end_keeper(self) -> None:
+        if self._keeper is not None:
+            await end(self._keeper)
+            self._keeper = None
+
+    async def _start_missing(self, wanted: frozenset[int]) -> None:
+        for partition in sorted(wanted - self._groups.keys()):
+            group = Group()
+            try:
+                for data_type in self._data_types:
+                    group.workers.append(await self._worker(group, data_type, partition))
+            except (NatsUnreachable, NatsError, OSError, TimeoutError) as error:
+                logger.warning("no workers yet, trying again", extra={"partition": partition, "error": error})
+                await group.disconnect()
+                return
+            group.run()
+            self._groups[partition] = group
+
+    async def _worker(self, group: Group, data_type: str, partition: int) -> Worker:
+        # A connection each: the server cuts off one with 64 MB unsent, whoever is slow on it.
+        nc = await connect_nats(self._nats, f"storage {data_type} {partition}")
+        group.connections.append(nc)
+        js = nc.jetstream(timeout=5)
+        positions = Positions(await js.key_value(POSITIONS_BUCKET))
+        parts = (self._warehouse, positions, self._freezer, self._settings, group.stop, self._lease)
+        return Worker(data_type, partition, nc, js, *parts)
+
+    async def _end_all(self, ownership: Ownership) -> list[BaseException]:
+        """Every worker finishes its batch; then others may have the partitions at once."""
+        await self._end_keeper()
+        groups = [*self._groups.values()]
+        for group in groups:
+            group.stop.set()
+        halted = [error for group in [*groups, *self._ended] for error in await group.end()]
+        try:
+            await asyncio.wait_for(ownership.leave(), 2)
+        except (NatsError, OSError, TimeoutError) as error:
+            logger.warning("left without saying so: others wait for the lease", extra={"error": error})
+        return halted
 
     async def _connect(self, name: str) -> tuple[Client, JetStreamContext]:
         nc = await connect_nats(self._nats, name)
@@ -106,6 +201,8 @@ class StorageService:
         return nc, nc.jetstream(timeout=5)
 
     async def _close(self) -> None:
+        for group in self._groups.values():
+            await group.disconnect()
         for nc in self._connections:
             await nc.close()
         await self._warehouse.close()
@@ -113,13 +210,21 @@ class StorageService:
     def state(self) -> dict[str, object]:
         """What ``/ready`` says."""
         halted = {f"{w.data_type}.{w.partition}": w.halted for w in self.workers if w.halted}
-        return {"ready": bool(self.workers) and not halted, "workers": len(self.workers), "halted": halted}
+        return {
+            "ready": self._lease.left > 0 and not halted,
+            "workers": len(self.workers),
+            "partitions": sorted(self._groups),
+            "halted": halted,
+            "pressure": self._warehouse.pressure,
+        }
 
 
-async def run() -> None:
+async def run(partitions: str = "") -> None:
     """Entry point: settings from the environment; SIGTERM and SIGINT finish the batch in flight."""
     configure_logging("storage")
     settings = StorageSettings()
+    if partitions:
+        settings = settings.model_copy(update={"partitions": partitions})
     service = StorageService(ClickHouseSettings(), NatsSettings(), settings)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -24,13 +24,14 @@ from storage_service import metrics
 from storage_service.batching import Prepared, TooManyDays, accept, clean, finish
 from storage_service.buckets.book import BucketBook
 from storage_service.buckets.freeze import Freezer
-from storage_service.clickhouse_io import ClickHouseAway, InsertRefused, Warehouse
+from storage_service.clickhouse_io import REASONS, ClickHouseAway, InsertRefused, Warehouse
 from storage_service.deadletters import SCHEMA as DEAD_SCHEMA
 from storage_service.deadletters import TABLE as DEAD_TABLE
 from storage_service.deadletters import to_batch
 from storage_service.duplicates import Judge, SequenceJudge, judge_for
 from storage_service.faultpoints import reach
 from storage_service.frames import Batch, DeadLetter, Frame, Limits, take_contiguous
+from storage_service.lease import Lease, LeaseLost
 from storage_service.position import Cell, Holes, Positions, Ranges, digest, token
 from storage_service.pull import ConsumerLost, Puller
 from storage_service.recover import Below, recover_book, recover_judge, server_clock_us
@@ -71,12 +72,13 @@ class Worker:
         freezer: Freezer,
         settings: StorageSettings,
         stop: asyncio.Event,
+        lease: Lease,
     ) -> None:
         self.data_type, self.partition = data_type, partition
         self.stream = stream_name(data_type, partition)
         self.halted = ""
         self._js, self._warehouse, self._positions, self._freezer = js, warehouse, positions, freezer
-        self._settings, self._stop = settings, stop
+        self._settings, self._stop, self._lease = settings, stop, lease
         self._limits = Limits(settings.batch_max_rows, settings.batch_max_bytes, settings.batch_max_frames)
         self._puller = Puller(
             nc, js, self.stream, durable_name(data_type, partition), 4 * settings.batch_max_frames + 4_000
@@ -99,6 +101,10 @@ class Worker:
                 await self._session()
             except Stopping:
                 break
+            except LeaseLost as error:
+                logger.warning("not ours for now", extra={"data_type": self.data_type, "error": error})
+                await self._puller.stop()
+                await self._pause(0.5)
             except (ConsumerLost, NatsError, ClickHouseAway, OSError, TimeoutError) as error:
                 logger.warning(
                     "starting again from the recorded position", extra={"data_type": self.data_type, "error": error}
@@ -121,10 +127,11 @@ class Worker:
         raise StoreHalted(self.halted) from error
 
     async def _session(self) -> None:
+        self._lease.check()
         metrics.SESSIONS.labels(self.data_type).inc()
         info = await self._js.stream_info(self.stream)
         self._created = int(info.created.timestamp() * 1e6) if info.created else 0
-        cell = await self._positions.read(self.data_type, self.partition)
+        cell = await self._positions.claim(self.data_type, self.partition)
         lost: Cell | None = None
         if cell is not None and cell.stream_created != self._created:
             logger.warning("the stream was re-created: its sequences start again", extra={"stream": self.stream})
@@ -250,6 +257,7 @@ class Worker:
         prepared = await self._prepare(cleaned)
         cell = self._cell(batch, prepared)
         reach("before_intent", self.data_type)
+        self._lease.check()
         if prepared.rows or prepared.dead:
             await self._positions.write(self.data_type, cell)
         reach("after_intent", self.data_type)
@@ -341,17 +349,25 @@ class Worker:
             await self._patiently(lambda: self._warehouse.insert(table, prepared.body, prepared.names, cell.token))
 
     async def _patiently(self, attempt: Callable[[], Awaitable[_Result]]) -> _Result:
-        """Try until ClickHouse answers; frames in hand stay ours. Raises InsertRefused, Stopping when asked to stop."""
-        delay, told = 0.05, time.monotonic()
+        """Try until ClickHouse answers; frames in hand stay ours. Raises InsertRefused, LeaseLost, Stopping."""
+        delay, told, reason = 0.05, time.monotonic(), ""
         while True:
+            self._lease.check()
             try:
-                return await attempt()
+                result = await attempt()
             except ClickHouseAway as error:
+                if error.reason != reason:
+                    self._under_pressure(error.reason, str(error))
+                    reason = error.reason
                 metrics.RETRIES.labels(self.data_type).inc()
                 if delay == 0.05 or delay >= 10.0:
                     logger.warning(
                         "ClickHouse is away, trying again", extra={"data_type": self.data_type, "error": error}
                     )
+            else:
+                if reason:
+                    self._under_pressure("", "")
+                return result
             if self._stop.is_set():
                 raise Stopping
             await self._pause(delay * random.uniform(0.5, 1.5))
@@ -359,6 +375,15 @@ class Worker:
             if time.monotonic() - told > _PROGRESS_EVERY_S:
                 told = time.monotonic()
                 await self._puller.in_progress([*self._held, *self._puller.waiting])
+
+    def _under_pressure(self, reason: str, text: str) -> None:
+        """What ClickHouse is short of, as metric and in ``/ready``; '' when it takes inserts again."""
+        for known in (*REASONS.values(), "away"):
+            metrics.PRESSURE.labels(self.data_type, known).set(known == reason)
+        name = f"{self.data_type}.{self.partition}"
+        self._warehouse.pressure.pop(name, None)
+        if reason:
+            self._warehouse.pressure[name] = f"{reason}: {text}"
 
     async def _pause(self, seconds: float) -> None:
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Annotated
 
 import typer
 
@@ -17,12 +18,16 @@ def collect() -> None:
     asyncio.run(run())
 
 
-def store() -> None:
+def store(
+    partitions: Annotated[
+        str, typer.Option(help="Such as 0-3,6, or auto: a fair share [MARKETPRISM_STORAGE_PARTITIONS].")
+    ] = "",
+) -> None:
     """Run the storage service: NATS to ClickHouse, until SIGTERM."""
     from storage_service.service import run
 
     configure_logging("storage")
-    asyncio.run(run())
+    asyncio.run(run(partitions))
 
 
 def monitor() -> None:

@@ -12,6 +12,7 @@ from typing import Final
 from marketprism.errors import SettingsError
 from marketprism.events import ROW_TYPES
 from marketprism.settings import EmbeddedSettings, NatsSettings
+from marketprism.subjects import partition_mapping
 
 MAX_PAYLOAD: Final = "8MB"
 MAX_PENDING: Final = "256MB"
@@ -53,7 +54,7 @@ def configuration(directory: Path, *, host: str, port: int, settings: NatsSettin
     if settings.user:
         password = json.dumps(settings.password.get_secret_value())
         lines.append(f"authorization {{ user: {json.dumps(settings.user)}, password: {password} }}")
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines) + "\n" + partition_mapping(settings.partitions)
 
 
 def prepare(directory: Path, *, port: int, embedded: EmbeddedSettings, settings: NatsSettings) -> list[str]:

@@ -15,7 +15,8 @@ CREATE TABLE marketprism_features.bucket_days
     `quality_close` Float64 COMMENT 'quality at which an adaptive bucket closes',
     `config_version` UInt64 COMMENT 'version of the bucket_config row; 0 = none',
     `source` LowCardinality(String) COMMENT 'config, expired (last expired row), default (built in) or time (time buckets)',
-    `frozen_at` DateTime64(6, 'UTC') COMMENT 'when the storage service froze the day, UTC'
+    `frozen_at` DateTime64(6, 'UTC') COMMENT 'when the storage service froze the day, UTC',
+    CONSTRAINT lease CHECK (extract(getSetting('log_comment'), '^lease_until_ms=([0-9]+)') = '') OR (toUnixTimestamp64Milli(now64(3)) < toInt64OrZero(extract(getSetting('log_comment'), '^lease_until_ms=([0-9]+)')))
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(day)

@@ -13,7 +13,8 @@ CREATE TABLE marketprism_hot.best_quotes
     `ask_quantity` Decimal(38, 12) COMMENT 'quantity at the best ask, base units' CODEC(ZSTD(1)),
     `last_update_id` UInt64 COMMENT 'exchange id of the update that changed the best' CODEC(DoubleDelta, ZSTD(1)),
     `stream_seq` UInt64 COMMENT 'JetStream sequence of the frame that carried the row; 0 for rows that came another way' CODEC(DoubleDelta, ZSTD(1)),
-    `created_at` DateTime64(6, 'UTC') DEFAULT now64(6, 'UTC') COMMENT 'when ClickHouse stored the row, UTC, microseconds' CODEC(DoubleDelta, ZSTD(1))
+    `created_at` DateTime64(6, 'UTC') DEFAULT now64(6, 'UTC') COMMENT 'when ClickHouse stored the row, UTC, microseconds' CODEC(DoubleDelta, ZSTD(1)),
+    CONSTRAINT lease CHECK (extract(getSetting('log_comment'), '^lease_until_ms=([0-9]+)') = '') OR (toUnixTimestamp64Milli(now64(3)) < toInt64OrZero(extract(getSetting('log_comment'), '^lease_until_ms=([0-9]+)')))
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMMDD(timestamp)

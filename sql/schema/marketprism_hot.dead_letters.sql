@@ -12,7 +12,8 @@ CREATE TABLE marketprism_hot.dead_letters
     `status` LowCardinality(String) COMMENT 'open, retried or dropped',
     `first_seen` DateTime64(6, 'UTC') COMMENT 'when JetStream took the frame, UTC: the same in every retry',
     `last_seen` DateTime64(6, 'UTC') COMMENT 'when this version was written, UTC',
-    `created_at` DateTime64(6, 'UTC') DEFAULT now64(6, 'UTC') COMMENT 'when ClickHouse stored the row, UTC, microseconds'
+    `created_at` DateTime64(6, 'UTC') DEFAULT now64(6, 'UTC') COMMENT 'when ClickHouse stored the row, UTC, microseconds',
+    CONSTRAINT lease CHECK (extract(getSetting('log_comment'), '^lease_until_ms=([0-9]+)') = '') OR (toUnixTimestamp64Milli(now64(3)) < toInt64OrZero(extract(getSetting('log_comment'), '^lease_until_ms=([0-9]+)')))
 )
 ENGINE = ReplacingMergeTree(attempts)
 PARTITION BY toYYYYMM(first_seen)

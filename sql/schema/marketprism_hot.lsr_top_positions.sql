@@ -11,7 +11,8 @@ CREATE TABLE marketprism_hot.lsr_top_positions
     `short_position_ratio` Decimal(38, 12) COMMENT 'share of short positions, 0 to 1' CODEC(ZSTD(1)),
     `period` LowCardinality(String) COMMENT 'length of the period that ends at timestamp, as the exchange names it',
     `stream_seq` UInt64 COMMENT 'JetStream sequence of the frame that carried the row; 0 for rows that came another way' CODEC(DoubleDelta, ZSTD(1)),
-    `created_at` DateTime64(6, 'UTC') DEFAULT now64(6, 'UTC') COMMENT 'when ClickHouse stored the row, UTC, microseconds' CODEC(DoubleDelta, ZSTD(1))
+    `created_at` DateTime64(6, 'UTC') DEFAULT now64(6, 'UTC') COMMENT 'when ClickHouse stored the row, UTC, microseconds' CODEC(DoubleDelta, ZSTD(1)),
+    CONSTRAINT lease CHECK (extract(getSetting('log_comment'), '^lease_until_ms=([0-9]+)') = '') OR (toUnixTimestamp64Milli(now64(3)) < toInt64OrZero(extract(getSetting('log_comment'), '^lease_until_ms=([0-9]+)')))
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMMDD(timestamp)

@@ -25,7 +25,8 @@ CREATE TABLE marketprism_hot.trades
     `bucket_cut` LowCardinality(String) COMMENT 'volume, count or event on the trade that closes its bucket; empty elsewhere',
     `bucket_t_max_ms` UInt32 COMMENT 'time limit in milliseconds that the trade\'s bucket runs under' CODEC(ZSTD(1)),
     `late` Bool COMMENT 'true when the row closed a hole after later rows had been stored; its day is queued for rebuild',
-    `created_at` DateTime64(6, 'UTC') DEFAULT now64(6, 'UTC') COMMENT 'when ClickHouse stored the row, UTC, microseconds' CODEC(DoubleDelta, ZSTD(1))
+    `created_at` DateTime64(6, 'UTC') DEFAULT now64(6, 'UTC') COMMENT 'when ClickHouse stored the row, UTC, microseconds' CODEC(DoubleDelta, ZSTD(1)),
+    CONSTRAINT lease CHECK (extract(getSetting('log_comment'), '^lease_until_ms=([0-9]+)') = '') OR (toUnixTimestamp64Milli(now64(3)) < toInt64OrZero(extract(getSetting('log_comment'), '^lease_until_ms=([0-9]+)')))
 )
 ENGINE = MergeTree
 PARTITION BY toYYYYMMDD(timestamp)

@@ -1,0 +1,55 @@
+"""The workers of one partition: they start and end together, and end with it."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Any
+
+from nats.aio.client import Client
+
+from storage_service.worker import Worker
+
+
+async def wait_for(event: asyncio.Event, seconds: float) -> bool:
+    """Wait, but not longer; whether it is set."""
+    try:
+        await asyncio.wait_for(event.wait(), seconds)
+    except TimeoutError:
+        return False
+    return True
+
+
+@dataclass(eq=False)
+class Group:
+    """``stop`` lets every worker finish its batch; ``task`` is done when all have ended, with what they raised."""
+
+    workers: list[Worker] = field(default_factory=list)
+    connections: list[Client] = field(default_factory=list)
+    stop: asyncio.Event = field(default_factory=asyncio.Event)
+    task: asyncio.Task[list[Any]] = field(init=False)
+
+    def run(self) -> None:
+        """Start every worker."""
+        self.task = asyncio.create_task(self._run())
+
+    async def _run(self) -> list[Any]:
+        return await asyncio.gather(*(worker.run() for worker in self.workers), return_exceptions=True)
+
+    async def end(self) -> list[BaseException]:
+        """Wait until all have ended; what they raised."""
+        results = await self.task
+        await self.disconnect()
+        return [result for result in results if isinstance(result, BaseException)]
+
+    async def abandon(self) -> None:
+        """Somebody else has the partition: whatever is under way is dropped."""
+        self.task.cancel()
+        await asyncio.gather(self.task, return_exceptions=True)
+        await self.disconnect()
+
+    async def disconnect(self) -> None:
+        """Close what its workers used."""
+        for nc in self.connections:
+            await nc.close()
+        self.connections.clear()
