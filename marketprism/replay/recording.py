@@ -7,7 +7,7 @@ Every reading error is a ``RecordingError`` that names the file, the line and wh
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
@@ -16,8 +16,10 @@ import msgspec
 import zstandard
 
 from marketprism.errors import RecordingError
+from marketprism.replay.registry import AnyVenue, venue_of
 from marketprism.replay.scale import ScaleFinder
-from marketprism.replay.venues import ReplayVenue, venue_of
+from marketprism.replay.subscribed import Contract, SubscribedVenue
+from marketprism.replay.venues import ReplayVenue
 
 _CHUNK: Final = 1 << 20
 
@@ -57,6 +59,10 @@ class Recording:
     lines: int
     exchange_info: dict[str, str] = field(repr=False)
     """Venue → the recorded exchangeInfo body, where there is one."""
+    listings: dict[tuple[str, str], str] = field(default_factory=dict, repr=False)
+    """(exchange, which list) → the recorded instrument list, of exchanges that have one for all markets."""
+    contracts: dict[tuple[str, str], Contract] = field(default_factory=dict, repr=False)
+    """(exchange, symbol) → what those lists say of the recorded symbols."""
 
     @property
     def span_s(self) -> float:
@@ -115,7 +121,8 @@ def describe(path: Path | str) -> Recording:
     snapshots: dict[tuple[str, str], Line] = {}
     scales: dict[tuple[str, str], ScaleFinder] = {}
     exchange_info: dict[str, str] = {}
-    venues: dict[str, ReplayVenue] = {}
+    listings: dict[tuple[str, str], str] = {}
+    venues: dict[str, AnyVenue] = {}
     first_us = last_us = lines = 0
     for lines, line in enumerate(read_lines(path), 1):
         last_us = line.received_us
@@ -129,17 +136,21 @@ def describe(path: Path | str) -> Recording:
             )
         venues[venue.name] = venue
         try:
-            _note(line, venue, streams, snapshots, scales, exchange_info)
+            if isinstance(venue, SubscribedVenue):
+                _note_subscribed(line, venue, streams, listings)
+            else:
+                _note(line, venue, streams, snapshots, scales, exchange_info)
         except (msgspec.MsgspecError, ValueError, KeyError) as error:
             raise RecordingError(
                 f"{path}: line {lines} has a payload that cannot be read ({error}); remove the line or record again"
             ) from error
     if not streams:
         raise RecordingError(f"{path}: no market data of a known venue in {lines} lines; nothing can be replayed")
+    contracts = _contracts(path, venues, streams, listings)
     return Recording(
         path=path,
         venues=tuple(venues),
-        symbols=tuple(sorted({symbol for _, symbol in scales})),
+        symbols=tuple(sorted({symbol for _, symbol in (*scales, *contracts)})),
         streams=dict(streams),
         trade_kind={name: _preferred_trades(venue, streams) for name, venue in venues.items()},
         depth_suffix={name: _preferred_depth(venue, streams) for name, venue in venues.items()},
@@ -149,7 +160,48 @@ def describe(path: Path | str) -> Recording:
         last_us=last_us,
         lines=lines,
         exchange_info=exchange_info,
+        listings=listings,
+        contracts=contracts,
     )
+
+
+def _note_subscribed(
+    line: Line, venue: SubscribedVenue, streams: Counter[tuple[str, str]], listings: dict[tuple[str, str], str]
+) -> None:
+    if line.transport == "http":
+        listing = venue.listing_of(line.url)
+        if listing is not None:
+            listings.setdefault((venue.name, listing), line.payload)
+    elif (name := venue.stream_of(line.payload)) is not None:
+        streams[venue.name, name] += 1
+
+
+def _contracts(
+    path: Path,
+    venues: Mapping[str, AnyVenue],
+    streams: Mapping[tuple[str, str], int],
+    listings: Mapping[tuple[str, str], str],
+) -> dict[tuple[str, str], Contract]:
+    """What the lists say of every symbol that has a stream of trades or a book."""
+    found: dict[tuple[str, str], Contract] = {}
+    for venue in venues.values():
+        if not isinstance(venue, SubscribedVenue):
+            continue
+        listed = {
+            symbol: contract
+            for (of, _), body in listings.items()
+            if of == venue.name
+            for symbol, contract in venue.contracts(body)
+        }
+        for of, stream in streams:
+            if of == venue.name and venue.kind_of(stream) in ("trade", "depth"):
+                symbol = venue.symbol_of(stream)
+                if symbol not in listed:
+                    raise RecordingError(
+                        f"{path}: no recorded instrument list has {symbol!r}; record the lists of {of} too"
+                    )
+                found[of, symbol] = listed[symbol]
+    return found
 
 
 def _note(
@@ -178,12 +230,16 @@ def _note(
         finder.see_trade(line.payload) if kind == "trade" else finder.see_diff(line.payload)
 
 
-def _preferred_trades(venue: ReplayVenue, streams: Counter[tuple[str, str]]) -> str:
+def _preferred_trades(venue: AnyVenue, streams: Counter[tuple[str, str]]) -> str:
+    if isinstance(venue, SubscribedVenue):
+        return ""  # its streams are subscribed by their recorded names
     kinds = {name.partition("@")[2] for (of, name) in streams if of == venue.name and venue.kind_of(name) == "trade"}
     return next((kind for kind in venue.trade_preference if kind in kinds), venue.trade_preference[0])
 
 
-def _preferred_depth(venue: ReplayVenue, streams: Counter[tuple[str, str]]) -> str:
+def _preferred_depth(venue: AnyVenue, streams: Counter[tuple[str, str]]) -> str:
+    if isinstance(venue, SubscribedVenue):
+        return ""
     kinds = Counter[str]()
     for (of, name), count in streams.items():
         if of == venue.name and venue.kind_of(name) == "depth":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
 
 from aiohttp import web
 
@@ -29,6 +30,10 @@ EMPTY_LISTS = (
 )
 """No rows is a valid answer of these."""
 
+OKX_NOTHING: Final = '{"code":"0","msg":"","data":[]}'
+DERIBIT_NOTHING: Final = '{"jsonrpc":"2.0","result":[]}'
+DERIBIT_NO_TRADES: Final = '{"jsonrpc":"2.0","result":{"trades":[],"has_more":false}}'
+
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -48,6 +53,11 @@ class ReplayRest:
             router.add_get(f"{venue.rest_prefix}/time", self._time)
         for path in EMPTY_LISTS:
             router.add_get(path, self._fixed("[]"))
+        router.add_get("/api/v5/public/instruments", self._okx_instruments)
+        router.add_get("/api/v5/{path:.*}", self._fixed(OKX_NOTHING))
+        router.add_get("/api/v2/public/get_instruments", self._deribit_instruments)
+        router.add_get("/api/v2/public/get_last_trades_by_instrument", self._fixed(DERIBIT_NO_TRADES))
+        router.add_get("/api/v2/public/{path:.*}", self._fixed(DERIBIT_NOTHING))
         router.add_get("/{path:.*}", self._unknown)
 
     def _respond(self, text: str, *, status: int = 200, received_us: int | None = None) -> web.Response:
@@ -79,6 +89,20 @@ class ReplayRest:
             return self._respond(text, received_us=first_us)
 
         return info
+
+    async def _okx_instruments(self, request: web.Request) -> web.StreamResponse:
+        listing = f"{request.query.get('instType', '')}/{request.query.get('instFamily', '')}"
+        return self._listing("okx", listing, OKX_NOTHING)
+
+    async def _deribit_instruments(self, request: web.Request) -> web.StreamResponse:
+        return self._listing("deribit", request.query.get("currency", ""), DERIBIT_NOTHING)
+
+    def _listing(self, exchange: str, which: str, nothing: str) -> web.Response:
+        """A recorded instrument list, stamped with the start of the recording, as exchangeInfo is."""
+        for recording in self._recordings:
+            if (exchange, which) in recording.listings:
+                return self._respond(recording.listings[exchange, which], received_us=recording.first_us)
+        return self._respond(nothing)
 
     def _fixed(self, text: str) -> Handler:
         async def fixed(_: web.Request) -> web.StreamResponse:

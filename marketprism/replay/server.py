@@ -16,9 +16,11 @@ from aiohttp import web
 
 from marketprism.errors import RecordingError, ReplayError
 from marketprism.replay.recording import Line, Recording, describe, read_lines
+from marketprism.replay.registry import AnyVenue, venue_named, venue_of
 from marketprism.replay.rest import ReplayRest
 from marketprism.replay.snapshots import SnapshotDesk
-from marketprism.replay.venues import ReplayVenue, venue_named, venue_of
+from marketprism.replay.subscribed import SubscribedVenue
+from marketprism.replay.venues import ReplayVenue
 from marketprism.simulator.environment import collector_environment as point_collector
 from marketprism.simulator.sockets import Key, StreamHub
 
@@ -32,17 +34,23 @@ def collector_environment(recordings: Recording | Sequence[Recording], base_url:
     if isinstance(recordings, Recording):
         recordings = [recordings]
     streams: dict[str, str] = {}
+    venues: dict[str, None] = {}
+    symbols: set[str] = set()
     for recording in recordings:
         for name in recording.venues:
-            prefix = venue_named(name).setting_prefix
-            streams[f"{prefix}_TRADE_STREAM"] = "{symbol}@" + recording.trade_kind[name]
-            streams[f"{prefix}_DEPTH_STREAM"] = "{symbol}@" + recording.depth_suffix[name]
-    return point_collector(
-        base_url,
-        venues=dict.fromkeys(name for recording in recordings for name in recording.venues),
-        symbols=sorted({symbol for recording in recordings for symbol in recording.symbols}),
-        streams=streams,
-    )
+            venue = venue_named(name)
+            if isinstance(venue, SubscribedVenue):
+                for (of, symbol), contract in recording.contracts.items():
+                    if of == name:
+                        venues[f"{name}.{contract.market_type}"] = None
+                        symbols.add(f"{name}.{contract.market_type}:{symbol}")
+                streams |= venue.settings([listing for of, listing in recording.listings if of == name])
+                continue
+            venues[name] = None
+            symbols |= {symbol for of, symbol in recording.steps if of == name}
+            streams[f"{venue.setting_prefix}_TRADE_STREAM"] = "{symbol}@" + recording.trade_kind[name]
+            streams[f"{venue.setting_prefix}_DEPTH_STREAM"] = "{symbol}@" + recording.depth_suffix[name]
+    return point_collector(base_url, venues=venues, symbols=sorted(symbols), streams=streams)
 
 
 class ReplayServer:
@@ -102,9 +110,13 @@ class ReplayServer:
         keys = set()
         for recording in self.recordings:
             for venue, name in recording.streams:
-                channel = name.partition("@")[2]
-                wanted = {recording.trade_kind[venue], recording.depth_suffix[venue]}
-                if channel in wanted or venue_named(venue).kind_of(name) == "mark":
+                of = venue_named(venue)
+                if isinstance(of, SubscribedVenue):
+                    wanted = of.kind_of(name) != "other"
+                else:
+                    channel = name.partition("@")[2]
+                    wanted = channel in (recording.trade_kind[venue], recording.depth_suffix[venue])
+                if wanted or of.kind_of(name) == "mark":
                     keys.add((venue, name))
         return frozenset(keys)
 
@@ -128,6 +140,10 @@ class ReplayServer:
         """Listen, and start playing as soon as all expected streams are subscribed."""
         app = web.Application()
         for venue in {name: venue_named(name) for recording in self.recordings for name in recording.venues}.values():
+            if isinstance(venue, SubscribedVenue):
+                for path, route in venue.routes:
+                    app.router.add_get(path, self._hub.handler(venue.name, route, dialect=venue.dialect))
+                continue
             for path, route in venue.routes:
                 app.router.add_get(f"{path}/stream", self._hub.handler(venue.name, route, combined=True))
                 app.router.add_get(f"{path}/ws", self._hub.handler(venue.name, route, combined=False))
@@ -179,6 +195,8 @@ class ReplayServer:
                     await asyncio.sleep(ahead)
             self.position_us = line.received_us
             if line.transport == "http":
+                if isinstance(venue, SubscribedVenue):
+                    continue
                 waited = loop.time()
                 await self._snapshot(venue, line, expected)
                 started += loop.time() - waited
@@ -189,7 +207,7 @@ class ReplayServer:
         if not await self._hub.drained():
             log.warning("replay: a client left before it had read everything")
 
-    async def _frame(self, venue: ReplayVenue, line: Line, expected: frozenset[Key]) -> None:
+    async def _frame(self, venue: AnyVenue, line: Line, expected: frozenset[Key]) -> None:
         name = venue.stream_of(line.payload)
         if name is None:
             return

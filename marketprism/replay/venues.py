@@ -78,17 +78,3 @@ VENUES: Final[tuple[ReplayVenue, ...]] = (
         trade_preference=("trade", "aggTrade"),
     ),
 )
-
-
-def venue_of(url: str) -> ReplayVenue | None:
-    """The venue that a recorded URL belongs to, by its host."""
-    host = urlsplit(url).hostname or ""
-    return next((venue for venue in VENUES if host in venue.hosts), None)
-
-
-def venue_named(name: str) -> ReplayVenue:
-    """The registry entry of a name; raises KeyError."""
-    for venue in VENUES:
-        if venue.name == name:
-            return venue
-    raise KeyError(name)

@@ -14,7 +14,9 @@ from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 import msgspec
-from aiohttp import WSMsgType, web
+from aiohttp import WSMessage, WSMsgType, web
+
+from marketprism.simulator.dialects import ServerDialect
 
 log = logging.getLogger(__name__)
 
@@ -58,12 +60,16 @@ class Peer:
             return 0
         return self._queued_bytes + int(transport.get_write_buffer_size())
 
-    async def send(self, text: bytes) -> None:
-        """Queue one text frame; every 32 KB it is written, waiting while the client is slow (see ``flush``)."""
+    def queue(self, text: bytes) -> None:
+        """Append one text frame to what is written next."""
         size = len(text)
         self._queued.append(_text_header(size))
         self._queued.append(text)
         self._queued_bytes += size
+
+    async def send(self, text: bytes) -> None:
+        """Queue one text frame; every 32 KB it is written, waiting while the client is slow (see ``flush``)."""
+        self.queue(text)
         if self._queued_bytes >= _FLUSH_BYTES:
             await self.flush()
 
@@ -125,6 +131,7 @@ class StreamHub:
 
     ``now_us`` stamps what is not market data (acknowledgements). ``carries(venue, route, stream)`` tells whether a
     route has a stream's data; a stream on the wrong route is acknowledged and stays silent, as at the exchange.
+    ``opening(key)``: what a new subscriber of a stream is sent first (a book), for venues that have a dialect.
     """
 
     def __init__(
@@ -134,7 +141,9 @@ class StreamHub:
         stamped: bool = True,
         carries: Callable[[str, str, str], bool] = lambda venue, route, stream: True,
         faults: FrameFaults | None = None,
+        opening: Callable[[Key], str | None] = lambda key: None,
     ):
+        self._opening = opening
         self._now_us = now_us
         self._stamped = stamped
         self._carries = carries
@@ -146,8 +155,10 @@ class StreamHub:
 
     # ------------------------------------------------------------------ clients
 
-    def handler(self, venue: str, route: str, *, combined: bool) -> Callable[[web.Request], Any]:
-        """The aiohttp handler of one WebSocket path."""
+    def handler(
+        self, venue: str, route: str, *, combined: bool = True, dialect: ServerDialect | None = None
+    ) -> Callable[[web.Request], Any]:
+        """The aiohttp handler of one WebSocket path; without a dialect it is spoken to as Binance is."""
 
         async def serve(request: web.Request) -> web.WebSocketResponse:
             socket = web.WebSocketResponse(autoping=False, compress=False, max_msg_size=1 << 20)
@@ -158,25 +169,39 @@ class StreamHub:
             try:
                 listed = request.query.get("streams") or request.match_info.get("streams", "")
                 self._subscribe(peer, [name for name in listed.split("/") if name])
-                await self._converse(peer, socket)
+                await self._converse(peer, socket, dialect)
             finally:
                 self._forget(peer)
             return socket
 
         return serve
 
-    async def _converse(self, peer: Peer, socket: web.WebSocketResponse) -> None:
+    async def _converse(self, peer: Peer, socket: web.WebSocketResponse, dialect: ServerDialect | None) -> None:
         async for message in socket:
             if peer.silent_until_us > self._now_us():
                 continue
             if message.type is WSMsgType.TEXT:
-                await peer.send(self.encode(self._now_us(), self._answer(peer, message.data)))
+                answers = [self._answer(peer, message.data)] if dialect is None else self._talk(peer, message, dialect)
+                for text in answers:
+                    peer.queue(self.encode(self._now_us(), text))
                 await peer.flush()
             elif message.type is WSMsgType.PING:
                 await peer.flush()
                 await socket.pong(message.data)
             elif message.type is WSMsgType.PONG:
                 peer.answered_ping()
+
+    def _talk(self, peer: Peer, message: WSMessage, dialect: ServerDialect) -> list[str]:
+        """Replies, then what each new stream begins with: nothing is published in between."""
+        understood = dialect.understand(message.data)
+        for name in understood.unsubscribe:
+            self._unsubscribe(peer, name)
+        new = [name for name in understood.subscribe if name not in peer.streams]
+        self._subscribe(peer, new)
+        openings = [
+            self._opening((peer.venue, name)) for name in new if peer in self._by_key.get((peer.venue, name), ())
+        ]
+        return [*understood.replies, *(text for text in openings if text is not None)]
 
     def _answer(self, peer: Peer, text: str) -> str:
         try:

@@ -11,7 +11,8 @@ import msgspec
 
 from marketprism.clickhouse import FEATURES, HOT
 from marketprism.replay import Recording, read_lines
-from marketprism.replay.venues import venue_of
+from marketprism.replay.registry import venue_of
+from marketprism.replay.subscribed import SubscribedVenue
 
 Key = tuple[str, str, str]
 """(exchange, market_type, symbol)."""
@@ -119,6 +120,9 @@ def received_of(recordings: Sequence[Recording]) -> dict[Key, Received]:
             name = venue.stream_of(line.payload) if venue and line.transport == "ws" else None
             if venue is None or name is None:
                 continue
+            if isinstance(venue, SubscribedVenue):
+                _note_subscribed(recording, venue, name, line.payload, found)
+                continue
             exchange, _, market_type = venue.name.partition(".")
             channel = name.partition("@")[2]
             key = (exchange, market_type, venue.symbol_of(name))
@@ -128,6 +132,23 @@ def received_of(recordings: Sequence[Recording]) -> dict[Key, Received]:
             elif channel == recording.depth_suffix[venue.name]:
                 found[key].books += 1
     return dict(found)
+
+
+def _note_subscribed(
+    recording: Recording, venue: SubscribedVenue, stream: str, payload: str, found: dict[Key, Received]
+) -> None:
+    kind = venue.kind_of(stream)
+    if kind not in ("trade", "depth"):
+        return
+    contracts = {symbol: contract for (of, symbol), contract in recording.contracts.items() if of == venue.name}
+    symbol = venue.symbol_of(stream)
+    key = (venue.name, contracts[symbol].market_type, symbol)
+    if kind == "depth":
+        found[key].books += 1
+        return
+    for item in venue.prints(payload, contracts):
+        found[key].trades += 1
+        found[key].volume += item.quantity
 
 
 def symbol_reports(client: Any, received: dict[Key, Received]) -> list[SymbolReport]:
