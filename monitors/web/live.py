@@ -1,0 +1,188 @@
+"""Push with back-pressure: one look for all pages of a topic, and per page only the newest message of each kind.
+
+A topic is looked at while somebody is subscribed. A subscriber holds at most one message of a kind: when its browser is
+slow, newer ones replace older ones, and nothing queues. A browser that takes nothing for a while is let go; it
+reconnects by itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import msgspec
+from aiohttp import web
+from prometheus_client import Counter, Gauge
+
+from marketprism.errors import MarketPrismError
+from monitors.web.endpoints import Refused
+
+log = logging.getLogger(__name__)
+
+BEAT_S: Final = 10.0
+STUCK_S: Final = 20.0
+_LINGER_S: Final = 5.0
+_HIGH_WATER: Final = 256 << 10
+
+STREAMS: Final = Gauge("marketprism_web_streams", "pages that are open")
+MESSAGES: Final = Counter("marketprism_web_messages", "messages pushed", ("kind",))
+DROPPED: Final = Counter("marketprism_web_dropped_messages", "messages replaced before a slow page took them")
+
+Publish = Callable[[str, Any], None]
+Look = Callable[[Publish], Awaitable[None]]
+"""Looks once, and publishes (kind, body) of what it saw."""
+
+
+@dataclass(eq=False, slots=True)
+class Subscriber:
+    """The mailbox of a page: at most one message of a kind."""
+
+    waiting: dict[str, bytes] = field(default_factory=dict)
+    news: asyncio.Event = field(default_factory=asyncio.Event)
+    dropped: int = 0
+
+    def offer(self, kind: str, body: bytes) -> None:
+        """A message of the kind that still waits is replaced."""
+        if kind in self.waiting:
+            self.dropped += 1
+            DROPPED.inc()
+        self.waiting[kind] = body
+        self.news.set()
+
+    async def take(self, within_s: float) -> dict[str, bytes]:
+        """What waits, oldest kind first; empty when nothing came ``within_s``."""
+        try:
+            await asyncio.wait_for(self.news.wait(), within_s)
+        except TimeoutError:
+            return {}
+        self.news.clear()
+        taken, self.waiting = self.waiting, {}
+        return taken
+
+
+class Topic:
+    """What some pages look at. ``look`` runs every ``every_s`` while there is a subscriber."""
+
+    def __init__(self, look: Look, every_s: float) -> None:
+        self._look = look
+        self._every_s = every_s
+        self._subscribers: set[Subscriber] = set()
+        self._latest: dict[str, bytes] = {}
+        self._task: asyncio.Task[None] | None = None
+
+    def join(self, subscriber: Subscriber) -> None:
+        """What is known now comes at once."""
+        self._subscribers.add(subscriber)
+        for kind, body in self._latest.items():
+            subscriber.offer(kind, body)
+        if self._task is None:
+            self._task = asyncio.create_task(self._run(), name="looks of a page")
+
+    def leave(self, subscriber: Subscriber) -> None:
+        self._subscribers.discard(subscriber)
+
+    @property
+    def idle(self) -> bool:
+        return self._task is None and not self._subscribers
+
+    def publish(self, kind: str, body: Any) -> None:
+        """To every subscriber, unless it is what they have already."""
+        encoded = msgspec.json.encode(body)
+        if self._latest.get(kind) == encoded:
+            return
+        self._latest[kind] = encoded
+        for subscriber in self._subscribers:
+            subscriber.offer(kind, encoded)
+
+    async def _run(self) -> None:
+        loop = asyncio.get_running_loop()
+        lonely_since: float | None = None
+        while True:
+            began = loop.time()
+            if self._subscribers:
+                lonely_since = None
+                await self._one_look()
+            elif lonely_since is None:
+                lonely_since = began
+            elif began - lonely_since > _LINGER_S:
+                break
+            # a look that took long is followed by as long a rest: pages never take more than half of a reader
+            took = loop.time() - began
+            await asyncio.sleep(max(self._every_s - took, took))
+        self._task = None
+        self._latest.clear()
+
+    async def _one_look(self) -> None:
+        try:
+            await self._look(self.publish)
+        except MarketPrismError as error:
+            self.publish("trouble", {"error": str(error)})
+        except asyncio.CancelledError:
+            raise
+        except Exception:
+            log.exception("a look of the page failed")
+            self.publish("trouble", {"error": "the page server failed at this look; its log says why"})
+        else:
+            self.publish("trouble", None)
+
+    async def close(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+
+class Hub:
+    """The topics that are looked at."""
+
+    def __init__(self, max_streams: int) -> None:
+        self._topics: dict[str, Topic] = {}
+        self._max = max_streams
+        self._open = 0
+
+    @asynccontextmanager
+    async def subscribed(self, key: str, make: Callable[[], Topic]) -> AsyncIterator[Subscriber]:
+        """Raises Refused 503 when too many pages are open."""
+        if self._open >= self._max:
+            raise Refused(503, f"{self._open} pages are open already; close one, or raise MARKETPRISM_WEB_MAX_STREAMS")
+        self._topics = {name: topic for name, topic in self._topics.items() if not topic.idle}
+        topic = self._topics.setdefault(key, make()) if key not in self._topics else self._topics[key]
+        subscriber = Subscriber()
+        self._open += 1
+        STREAMS.set(self._open)
+        topic.join(subscriber)
+        try:
+            yield subscriber
+        finally:
+            topic.leave(subscriber)
+            self._open -= 1
+            STREAMS.set(self._open)
+
+    async def close(self) -> None:
+        """End every look."""
+        await asyncio.gather(*(topic.close() for topic in self._topics.values()))
+
+
+async def push(subscriber: Subscriber, request: web.Request) -> web.StreamResponse:
+    """Server-sent events until the browser goes, or takes nothing for STUCK_S."""
+    response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-store"})
+    await response.prepare(request)
+    if request.transport is not None:
+        request.transport.set_write_buffer_limits(high=_HIGH_WATER)
+    try:
+        await response.write(b"retry: 1000\n\n")
+        while True:
+            messages = await subscriber.take(BEAT_S)
+            text = b"".join(b"event: %s\ndata: %s\n\n" % (kind.encode(), body) for kind, body in messages.items())
+            async with asyncio.timeout(STUCK_S):
+                await response.write(text or b"event: beat\ndata: {}\n\n")
+            for kind in messages:
+                MESSAGES.labels(kind).inc()
+    except TimeoutError:
+        log.info("a page took nothing for %g s and was let go", STUCK_S)
+    except ConnectionError:
+        log.debug("a page left")
+    return response
