@@ -29,6 +29,7 @@ def _settings_error(error: ValidationError) -> SettingsError:
         "CollectorSettings": "MARKETPRISM_COLLECTOR_",
         "StorageSettings": "MARKETPRISM_STORAGE_",
         "MonitorSettings": "MARKETPRISM_MONITOR_",
+        "WebSettings": "MARKETPRISM_WEB_",
     }.get(error.title, "")
     given = f" (given: {first['input']!r})" if "password" not in name else ""
     return SettingsError(f"{prefix}{name.upper()}: {first['msg']}{given}; see `marketprism settings`")

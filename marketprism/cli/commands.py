@@ -13,6 +13,7 @@ from marketprism.cli import (
     features,
     importing,
     inspect,
+    page,
     play,
     serve,
     sql,
@@ -27,7 +28,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for part in (play, serve, sql, inspect, archive, calibrate):
+for part in (play, serve, page, sql, inspect, archive, calibrate):
     part.register(app)
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(features.app, name="features")

@@ -76,6 +76,7 @@ def replay(
     files: Annotated[list[Path], typer.Argument(help="Recordings (.jsonl.zst), played one after the other.")],
     speed: Annotated[str, typer.Option(help="Factor of real time, or max.")] = "max",
     data: Annotated[Path | None, typer.Option(help="Keep the result here; else a temporary directory.")] = None,
+    look: Annotated[bool, typer.Option("--look", help="Keep the page up when all is stored, until Ctrl-C.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="The report as JSON on stdout.")] = False,
 ) -> None:
     """Play recorded exchange traffic to the real collector, and report what came of it for each symbol.
@@ -88,7 +89,7 @@ def replay(
     with contextlib.ExitStack() as stack:
         if data is None:
             data = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="marketprism-replay-")))
-        report = asyncio.run(replay_files(files, factor, data))
+        report = asyncio.run(replay_files(files, factor, data, look=look))
     print_report(report, as_json=as_json)
     if not report.exact:
         raise typer.Exit(1)

@@ -25,6 +25,7 @@ class Holder(msgspec.Struct, kw_only=True):
     collector_url: str = ""
     storage_url: str = ""
     monitor_url: str = ""
+    page_url: str = ""
     source: str = ""
 
 

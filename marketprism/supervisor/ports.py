@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import socket
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from marketprism.errors import PortInUse
-from marketprism.settings import CollectorSettings, EmbeddedSettings, MonitorSettings, StorageSettings
+from marketprism.settings import CollectorSettings, EmbeddedSettings, MonitorSettings, StorageSettings, WebSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +19,7 @@ class Ports:
     collector: int
     storage: int
     monitor: int
+    web: int
 
 
 def is_free(host: str, port: int) -> bool:
@@ -42,8 +43,8 @@ def free_ports(count: int, host: str = "127.0.0.1") -> list[int]:
 
 
 def any_ports() -> Ports:
-    """Five free ports, for a run beside others."""
-    return Ports(*free_ports(5))
+    """Free ports, for a run beside others."""
+    return Ports(*free_ports(len(fields(Ports))))
 
 
 def configured_ports(
@@ -51,6 +52,7 @@ def configured_ports(
     collector: CollectorSettings,
     storage: StorageSettings,
     monitor: MonitorSettings,
+    web: WebSettings,
     *,
     starts_clickhouse: bool = True,
     starts_nats: bool = True,
@@ -63,8 +65,9 @@ def configured_ports(
         ("collector metrics", loopback, collector.metrics_port, "MARKETPRISM_COLLECTOR_METRICS_PORT"),
         ("storage metrics", loopback, storage.metrics_port, "MARKETPRISM_STORAGE_METRICS_PORT"),
         ("monitor metrics", loopback, monitor.metrics_port, "MARKETPRISM_MONITOR_METRICS_PORT"),
+        ("the page", web.host, web.port, "MARKETPRISM_WEB_PORT"),
     ]
-    ours = [starts_clickhouse, starts_nats, True, True, True]
+    ours = [starts_clickhouse, starts_nats, True, True, True, True]
     spare = iter(free_ports(len(wanted)))
     chosen = []
     for (what, host, port, setting), starts in zip(wanted, ours, strict=True):

@@ -37,8 +37,10 @@ _STORE_TIMEOUT_S: Final = 300.0
 _PROGRESS_EVERY_S: Final = 2.0
 
 
-async def replay_files(files: Sequence[Path], speed: float | None, data: Path) -> ReplayReport:
+async def replay_files(files: Sequence[Path], speed: float | None, data: Path, *, look: bool = False) -> ReplayReport:
     """Play ``files`` (merged by receive time) into ``data``. ``speed`` None = as fast as the collector reads.
+
+    ``look``: when all is stored, the page stays until a signal.
 
     Raises RecordingError, ReplayError, DataDirectoryError, ServiceFailed.
     """
@@ -56,7 +58,11 @@ async def replay_files(files: Sequence[Path], speed: float | None, data: Path) -
             await asyncio.wait([work, stopped], return_when=asyncio.FIRST_COMPLETED)
             if not work.done():
                 raise ReplayError("replay: interrupted before its end; what was stored stays in the data directory")
-            return work.result()
+            report = work.result()
+            if look:
+                view.notify(f"everything is stored; look at {stack.plan.page_url} (Ctrl-C ends)")
+                await stopped
+            return report
         finally:
             work.cancel()
             stopped.cancel()
@@ -68,6 +74,7 @@ async def _play(stack: Stack, recordings: Sequence[Recording], speed: float | No
     view.notify(f"starting in {stack.directory.path}; logs in {stack.directory.logs}")
     await stack.start_servers()
     await stack.start_services()
+    view.notify(f"page {stack.plan.page_url}")
     async with ReplayServer(recordings, speed=speed) as server:
         began = time.monotonic()
         progress = asyncio.create_task(_tell_progress(server, view))

@@ -81,7 +81,7 @@ async def run(options: RunOptions) -> bool:
             await _until_stopped(stack, options, view, stop)
         finally:
             view.end_table()
-            view.notify("stopping: collector, storage, monitors, ClickHouse, NATS")
+            view.notify("stopping: collector, storage, monitors, page, ClickHouse, NATS")
             began = time.monotonic()
             clean = await stack.stop()
             view.notify(f"stopped in {time.monotonic() - began:.1f} s; data is in {directory.path}")
@@ -116,7 +116,7 @@ async def _start_and_show(stack: Stack, options: RunOptions, view: View) -> None
     await stack.start_collector(environment)
     source = "live exchanges" if live else "exchange simulator"
     stack.publish(source)
-    headline = f"MarketPrism · {source} · SQL at {stack.clickhouse.url} · Ctrl-C stops"
+    headline = f"MarketPrism · {source} · page {stack.plan.page_url} · SQL at {stack.clickhouse.url} · Ctrl-C stops"
     view.notify(headline)
     async with StatusReader(stack.clickhouse, stack.nats, stack.plan.services) as reader:
         while True:

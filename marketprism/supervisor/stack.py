@@ -26,6 +26,7 @@ from marketprism.settings import (
     MonitorSettings,
     NatsSettings,
     StorageSettings,
+    WebSettings,
 )
 from marketprism.status import connect_nats, stream_states
 from marketprism.supervisor.child import Notify, Part
@@ -62,6 +63,12 @@ class Plan:
             "monitors": f"http://{_LOOPBACK}:{self.ports.monitor}",
         }
 
+    @property
+    def page_url(self) -> str:
+        """Where a browser on this machine finds the page."""
+        host = WebSettings().host
+        return f"http://{_LOOPBACK if host in ('0.0.0.0', '::') else host}:{self.ports.web}"
+
 
 def plan_run(command: str, *, any_port: bool) -> Plan:
     """Read the settings and choose ports: the configured ones, or free ones for a run of its own.
@@ -79,6 +86,7 @@ def plan_run(command: str, *, any_port: bool) -> Plan:
             CollectorSettings(),
             StorageSettings(),
             MonitorSettings(),
+            WebSettings(),
             starts_clickhouse=starts_clickhouse,
             starts_nats=starts_nats,
         )
@@ -125,8 +133,19 @@ class Stack:
             "MARKETPRISM_COLLECTOR_METRICS_PORT": str(ports.collector),
             "MARKETPRISM_STORAGE_METRICS_PORT": str(ports.storage),
             "MARKETPRISM_MONITOR_METRICS_PORT": str(ports.monitor),
+            "MARKETPRISM_WEB_PORT": str(ports.web),
+            **self._page_user(),
             "MARKETPRISM_MONITOR_COLLECTOR_URL": self.plan.services["collector"],
             "MARKETPRISM_MONITOR_STORAGE_URL": self.plan.services["storage"],
+        }
+
+    def _page_user(self) -> dict[str, str]:
+        """The page reads an embedded server as its read-only user; another server's is in the settings."""
+        if not self.plan.embedded_clickhouse:
+            return {}
+        return {
+            "MARKETPRISM_WEB_CLICKHOUSE_USER": self._embedded.readonly_user,
+            "MARKETPRISM_WEB_CLICKHOUSE_PASSWORD": self._embedded.readonly_password.get_secret_value(),
         }
 
     def _python(self, name: str, module: str, health: str, environment: Mapping[str, str] | None = None) -> Part:
@@ -169,11 +188,12 @@ class Stack:
         return Part("nats", tuple(command), healthy, stop_timeout_s=2.0)
 
     async def start_services(self) -> None:
-        """Storage and monitors; the collector comes when its source is known."""
+        """Storage, monitors and the page; the collector comes when its source is known."""
         services = self.plan.services
         await asyncio.gather(
             self.supervisor.start(self._python("storage", "storage_service", f"{services['storage']}/health")),
             self.supervisor.start(self._python("monitors", "monitors", f"{services['monitors']}/health")),
+            self.supervisor.start(self._python("web", "monitors.web", f"{self.plan.page_url}/health")),
         )
 
     async def start_collector(self, environment: Mapping[str, str]) -> None:
@@ -193,6 +213,7 @@ class Stack:
                 collector_url=services["collector"],
                 storage_url=services["storage"],
                 monitor_url=services["monitors"],
+                page_url=self.plan.page_url,
                 source=source,
             )
         )
@@ -228,5 +249,5 @@ class Stack:
         running = {state.name for state in self.supervisor.states() if state.running}
         if {"nats", "storage", "clickhouse"} <= running and not await self.drained(min(DRAIN_S, left(3.5))):
             self.notify("storage has not caught up; NATS keeps the rest, and the next start stores it")
-        clean = await self.supervisor.stop(["storage", "monitors"], left(2.0)) and clean
+        clean = await self.supervisor.stop(["storage", "monitors", "web"], left(2.0)) and clean
         return await self.supervisor.stop(["clickhouse", "nats"], left(0.0)) and clean

@@ -27,6 +27,7 @@ def port_environment() -> dict[str, str]:
         "MARKETPRISM_COLLECTOR_METRICS_PORT",
         "MARKETPRISM_STORAGE_METRICS_PORT",
         "MARKETPRISM_MONITOR_METRICS_PORT",
+        "MARKETPRISM_WEB_PORT",
     )
     return {name: str(port) for name, port in zip(names, free_ports(len(names)), strict=True)}
 

@@ -62,7 +62,7 @@ class TestUp:
     def test_shows_every_feature_of_two_symbols(self, running: Running) -> None:
         status = running.until(_full, timeout_s=20)
         assert {part["name"] for part in status["parts"] if part["running"]} == {
-            "nats", "clickhouse", "storage", "monitors", "simulator", "collector",
+            "nats", "clickhouse", "storage", "monitors", "web", "simulator", "collector",
         }  # fmt: skip
         assert status["tables"]["trades"] > 1000
         assert status["tables"].get("gaps", 0) == 0

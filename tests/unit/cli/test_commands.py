@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from marketprism.cli import app
 
 COMMANDS = (
-    "up", "demo", "replay", "migrate", "collect", "store", "monitor", "query", "status", "doctor", "settings",
+    "up", "demo", "replay", "migrate", "collect", "store", "monitor", "page", "query", "status", "doctor", "settings",
     "dead-letters", "features", "archive", "backfill", "buckets", "calibrate", "import", "lint-sql",
 )  # fmt: skip
 

@@ -8,7 +8,7 @@ import socket
 import pytest
 
 from marketprism.errors import PortInUse
-from marketprism.settings import CollectorSettings, EmbeddedSettings, MonitorSettings, StorageSettings
+from marketprism.settings import CollectorSettings, EmbeddedSettings, MonitorSettings, StorageSettings, WebSettings
 from marketprism.supervisor.ports import Ports, any_ports, configured_ports
 
 
@@ -18,6 +18,7 @@ def _configured(clickhouse: int, storage: int, *, starts_clickhouse: bool = True
         CollectorSettings(metrics_port=0),
         StorageSettings(metrics_port=storage),
         MonitorSettings(metrics_port=0),
+        WebSettings(port=0),
         starts_clickhouse=starts_clickhouse,
     )
 
