@@ -251,6 +251,7 @@ class MonitorSettings(BaseSettings):
     degrade_stale_s: float = Field(300.0, gt=0, description="a symbol without a closed bucket for longer is degraded")
     degrade_slow_s: float = Field(120.0, gt=0, description="or one whose hourly p90 bucket length is above this")
     recover_buckets: int = Field(10, ge=1, le=100, description="complete buckets that make a symbol healthy again")
+    receiver_port: int = Field(9095, ge=0, le=65535, description="port of the webhook that logs alerts")
 
 
 class WebSettings(BaseSettings):

@@ -30,6 +30,7 @@ class Gauges:
         self._newest = gauge(f"{prefix}_newest_row_timestamp_seconds", "exchange time of the newest stored row", venue)
         self._received = gauge(f"{prefix}_newest_received_timestamp_seconds", "receipt of the newest stored row", venue)
         self._stream_pending = gauge(f"{prefix}_stream_pending_messages", "messages not stored yet", ("stream",))
+        self._stream_messages = gauge(f"{prefix}_stream_messages", "messages in the stream", ("stream",))
         self._stream_bytes = gauge(f"{prefix}_stream_bytes", "bytes in the stream", ("stream",))
         self._stream_limit = gauge(f"{prefix}_stream_limit_bytes", "size limit of a stream")
         self._stream_lost = gauge(
@@ -65,6 +66,7 @@ class Gauges:
         for stream in streams:
             self._stream_lost.labels(stream.name).set(stream.lost)
             self._stream_pending.labels(stream.name).set(stream.pending)
+            self._stream_messages.labels(stream.name).set(stream.messages)
             self._stream_bytes.labels(stream.name).set(stream.bytes)
 
     def set_buckets(self, rows: Iterable[Buckets], now_s: float | None = None) -> None:

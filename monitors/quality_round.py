@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from monitors import quality
+from monitors.drift.gauges import DriftGauges
 from monitors.quality_gauges import QualityGauges
 
 
-async def look_at_quality(client: Any, gauges: QualityGauges, limit: int) -> None:
+async def look_at_quality(client: Any, gauges: QualityGauges, drift: DriftGauges, limit: int) -> None:
     """Every slower look once; ``limit`` bounds the symbols with metrics of their own."""
     gauges.set_lengths(await quality.lengths(client, limit))
     gauges.set_books(await quality.books(client))
@@ -17,4 +18,5 @@ async def look_at_quality(client: Any, gauges: QualityGauges, limit: int) -> Non
     gauges.set_parts(await quality.parts(client))
     gauges.set_archive(await quality.archive(client))
     gauges.set_deviations(await quality.deviations(client, limit))
+    await drift.look(client)
     gauges.set_missing(await quality.missing(client, limit))

@@ -18,6 +18,7 @@ from marketprism.settings import ClickHouseSettings, MonitorSettings, NatsSettin
 from marketprism.status import StatusReader, connect_nats, status_json, stream_states
 from monitors import looks
 from monitors.audits import AuditClock, AuditResult, load_audits, run_audit
+from monitors.drift.gauges import DriftGauges
 from monitors.gauges import Gauges
 from monitors.quality_gauges import QualityGauges
 from monitors.quality_round import look_at_quality
@@ -150,8 +151,10 @@ def _rounds(
     metrics = RoundMetrics()
     limits = Limits(settings.degrade_stale_s, settings.degrade_slow_s, settings.recover_buckets)
 
+    drift = DriftGauges()
+
     async def quality(client: Any) -> None:
-        await look_at_quality(client, gauges, settings.max_symbols)
+        await look_at_quality(client, gauges, drift, settings.max_symbols)
 
     return [
         Round("health check", settings.health_interval_s, HealthCheck(limits, ServingGauges()), clickhouse, metrics),

@@ -10,12 +10,15 @@ from marketprism.cli import (
     buckets,
     calibrate,
     dead_letters,
+    drift,
     features,
     importing,
     inspect,
+    integrity,
     page,
     play,
     serve,
+    serving,
     sql,
 )
 
@@ -28,10 +31,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for part in (play, serve, page, sql, inspect, archive, calibrate):
+for part in (play, serve, page, sql, inspect, archive, calibrate, drift, integrity):
     part.register(app)
 app.add_typer(dead_letters.app, name="dead-letters")
 app.add_typer(features.app, name="features")
+app.add_typer(serving.app, name="serving")
 app.add_typer(backfill.app, name="backfill")
 app.add_typer(importing.app, name="import")
 app.add_typer(buckets.app, name="buckets")

@@ -59,6 +59,9 @@ PLANS: Final = f"""
 SELECT exchange, market_type, symbol, argMax(source, (day, frozen_at)) FROM {FEATURES}.bucket_days
 WHERE day >= toDate(now('UTC')) - 1 GROUP BY exchange, market_type, symbol"""
 
+SETTLE_S: Final = 120.0
+"""How long a symbol that never had a state may catch up with the present (a new installation that plays history)."""
+
 Told = Callable[[Mapping[Key, Serving], list[tuple[Key, Serving]]], None]
 """Gets every symbol's state after a look, and the transitions of it."""
 
@@ -70,6 +73,8 @@ class HealthCheck:
         self._limits = limits
         self._told = told
         self._now = now
+        self._first_look: dict[Key, float] = {}
+        self._closed_before: dict[Key, float] = {}
 
     async def __call__(self, client: Any) -> None:
         states = await read_states(client)
@@ -77,14 +82,25 @@ class HealthCheck:
         now_s = self._now()
         changed = []
         for key, look in seen.items():
+            if key not in states and self._catches_up(look, now_s):
+                continue
             after = step(states.get(key, Serving()), look, now_s, self._limits)
             if after is not None:
                 changed.append((key, after))
         for key, after in changed:
             await write_transition(client, key, after)
-            log.warning("%s %s", ".".join(key), after.state, extra={"reason": after.reason})
+            level = logging.WARNING if after.state == "degraded" else logging.INFO
+            log.log(level, "%s %s", ".".join(key), after.state, extra={"reason": after.reason})
         standing = {key: states.get(key, Serving()) for key in seen} | dict(changed)
         self._told(standing, changed)
+
+    def _catches_up(self, look: Seen, now_s: float) -> bool:
+        """Its buckets are old, but run towards the present faster than the clock."""
+        key = look.key
+        first = self._first_look.setdefault(key, now_s)
+        before = self._closed_before.get(key, look.closed_s - 1)
+        self._closed_before[key] = look.closed_s
+        return now_s - first < SETTLE_S and look.closed_s > before and now_s - look.closed_s > self._limits.stale_s
 
 
 async def _rows(client: Any, query: str, **parameters: object) -> list[tuple[Any, ...]]:

@@ -1,32 +1,104 @@
-"""Prometheus itself reads our configuration: promtool checks what docker-compose.yml mounts."""
+"""Prometheus and Alertmanager themselves read our configuration; every alert has its cases and its heading."""
 
 from __future__ import annotations
 
-import shutil
+import re
 import subprocess
+from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
-from tests.conftest import REPOSITORY, missing
+from tests.conftest import REPOSITORY
+from tests.rules.programs import program
 
 FOLDER = REPOSITORY / "monitors" / "prometheus"
+RULES = sorted((FOLDER / "rules").glob("*.yml"))
+CASES = sorted((Path(__file__).parent / "cases").glob("*.yml"))
+RUNBOOK = (REPOSITORY / "monitors" / "RUNBOOK.md").read_text()
 
 
-@pytest.fixture(scope="session")
-def promtool() -> str:
-    found = shutil.which("promtool")
-    if found is None:
-        missing("promtool is not installed (Debian: apt-get install prometheus)")
-    assert found is not None
-    return found
+def _alerts() -> dict[str, dict[str, Any]]:
+    groups = [group for path in RULES for group in yaml.safe_load(path.read_text())["groups"]]
+    return {rule["alert"]: rule for group in groups for rule in group["rules"]}
 
 
-def test_configuration_is_valid(promtool: str) -> None:
-    done = subprocess.run(
-        [promtool, "check", "config", str(FOLDER / "prometheus.yml")], capture_output=True, text=True, check=False
-    )
+ALERTS = _alerts()
+
+
+def _run(*command: str | Path) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_configuration_is_valid() -> None:
+    _run(program("promtool"), "check", "config", FOLDER / "prometheus.yml")
+    _run(program("promtool"), "check", "rules", *RULES)
+
+
+@pytest.mark.parametrize("cases", CASES, ids=lambda path: path.stem)
+def test_alerts_fire_and_stay_silent(cases: Path) -> None:
+    _run(program("promtool"), "test", "rules", cases)
+
+
+def test_alertmanager_configuration_is_valid() -> None:
+    _run(program("amtool"), "check-config", REPOSITORY / "monitors" / "alertmanager" / "alertmanager.yml")
+
+
+def test_every_alert_has_a_case_that_fires() -> None:
+    assert [path.stem for path in RULES] == [path.stem for path in CASES]
+    fired = {
+        check["alertname"]
+        for path in CASES
+        for case in yaml.safe_load(path.read_text())["tests"]
+        for check in case["alert_rule_test"]
+        if check["exp_alerts"]
+    }
+    assert fired == set(ALERTS)
+
+
+def test_every_alert_has_its_runbook_heading_and_nothing_else_has() -> None:
+    sections = re.split(r"^### ", RUNBOOK, flags=re.MULTILINE)[1:]
+    headings = [section.partition("\n")[0] for section in sections]
+    assert sorted(headings) == sorted(ALERTS)
+    for section in sections:
+        assert re.findall(r"^- \*\*(\w+)\.\*\*", section, re.MULTILINE) == ["Means", "Look", "Do", "Over"], section
+    for name, rule in ALERTS.items():
+        assert rule["annotations"]["runbook"] == f"monitors/RUNBOOK.md#{name.lower()}"
+        assert rule["labels"]["severity"] in ("critical", "warning", "none")
+
+
+THRESHOLDS = {
+    "BucketLengthHigh": "> 90", "BucketLengthCritical": "> 120", "ManyLongBuckets": "> 5", "BucketLagHigh": "> 60",
+    "BucketLagCritical": "> 300", "BucketIdAnomaly": "> 0", "FeatureMissing": "> 0.05", "BooksCrossed": "> 0.001",
+    "FeatureDrifts": "> 0.15", "FeatureDriftsFar": "> 0.25",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "threshold"), THRESHOLDS.items())
+def test_the_thresholds_that_users_know(name: str, threshold: str) -> None:
+    assert threshold in ALERTS[name]["expr"]
+
+
+def test_every_metric_of_a_rule_is_exported(exported: set[str]) -> None:
+    for name, rule in ALERTS.items():
+        used = set(re.findall(r"\b(?:marketprism|ubt)_\w+", rule["expr"]))
+        assert used <= exported, f"{name}: {sorted(used - exported)}"
+
+
+def test_every_command_of_the_runbook_exists() -> None:
+    from typer.main import get_command
+
+    from marketprism.cli.commands import app
+
+    root = get_command(app)
+    for words in re.findall(r"`marketprism ([a-z-]+(?:\s+[a-z]+)?)", RUNBOOK):
+        name, *rest = words.split()
+        command = root.commands.get(name)  # type: ignore[attr-defined]
+        assert command is not None, f"marketprism {name}"
+        if rest and hasattr(command, "commands"):
+            assert rest[0] in command.commands, f"marketprism {words}"
 
 
 def test_every_service_of_ours_is_scraped() -> None:

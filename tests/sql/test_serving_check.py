@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
+from monitors.drift.gauges import DriftGauges
 from monitors.quality_gauges import QualityGauges
 from monitors.quality_round import look_at_quality
 from monitors.serving.checker import HealthCheck, read_seen, read_states
@@ -87,6 +88,24 @@ async def test_a_stall_and_back(live: Any) -> None:
     assert f"marketprism_monitor_serving_transitions_total{{{labels.format('degraded')}}} 1.0" in text
 
 
+async def test_a_new_symbol_may_catch_up(live: Any) -> None:
+    client = Awaitable(live.client)
+    start = time.time() - 60
+    clock = [start + 40]
+    check = HealthCheck(Limits(stale_s=20, buckets=10), lambda *_: None, lambda: clock[0])
+    trades = _closed(start, 5, 1)
+    _store(live, trades)
+    await check(client)
+    trades += _closed(start + 10, 5, 6)
+    _store(live, trades, 5)
+    clock[0] += 2
+    await check(client)
+    assert _states(live) == []  # 28 s behind, and coming
+    clock[0] += 2
+    await check(client)
+    assert _states(live) == [("degraded", "stale 30 s")]  # it stands still
+
+
 async def test_what_it_sees(live: Any) -> None:
     client = Awaitable(live.client)
     start = time.time() - 100
@@ -111,7 +130,7 @@ async def test_the_slow_looks_fill_their_gauges(live: Any) -> None:
     crossed = [book(2, int(now * 1000) - 3000, [(102.0, 1.0)], [(101.0, 1.0)])]
     good = [book(i, int(now * 1000) - 2000 + i, [(100.0, 1.0)], [(101.0, 1.0)]) for i in range(3, 6)]
     live.books(SYMBOL, crossed + good)
-    await look_at_quality(Awaitable(live.client), QualityGauges(registry), 200)
+    await look_at_quality(Awaitable(live.client), QualityGauges(registry), DriftGauges(registry), 200)
 
     def value(name: str, **labels: str) -> float | None:
         return registry.get_sample_value(f"marketprism_monitor_{name}", labels)

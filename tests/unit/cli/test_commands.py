@@ -15,7 +15,8 @@ from marketprism.cli import app
 
 COMMANDS = (
     "up", "demo", "replay", "migrate", "collect", "store", "monitor", "page", "query", "status", "doctor", "settings",
-    "dead-letters", "features", "archive", "backfill", "buckets", "calibrate", "import", "lint-sql",
+    "dead-letters", "features", "archive", "backfill", "buckets", "calibrate",
+    "drift", "integrity", "serving", "import", "lint-sql",
 )  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitors.serving.machine import STATES, Limits, Seen, Serving, complaint, step
@@ -69,6 +69,7 @@ def test_an_anomaly_ends_only_by_hand() -> None:
     assert again.state == "degraded"
 
 
+@settings(deadline=None)
 @given(
     st.sampled_from(STATES),
     st.floats(0, 1000),

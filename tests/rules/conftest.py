@@ -1,0 +1,32 @@
+"""Which metrics the three services export, by name, from their own registries."""
+
+from __future__ import annotations
+
+import pytest
+from prometheus_client import REGISTRY, CollectorRegistry
+
+import storage_service.metrics as storage_metrics
+from collector.metrics import CollectorMetrics
+from collector.service import CollectorService
+from marketprism.settings import CollectorSettings, NatsSettings
+from monitors.drift.gauges import DriftGauges
+from monitors.gauges import Gauges
+from monitors.quality_gauges import QualityGauges
+from monitors.rounds import RoundMetrics
+from monitors.serving.gauges import ServingGauges
+
+_SUFFIXES = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count"), "summary": ("_sum", "_count")}
+
+
+@pytest.fixture(scope="session")
+def exported() -> set[str]:
+    """Sample names, whether or not a child exists yet."""
+    registry = CollectorRegistry()
+    for make in (Gauges, QualityGauges, RoundMetrics, ServingGauges, DriftGauges):
+        make(registry)
+    CollectorService(CollectorSettings(_env_file=None), NatsSettings(_env_file=None), CollectorMetrics(registry))
+    assert storage_metrics.ROWS  # imported: its metrics are in the default registry
+    names = set()
+    for family in (*registry.collect(), *REGISTRY.collect()):
+        names |= {family.name + suffix for suffix in _SUFFIXES.get(family.type, ("",))}
+    return names
