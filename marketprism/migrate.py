@@ -1,6 +1,7 @@
 """Bring a ClickHouse to the schema of this checkout: ``migrations/NNNN_verb_object.sql``, applied once and in order.
 
-The clickhouse-migrations library applies the files and keeps ``marketprism_hot.schema_versions``. ``python -m
+The clickhouse-migrations library applies the files and keeps ``marketprism_hot.schema_versions``. With a cluster's name
+the same files are rewritten for it (``marketprism.cluster``); what is recorded is the digest of the file. ``python -m
 marketprism.migrate --snapshot`` writes the schema as it then stands into ``sql/schema``, one file an object.
 """
 
@@ -20,6 +21,7 @@ from clickhouse_migrations.migration import Migration, MigrationStorage
 from clickhouse_migrations.migrator import Migrator
 
 from marketprism.clickhouse import DATABASES, HOT
+from marketprism.cluster import ClusterSchema
 from marketprism.errors import MigrationError
 
 logger = logging.getLogger(__name__)
@@ -38,16 +40,16 @@ def shipped(folder: str) -> Path:
     )
 
 
-def migrate(client: Any, directory: Path | None = None) -> list[str]:
+def migrate(client: Any, directory: Path | None = None, cluster: str = "") -> list[str]:
     """Apply what is pending, in order; returns the file names applied now, [] when the schema is current.
 
     Raises MigrationError when an applied file was edited, when the database is newer than this checkout, or when a
     statement fails (the files before it stay applied, and the next run goes on from there).
     """
     folder = directory or shipped("migrations")
-    waiting = pending(client, folder)
+    waiting = pending(client, folder, cluster)
     migrator = Migrator(ClickhouseConnectConnection(client), migrations_table=VERSIONS_TABLE)
-    migrations = _read(folder)
+    migrations = _for_cluster(_read(folder), folder, cluster) if cluster else _read(folder)
     versions = {name: version for version, name in _names(folder).items()}
     for name in waiting:
         try:
@@ -59,12 +61,21 @@ def migrate(client: Any, directory: Path | None = None) -> list[str]:
     return waiting
 
 
-def pending(client: Any, directory: Path | None = None) -> list[str]:
+def scripts(directory: Path | None = None, cluster: str = "") -> dict[str, str]:
+    """File name → what is run for it, in order; rewritten for a cluster when one is named. Raises MigrationError."""
+    folder = directory or shipped("migrations")
+    names = _names(folder)
+    texts = {names[migration.version]: migration.script for migration in sorted(_read(folder), key=lambda m: m.version)}
+    return ClusterSchema(cluster).rewrite_all(texts) if cluster else texts
+
+
+def pending(client: Any, directory: Path | None = None, cluster: str = "") -> list[str]:
     """Names of the files that ``migrate`` would apply now. Raises MigrationError as ``migrate`` does."""
     folder = directory or shipped("migrations")
-    client.command(f"CREATE DATABASE IF NOT EXISTS {HOT}")  # the library never creates the database of its own table
+    everywhere = f" ON CLUSTER '{cluster}'" if cluster else ""
+    client.command(f"CREATE DATABASE IF NOT EXISTS {HOT}{everywhere}")  # the library never creates that of its table
     migrator = Migrator(ClickhouseConnectConnection(client), migrations_table=VERSIONS_TABLE)
-    migrator.init_schema()
+    migrator.init_schema(cluster or None)
     applied = {migration.version: migration for migration in migrator.query_applied_migrations()}
     names = _names(folder)
     local = {migration.version: migration for migration in _read(folder)}
@@ -100,6 +111,12 @@ def _read(folder: Path) -> list[Migration]:
         return list(MigrationStorage(folder).migrations())
     except MigrationException as error:
         raise MigrationError(f"{folder}: {error}") from error
+
+
+def _for_cluster(migrations: list[Migration], folder: Path, cluster: str) -> list[Migration]:
+    """What is run is the rewritten text, what is compared stays the digest of the file."""
+    rewritten, names = scripts(folder, cluster), _names(folder)
+    return [migration._replace(script=rewritten[names[migration.version]]) for migration in migrations]
 
 
 def _names(folder: Path) -> dict[int, str]:

@@ -30,17 +30,26 @@ def query(
 
 
 def migrate(
-    print_only: Annotated[bool, typer.Option("--print", help="Name what is pending, apply nothing.")] = False,
+    print_only: Annotated[
+        bool, typer.Option("--print", help="Name what is pending, or show a cluster's SQL; apply nothing.")
+    ] = False,
+    cluster: Annotated[
+        str, typer.Option(help="Replicated tables on every shard of this cluster, and twins that read all shards.")
+    ] = "",
 ) -> None:
     """Bring the schema of the ClickHouse in the settings up to this version."""
     from marketprism.clickhouse import connect
     from marketprism.migrate import migrate as apply
-    from marketprism.migrate import pending
+    from marketprism.migrate import pending, scripts
     from marketprism.supervisor.attach import find_servers
 
+    if cluster and print_only:
+        for name, text in scripts(cluster=cluster).items():
+            print(f"-- {name}\n{text}")
+        return
     client = connect(find_servers().clickhouse)
     try:
-        for name in pending(client) if print_only else apply(client):
+        for name in pending(client) if print_only else apply(client, cluster=cluster):
             print(name)
     finally:
         client.close()

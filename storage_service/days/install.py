@@ -16,6 +16,7 @@ from datetime import date
 from typing import Final
 
 from marketprism.clickhouse import COLD, HOT
+from marketprism.cluster import local_copy
 from marketprism.errors import DayError
 from storage_service.days.content import Fingerprint, columns_of, fingerprint
 from storage_service.days.engine import STAGING, Engine
@@ -155,9 +156,10 @@ class Installer:
         for target in [*targets, self._raw]:
             name = f"{STAGING}.shadow_{target.replace('.', '_')}"
             self._engine.run(f"DROP TABLE IF EXISTS {name} SYNC")
-            self._engine.run(f"CREATE TABLE {name} AS {target}")
+            create = str(self._engine.rows(f"SHOW CREATE TABLE {target}")[0][0])
+            self._engine.run(local_copy(create, name))
             drop_holds(self._engine, name)  # a copy of a held table would refuse the days too
-            merges = "AggregatingMergeTree" in str(self._engine.rows(f"SHOW CREATE TABLE {target}")[0][0])
+            merges = "AggregatingMergeTree" in create
             shadows.append(Shadow(target, name, columns_of(self._engine, target), merges))
         return shadows
 

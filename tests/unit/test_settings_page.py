@@ -26,7 +26,7 @@ def test_every_setting_is_described() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["docker-compose.yml", ".env.example", "README.md", "Dockerfile", "monitors/nats/nats.conf", "docs/*.md"]
+    "name", ["docker-compose*.yml", ".env.example", "README.md", "Dockerfile", "monitors/nats/nats.conf", "docs/*.md"]
 )
 def test_variables_in_our_files_exist(name: str) -> None:
     files = sorted(REPOSITORY.glob(name))

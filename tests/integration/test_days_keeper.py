@@ -1,0 +1,197 @@
+"""The storage service looks after days by itself: a late trade is rebuilt while readers see whole days only."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+import urllib.request
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from marketprism.events import Trade
+from marketprism.settings import ClickHouseSettings, StorageSettings
+from marketprism.subjects import POSITIONS_BUCKET
+from storage_service.days.engine import Engine
+from storage_service.days.keeper import Answer, DayKeeper
+from storage_service.days.queue import RebuildQueue
+from storage_service.days.rebuild import Rebuilder
+from storage_service.position import Positions
+from tests.unit.storage.ledger import Ledger
+from tests.unit.storage.rig import Rig
+
+MIDNIGHT = datetime(2025, 3, 2, tzinfo=UTC)
+BEFORE, AFTER = date(2025, 3, 1), date(2025, 3, 2)
+BUCKETS = (
+    "SELECT symbol, sum(trades), sum(vol), count() FROM marketprism_features.unified_buckets GROUP BY symbol "
+    "ORDER BY symbol"
+)
+
+
+@pytest.fixture
+async def nats_only(tmp_path: Path) -> AsyncIterator[Rig]:
+    rig = Rig(tmp_path)
+    rig.start_nats()
+    await rig.streams()
+    yield rig
+    rig.close()
+
+
+@pytest.fixture
+def rig(nats_only: Rig) -> Rig:
+    nats_only.start_clickhouse()
+    nats_only.migrate()
+    return nats_only
+
+
+def frames(trades: list[Trade], size: int = 50) -> list[tuple[str, bytes]]:
+    found = []
+    for symbol in sorted({trade.symbol for trade in trades}):
+        rows = [trade for trade in trades if trade.symbol == symbol]
+        parts = [rows[start : start + size] for start in range(0, len(rows), size)]
+        found += [(f"md.trades.binance.spot.{symbol}", msgspec.json.Encoder().encode_lines(part)) for part in parts]
+    return found
+
+
+@contextmanager
+def polled(rig: Rig, query: str) -> Iterator[list[list[tuple[object, ...]]]]:
+    """What a reader sees meanwhile, each different answer once, in order."""
+    seen: list[list[tuple[object, ...]]] = []
+    stop = threading.Event()
+
+    def poll() -> None:
+        client = rig.client()
+        last = False
+        while not last:
+            last = stop.wait(0.05)  # once more after the end: what it left is seen, too
+            rows = list(client.query(query).result_rows)
+            if not seen or seen[-1] != rows:
+                seen.append(rows)
+        client.close()
+
+    reader = threading.Thread(target=poll)
+    reader.start()
+    try:
+        yield seen
+    finally:
+        stop.set()
+        reader.join(30)
+
+
+def rebuilder(rig: Rig) -> Rebuilder:
+    settings = ClickHouseSettings(url=f"http://127.0.0.1:{rig.clickhouse_port}", _env_file=None)
+    return Rebuilder(Engine.open(settings), settings, StorageSettings(_env_file=None))
+
+
+async def differences(tool: Rebuilder, day: date) -> tuple[str, ...]:
+    return (await asyncio.to_thread(tool.verify, day)).differences
+
+
+def metrics_page(rig: Rig) -> str:
+    with urllib.request.urlopen(f"http://127.0.0.1:{rig.metrics_port}/metrics") as answer:
+        return str(answer.read().decode())
+
+
+async def until_rebuilt(rig: Rig) -> None:
+    nc, js = await rig.connect()
+    queue = RebuildQueue(await js.key_value(POSITIONS_BUCKET))
+    deadline = time.monotonic() + 60
+    while await queue.waiting():
+        assert time.monotonic() < deadline, rig.log("storage")[-3000:]
+        await asyncio.sleep(0.1)
+    await nc.close()
+
+
+async def test_a_late_trade_is_rebuilt_by_itself_and_no_reader_sees_half_a_day(rig: Rig) -> None:
+    ledger = Ledger(seed=4, start_ms=int(MIDNIGHT.timestamp() * 1000) - 200_000, step_ms=400)
+    trades = [ledger.trade(symbol) for _ in range(700) for symbol in ledger.symbols]
+    missing = next(t for t in trades if t.symbol == "ETHUSDT" and t.sequence == 100 and t.is_market)
+    assert missing.timestamp < MIDNIGHT.timestamp() * 1000 < trades[-1].timestamp
+    rig.start_storage(MARKETPRISM_STORAGE_DAYS_EVERY_S="0.3", MARKETPRISM_STORAGE_DAYS_QUIET_S="2")
+    await rig.publish(frames([row for row in trades if row is not missing]))
+    await rig.until_stored()
+    tool = rebuilder(rig)
+    assert await differences(tool, BEFORE) == ()
+    before = rig.rows(BUCKETS)
+    with polled(rig, BUCKETS) as seen:
+        await rig.publish(frames([missing]))
+        await rig.until_stored()
+        assert await differences(tool, BEFORE) != ()
+        await until_rebuilt(rig)
+    after = rig.rows(BUCKETS)
+    assert seen == [before, after]
+    assert {row[0]: (row[1], row[2]) for row in after} == {
+        symbol: (count, volume) for symbol, (count, volume, _) in ledger.volumes().items()
+    }
+    assert rig.rows("SELECT countIf(bucket_id != 0) FROM marketprism_hot.trades WHERE late") == [(1,)]
+    for day in (BEFORE, AFTER):
+        assert await differences(tool, day) == ()
+    page = await asyncio.to_thread(metrics_page, rig)
+    assert 'marketprism_storage_day_jobs_total{job="rebuild",result="done"} 1.0' in page
+    assert "marketprism_storage_rebuild_queue_days 0.0" in page
+    assert rig.stop("storage") == 0
+
+
+async def test_a_key_put_again_during_the_rebuild_stays(nats_only: Rig) -> None:
+    nc, js = await nats_only.connect()
+    bucket = await js.key_value(POSITIONS_BUCKET)
+    positions, queue = Positions(bucket), RebuildQueue(bucket)
+    symbol = ("okx", "linear", "BTC-USDT.x_ü")
+    await positions.queue_rebuild(*symbol, 20_148)
+    [entry] = await queue.waiting()
+    assert (entry.symbol, entry.day) == (symbol, BEFORE)
+    await positions.queue_rebuild(*symbol, 20_148)
+    assert not await queue.done(entry)
+    [entry] = await queue.waiting()
+    assert await queue.done(entry)
+    assert await queue.waiting() == []
+    await nc.close()
+
+
+class Jobs:
+    """Answers of commands, and what was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[list[str]] = []
+        self.code = 0
+
+    async def __call__(self, arguments: list[str]) -> Answer:
+        self.asked.append(list(arguments))
+        lines = [{"day": "2025-03-01", "differences": ["one"]}] if "verify" in arguments else []
+        return Answer(self.code, lines)
+
+
+class NothingQueued:
+    async def waiting(self) -> list[object]:
+        return []
+
+
+async def test_yesterday_is_verified_and_archived_once_after_its_quiet_hour() -> None:
+    from storage_service import metrics
+
+    now = datetime(2025, 3, 2, 1, 59, tzinfo=UTC)
+    jobs = Jobs()
+    settings = StorageSettings(_env_file=None, archive_drop=True)
+    keeper = DayKeeper(NothingQueued(), None, settings, jobs, clock=lambda: now)
+    await keeper.look()
+    assert jobs.asked == []
+    now = datetime(2025, 3, 2, 2, 0, tzinfo=UTC)
+    jobs.code = 9
+    await keeper.look()
+    await keeper.look()  # what failed is left alone for ten minutes
+    verify, archive = ["buckets", "verify", "--day", "2025-03-01", "--json"], ["archive", "--json", "--quiet", "3600"]
+    assert jobs.asked == [verify, [*archive, "--drop"]]
+    now = datetime(2025, 3, 2, 2, 10, tzinfo=UTC)
+    jobs.code = 1  # verify says so when something differs: that is an answer, for archive it is a failure
+    await keeper.look()
+    assert metrics.VERIFY_MISMATCHES._value.get() == 1
+    now = datetime(2025, 3, 2, 2, 20, tzinfo=UTC)
+    jobs.code = 0
+    await keeper.look()
+    await keeper.look()
+    assert jobs.asked[2:] == [verify, [*archive, "--drop"], [*archive, "--drop"]]
