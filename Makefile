@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 DATA   ?= data
 
-.PHONY: run install test lint bench faults docs lock clean help
+.PHONY: run install test lint bench faults faults-mutants docs lock clean help
 
 help:            ## what there is
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/ —/'
@@ -35,6 +35,9 @@ bench: install   ## figures of the documents, printed as ratios
 
 faults: install  ## kill and restart schedules; N=200 by default
 	$(BIN)/python -m tests.faults --schedules $(or $(N),200)
+
+faults-mutants: install  ## the fault plan must fail for each way in which delivery can be broken
+	$(BIN)/python -m tests.faults.mutants
 
 docs: install    ## the pages that are made from the code
 	$(BIN)/marketprism settings --markdown > docs/settings.md

@@ -1,7 +1,9 @@
 """Places where a fault test kills this process: ``MARKETPRISM_FAULT=<point>[:<data type>][:<n-th time>]``.
 
 Unset (always, outside tests) a point costs one look at an empty text. The points are the rows of DELIVERY.md.
-``MARKETPRISM_FAULT_SIGNAL=STOP`` puts the process to sleep there instead.
+``MARKETPRISM_FAULT_SIGNAL=STOP`` puts the process to sleep there instead. ``mid_insert`` strikes
+``MARKETPRISM_FAULT_AFTER_MS`` after the request was sent, and takes the process ``MARKETPRISM_FAULT_WITH`` (ClickHouse)
+with it: between a table and its views.
 """
 
 from __future__ import annotations
@@ -21,7 +23,8 @@ POINTS: Final = (
 )
 BEFORE_SEND: Final = "before_send"
 """The last instruction before an insert leaves: who falls asleep here has looked at its lease and found it valid."""
-_MID_INSERT_S: Final = 0.004
+_MID_INSERT_S: Final = float(os.environ.get("MARKETPRISM_FAULT_AFTER_MS", "4")) / 1000
+_with: Final = int(os.environ.get("MARKETPRISM_FAULT_WITH", "0"))
 
 _armed = os.environ.get("MARKETPRISM_FAULT", "")
 _signal: Final = signal.SIGSTOP if os.environ.get("MARKETPRISM_FAULT_SIGNAL") == "STOP" else signal.SIGKILL
@@ -33,8 +36,14 @@ def reach(point: str, data_type: str) -> None:
     if not _armed or not _due(point, data_type):
         return
     if point == "mid_insert":  # the request is about to be sent: die while the engine works on it
-        asyncio.get_running_loop().call_later(_MID_INSERT_S, os.kill, os.getpid(), _signal)
+        asyncio.get_running_loop().call_later(_MID_INSERT_S, _strike)
         return
+    _strike()
+
+
+def _strike() -> None:
+    if _with:
+        os.kill(_with, signal.SIGKILL)
     os.kill(os.getpid(), _signal)
 
 

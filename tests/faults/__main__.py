@@ -16,12 +16,13 @@ def main() -> int:
     parser.add_argument("--schedules", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--keep", type=Path, help="directory for logs and data; kept [a temporary one]")
+    parser.add_argument("--minutes", type=float, help="begin no schedule after these [all are run]")
     given = parser.parse_args()
-    began, done, rows, lost, doubled, wrong = time.monotonic(), 0, 0, 0, 0, 0
+    began, done, rows, lost, doubled, wrong, midnights, torn = time.monotonic(), 0, 0, 0, 0, 0, 0, 0
     with tempfile.TemporaryDirectory(prefix="marketprism-faults-") as temporary:
         directory = given.keep or Path(temporary)
         directory.mkdir(parents=True, exist_ok=True)
-        for number, kills, verdict in run(directory, given.seed, given.schedules):
+        for number, kills, verdict, chain in run(directory, given.seed, given.schedules, given.minutes):
             what = "; ".join(str(kill) for kill in kills) or "everything once more"
             print(f"{number or '=':>4} rows {verdict.rows:>7} lost {verdict.lost} doubled {verdict.doubled} "
                   f"wrong {len(verdict.wrong)}  {what}", flush=True)  # fmt: skip
@@ -29,7 +30,10 @@ def main() -> int:
                 print(f"     {line}")
             done += bool(number)
             rows += verdict.rows if number else 0
+            if not number:
+                midnights, torn = midnights + chain.batches_across_midnight(), torn + chain.torn
             lost, doubled, wrong = lost + verdict.lost, doubled + verdict.doubled, wrong + len(verdict.wrong)
+    print(f"batches across midnight {midnights}, killed between a table and its views {torn}")
     print(f"schedules run {done}, rows checked {rows}, lost {lost}, doubled {doubled}, wrong {wrong}, "
           f"seed {given.seed}, {time.monotonic() - began:.0f} s")  # fmt: skip
     return 1 if lost or doubled or wrong else 0

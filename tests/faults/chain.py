@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import subprocess
 import sys
 import time
@@ -15,6 +16,15 @@ from tests.faults.compare_ledger import Key, LedgerFile, Tables, Trade, Verdict,
 from tests.unit.storage.rig import REPOSITORY, Rig, free_port
 
 PARTS = ("collector", "storage", "clickhouse", "nats")
+REACH_S = 60.0
+TOGETHER_MS = (80.0, 350.0)
+"""When ClickHouse dies after an insert was sent; a view that sleeps stretches the writing of table and views so far."""
+SLOW_VIEW = (
+    "CREATE MATERIALIZED VIEW IF NOT EXISTS marketprism_features.slow_mv ENGINE = Null "
+    "AS SELECT sleep(0.4) AS x FROM marketprism_hot.trades"
+)
+VIEWS = ("bucket_flow", "flow_1s", "trades_1m_state", "footprint_1m_state", "footprint_by_bucket_state")
+DAY_MS = 86_400_000
 
 
 class Chain(Rig):
@@ -22,7 +32,11 @@ class Chain(Rig):
 
     def __init__(self, directory: Path, *, seed: int, start_ms: int, speed: float, mutant: str = "") -> None:
         super().__init__(directory)
-        self.brought_back = 0
+        self.start_ms, self.speed = start_ms, speed
+        self.midnight_ms = (start_ms // DAY_MS + 1) * DAY_MS
+        self.chance = random.Random(seed)
+        self.opened = 0.0
+        self.torn = self.brought_back = 0
         self._mutant = mutant
         self.ledger = LedgerFile(directory / "ledger.jsonl")
         self.exchange = subprocess.Popen(
@@ -52,14 +66,58 @@ class Chain(Rig):
                 command = [sys.executable, "-m", "tests.faults.mutant_storage", self._mutant]
             self.spawn(part, command, **environment)
 
-    def die_at(self, point: str) -> None:
+    def die_at(self, point: str, nth: int = 2, **environment: str) -> None:
         """The storage service starts again and kills itself at a fault point."""
-        self.kill("storage")
+        if "storage" in self.processes:
+            self.kill("storage")
         code = NatsUnreachable.exit_code
         while code == NatsUnreachable.exit_code:
-            self.start("storage", MARKETPRISM_FAULT=f"{point}:trades:2")
-            code = self.processes.pop("storage").wait(60)
+            self.start("storage", MARKETPRISM_FAULT=f"{point}:trades:{nth}", **environment)
+            process, deadline = self.processes["storage"], time.monotonic() + REACH_S
+            while process.poll() is None:
+                self._assert_not_halted()
+                assert time.monotonic() < deadline, f"{point} is not reached: {self.log('storage')[-2000:]}"
+                time.sleep(0.02)
+            code = self.processes.pop("storage").returncode
         assert code == -9, f"{point}: {code}: {self.log('storage')[-2000:]}"
+
+    def die_together(self, after_ms: float, nth: int = 2) -> None:
+        """ClickHouse and storage die so long after an insert was sent, and ClickHouse comes back.
+
+        ``torn`` counts how often a view then lacks rows that the table has, or the other way round.
+        """
+        engine = self.processes["clickhouse"]
+        if "storage" in self.processes:
+            self.kill("storage")
+        self.client().command(SLOW_VIEW)
+        together = {"MARKETPRISM_FAULT_WITH": str(engine.pid), "MARKETPRISM_FAULT_AFTER_MS": f"{after_ms:.1f}"}
+        self.die_at("mid_insert", nth, **together)
+        self.processes.pop("clickhouse").wait(20)
+        self.start("clickhouse")
+        self.client().command("DROP VIEW marketprism_features.slow_mv")
+        counts = "SELECT (SELECT count() FROM marketprism_hot.trades WHERE bucket_id != 0)"
+        counts += "".join(f", (SELECT sum(trades) FROM marketprism_features.{view})" for view in VIEWS)
+        self.torn += len(set(self.rows(counts)[0])) > 1
+
+    def sleep_over_midnight(self) -> None:
+        """Nothing is stored from before midnight until after it; the batch across it dies between table and views."""
+        self.kill("storage")
+        until = self.opened + (self.midnight_ms - self.start_ms) / 1000 / self.speed + 0.5
+        time.sleep(max(0.0, until - time.monotonic()))
+        self.die_together(self.chance.uniform(*TOGETHER_MS), nth=1)
+
+    def batches_across_midnight(self) -> int:
+        """Inserts that hold trades of two days."""
+        return int(
+            self.rows(
+                "SELECT count() FROM (SELECT created_at FROM marketprism_hot.trades "
+                "GROUP BY created_at HAVING uniqExact(toDate(timestamp)) > 1)"
+            )[0][0]
+        )
+
+    def _assert_not_halted(self) -> None:
+        log = self.log("storage")
+        assert "stopped storing" not in log, log[log.index("stopped storing") - 30 :][:600]
 
     def say(self, word: str) -> None:
         """``pause`` or ``go``; returns when the exchange has done it."""
@@ -67,6 +125,7 @@ class Chain(Rig):
         self.exchange.stdin.write(f"{word}\n")
         self.exchange.stdin.flush()
         assert self._told() == word
+        self.opened = self.opened or time.monotonic()
 
     def _told(self) -> str:
         assert self.exchange.stdout is not None
@@ -104,6 +163,7 @@ class Chain(Rig):
         stored: dict[Key, Any] = {}
         while time.monotonic() < deadline:
             self._bring_back()
+            self._assert_not_halted()
             query = "SELECT market_type, symbol, max(sequence) FROM marketprism_hot.trades GROUP BY ALL"
             stored = {(market, symbol): sequence for market, symbol, sequence in self.tables.rows(query)}
             if all(stored.get(key, 0) >= sequence for key, sequence in last.items()):

@@ -1,5 +1,6 @@
 """The simulated exchange with a fast clock and a pause: ``pause`` and ``go`` on stdin, an answer each on stdout.
 
+The market and its clock stand still until the first ``go``.
 Paused, the market stands still and its ledger file holds all it has traded, so that tables can be compared with it.
 """
 
@@ -20,7 +21,6 @@ class PausedSimulator(Simulator):
     def __init__(self, options: SimulatorOptions) -> None:
         super().__init__(options)
         self.running = asyncio.Event()
-        self.running.set()
 
     async def _step(self, step_ms: int) -> None:
         await self.running.wait()
@@ -28,22 +28,28 @@ class PausedSimulator(Simulator):
 
 
 class FastClock:
-    """Milliseconds since the epoch: from ``start_ms`` on, ``speed`` times as fast as the wall."""
+    """Milliseconds since the epoch: from ``start_ms`` on, ``speed`` times as fast as the wall once it has begun."""
 
     def __init__(self, start_ms: int, speed: float) -> None:
-        self._start_ms, self._speed, self._began = start_ms, speed, time.monotonic()
+        self._start_ms, self._speed, self._began = start_ms, speed, 0.0
+
+    def begin(self) -> None:
+        """Go, if it does not yet."""
+        self._began = self._began or time.monotonic()
 
     def __call__(self) -> int:
-        return self._start_ms + int((time.monotonic() - self._began) * 1000 * self._speed)
+        passed = time.monotonic() - self._began if self._began else 0.0
+        return self._start_ms + int(passed * 1000 * self._speed)
 
 
 async def serve(given: argparse.Namespace) -> None:
     """Until stdin ends."""
+    clock = FastClock(given.start_ms, given.speed)
     options = SimulatorOptions(
         seed=given.seed,
         history_hours=0,
         ledger=given.ledger,
-        clock_ms=FastClock(given.start_ms, given.speed),
+        clock_ms=clock,
         slow_client_s=600,  # a pause holds a step longer than any client does
     )
     reader = asyncio.StreamReader()
@@ -55,6 +61,7 @@ async def serve(given: argparse.Namespace) -> None:
                 exchange.running.clear()
                 exchange.trades.flush()
             else:
+                clock.begin()
                 exchange.running.set()
             print(line.decode(), flush=True)
 

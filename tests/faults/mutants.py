@@ -22,7 +22,7 @@ from tests.faults.chain import Chain
 from tests.faults.mutant_storage import MUTANTS
 from tests.faults.schedules import Kill, open_chain, run_schedule
 
-SETTLE_S: Final = 25.0
+SETTLE_S: Final = 40.0
 
 
 def schedules(chance: random.Random) -> Iterator[list[Kill]]:

@@ -9,14 +9,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from storage_service.faultpoints import POINTS
-from tests.faults.chain import PARTS, Chain
+from tests.faults.chain import PARTS, TOGETHER_MS, Chain
 from tests.faults.compare_ledger import Verdict
 
 SPEED = 20.0
 """Market seconds a second: about 600 trades/s of four books."""
-FROM_MIDNIGHT_S = 45
-"""Market seconds before UTC midnight at which the market opens, so that an early schedule crosses it."""
+FROM_MIDNIGHT_S = 240
+"""Market seconds before UTC midnight at which the market opens: the first schedule of a chain crosses it."""
 SETTLE_S = 90.0
+PER_CHAIN = 40
+"""Schedules until a fresh chain begins on another day."""
+MIDNIGHT, TOGETHER = "midnight", "table|views"
+"""Points that take ClickHouse along: in the batch across midnight, and between a table and its views."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +37,13 @@ class Kill:
 
 
 def random_schedule(chance: random.Random) -> list[Kill]:
-    """One to four kills. A third of the storage service's are at a named step, between an intent and its end."""
+    """One to four kills. A third of the storage service's are at a named step, a third of ClickHouse's in an insert."""
     kills = []
     for _ in range(chance.randint(1, 4)):
         part = chance.choice(PARTS)
         point = chance.choice(POINTS) if part == "storage" and chance.random() < 1 / 3 else ""
+        if part == "clickhouse" and chance.random() < 1 / 3:
+            point = TOGETHER
         kills.append(Kill(part, chance.uniform(0.05, 1.2), chance.choice((0.0, 0.0, chance.uniform(0, 1.0))), point))
     return kills
 
@@ -46,12 +52,16 @@ def run_schedule(chain: Chain, kills: list[Kill], settle_s: float = SETTLE_S) ->
     """Do the kills, then compare. Raises AssertionError when a part ends by itself or the tables stand still."""
     for kill in kills:
         time.sleep(kill.after_s)
-        if kill.point:
+        if kill.point == MIDNIGHT:
+            chain.sleep_over_midnight()
+        elif kill.point == TOGETHER:
+            chain.die_together(chain.chance.uniform(*TOGETHER_MS))
+        elif kill.point:
             chain.die_at(kill.point)
         else:
             chain.kill(kill.part)
         time.sleep(kill.away_s)
-        chain.start(kill.part)
+        chain.start("storage" if kill.point else kill.part)
     return chain.check(settle_s)
 
 
@@ -65,6 +75,7 @@ def open_chain(directory: Path, seed: int, mutant: str = "") -> Chain:
         chain.migrate()
         for part in ("storage", "collector"):
             chain.start(part)
+        chain.say("go")
         deadline = time.monotonic() + 60
         while not chain.rows("SELECT count() > 100 FROM marketprism_hot.trades")[0][0]:
             assert time.monotonic() < deadline, f"nothing is stored: {chain.log('collector')[-2000:]}"
@@ -75,14 +86,25 @@ def open_chain(directory: Path, seed: int, mutant: str = "") -> Chain:
     return chain
 
 
-def run(directory: Path, seed: int, count: int) -> Iterator[tuple[int, list[Kill], Verdict]]:
-    """``count`` schedules of one seed, each told with its verdict; the last verdict is that of everything."""
+def run(
+    directory: Path, seed: int, count: int, minutes: float | None = None
+) -> Iterator[tuple[int, list[Kill], Verdict, Chain]]:
+    """``count`` schedules of one seed, each told with its verdict; after each chain's last one that of everything."""
     chance = random.Random(seed)
-    chain = open_chain(directory, seed)
-    try:
-        for number in range(1, count + 1):
-            kills = random_schedule(chance)
-            yield number, kills, run_schedule(chain, kills)
-        yield 0, [], chain.check_all(SETTLE_S)
-    finally:
-        chain.close()
+    until = time.monotonic() + 60 * minutes if minutes else float("inf")
+    for begin in range(0, count, PER_CHAIN):
+        if time.monotonic() > until:
+            return
+        folder = directory / f"chain-{begin // PER_CHAIN}"
+        folder.mkdir()
+        chain = open_chain(folder, seed + begin // PER_CHAIN)
+        try:
+            for number in range(begin + 1, min(begin + PER_CHAIN, count) + 1):
+                if time.monotonic() > until:
+                    break
+                first = number == begin + 1
+                kills = [Kill("storage", 0.0, 0.0, MIDNIGHT)] if first else random_schedule(chance)
+                yield number, kills, run_schedule(chain, kills), chain
+            yield 0, [], chain.check_all(SETTLE_S), chain
+        finally:
+            chain.close()
