@@ -16,6 +16,7 @@ from marketprism.cli import (
     inspect,
     integrity,
     page,
+    panel,
     play,
     serve,
     serving,
@@ -38,4 +39,5 @@ app.add_typer(features.app, name="features")
 app.add_typer(serving.app, name="serving")
 app.add_typer(backfill.app, name="backfill")
 app.add_typer(importing.app, name="import")
+app.add_typer(panel.app, name="panel")
 app.add_typer(buckets.app, name="buckets")

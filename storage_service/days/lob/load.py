@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from datetime import date
+from itertools import groupby
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +20,7 @@ from marketprism.settings import ClickHouseSettings, StorageSettings
 from storage_service.days.engine import Engine
 from storage_service.days.install import Symbol
 from storage_service.days.layouts import Layout
+from storage_service.days.ledger import Entry
 from storage_service.days.lob.files import BookFile, TradeFile, Wanted, book_files, checksum, trade_files
 from storage_service.days.lob.manifest import Key, ManifestRow, read_manifest, trade_statistics, write_manifest
 from storage_service.days.lob.reading import ColumnMap
@@ -103,30 +105,30 @@ class LobImport:
     # ------------------------------------------------------------------------------------------------------- trades
 
     def _load_trades(self, files: Sequence[TradeFile]) -> None:
+        """A period at a time, all symbols together: a day is installed once."""
         installer = self._installer(TRADES)
-        for file in files:
-            row = self._row(_first_day(file.period), file.symbol, "trades", file.path)
-            if self._is_done(row):
-                continue
-            stager = TradeStager(
-                self._engine, self._request.exchange, self._request.market_type, self._settings.history_latency_ms
-            )
-            try:
-                staged = stager.stage(file)
-            except FileFailed as error:
-                self._fail(row, str(error))
-                continue
-            entry = staged.entry
-            row.rows, row.duplicate_rows, row.outside_rows = entry.rows, entry.duplicates, entry.outside
-            row.first_time, row.last_time = entry.first_time, entry.last_time
-            row.state = "installed"
-            wanted = frozenset(day for day in staged.days if self._request.wanted.day(day, file.symbol))
-            period = period_condition(staged.file, closed_end=False)
-            piece = Piece(staged.table, self._request.symbol(file.symbol), wanted, staged.days, period, row)
-            installer.install([piece])
-            self._engine.run(f"DROP TABLE IF EXISTS {staged.table} SYNC")
-            self._summary.trade_files += 1
-            self._keep(row)
+        request = self._request
+        stager = TradeStager(self._engine, request.exchange, request.market_type, self._settings.history_latency_ms)
+        for _, of_period in groupby(files, key=lambda file: file.period):
+            pieces, rows = [], []
+            for file in of_period:
+                row = self._row(_first_day(file.period), file.symbol, "trades", file.path)
+                if self._is_done(row):
+                    continue
+                try:
+                    staged = stager.stage(file)
+                except FileFailed as error:
+                    self._fail(row, str(error))
+                    continue
+                _describe_trades(row, staged.entry)
+                days = frozenset(day for day in staged.days if request.wanted.day(day, file.symbol))
+                period = period_condition(staged.file, closed_end=False)
+                pieces.append(Piece(staged.table, request.symbol(file.symbol), days, staged.days, period, row))
+                rows.append(row)
+            if pieces:
+                installer.install(pieces)
+            self._finish(pieces, rows)
+            self._summary.trade_files += len(rows)
         self._summary.trades = installer.done.rows
         self._summary.missing_ids = installer.done.missing_ids
         self._summary.live_days += installer.done.live_days
@@ -170,9 +172,7 @@ class LobImport:
         installer = self._installer(BOOKS)
         if pieces:
             installer.install(pieces)
-        for piece, row in zip(pieces, rows, strict=True):
-            self._keep(row)
-            self._engine.run(f"DROP TABLE IF EXISTS {piece.table} SYNC")
+        self._finish(pieces, rows)
         self._summary.files += len(pieces)
         self._summary.rows += installer.done.rows
         self._summary.live_days += installer.done.live_days
@@ -205,6 +205,12 @@ class LobImport:
                     row.trade_coverage, row.median_trade_dt_ms = now
                     changed.append(row)
         write_manifest(self._engine, changed)
+
+    def _finish(self, pieces: Sequence[Piece], rows: Sequence[ManifestRow]) -> None:
+        """What was staged is installed: say so, then let the staged rows go."""
+        for piece, row in zip(pieces, rows, strict=True):
+            self._keep(row)
+            self._engine.run(f"DROP TABLE IF EXISTS {piece.table} SYNC")
 
     def _installer(self, layout: Layout) -> PieceInstaller:
         return PieceInstaller(
@@ -248,6 +254,12 @@ def _describe(row: ManifestRow, found: StagedBooks) -> None:
     for name, value in asdict(found.statistics).items():
         setattr(row, name, value)
     row.quality_score = found.statistics.quality_score
+    row.state = "installed"
+
+
+def _describe_trades(row: ManifestRow, entry: Entry) -> None:
+    row.rows, row.duplicate_rows, row.outside_rows = entry.rows, entry.duplicates, entry.outside
+    row.first_time, row.last_time = entry.first_time, entry.last_time
     row.state = "installed"
 
 

@@ -1,0 +1,225 @@
+"""Grid panels for research: books as of each instant, trades binned, factors, ranks and prices, read piece by piece.
+
+The SQL is that of the views ``grid_panel_between``, ``panel_factors_between``, ``panel_ranks_between``,
+``execution_prices_between`` and ``tradable_universe``; here are only their defaults, the pieces in which a long range
+is read, and what joins them. Memory is that of one piece.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from marketprism.clickhouse import FEATURES
+from marketprism.errors import QueryError
+
+ROWS_AT_ONCE: Final = 120_000
+"""Rows of a piece, all symbols together."""
+BUCKET_MAX_AGE_S: Final = 300
+"""A bucket feature is shown for so long after it became available, as in unified_features_1s."""
+KEY: Final = ("exchange", "market_type", "symbol", "ts")
+BASE: Final = ("mid", "spread", "mask_live", "staleness_ms", "segment_id")
+TRADES: Final = (
+    *("n_trades", "vol", "vol_buy", "vol_sell", "vol_net", "dollar_vol", "signed_dv", "of_buy_ratio", "vwap"),
+    *("last_price", "ret_last", "mask_trade"),
+)
+FACTORS: Final = (
+    *("momentum", "realised_volatility", "mid_zscore", "flow_imbalance", "vwap_distance_bps", "spread_bps_mean"),
+)
+EXECUTION: Final = ("can_trade", "buy_price", "sell_price", "mark_price", "gap_exit")
+GROUPS: Final = ("book", "trades", "factors", "ranks", "execution", "universe")
+_LEVELS: Final = {"ap": "ask_prices", "av": "ask_quantities", "bp": "bid_prices", "bv": "bid_quantities"}
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """What a panel shows: instants of [start, end) on multiples of ``grid_ms``, one row a symbol and instant.
+
+    ``features``: of ``GROUPS``, and columns of unified_features_by_bucket, joined as of their availability. ``window``
+    rows are what factors look back; ``penalty_bps_per_s`` is what an old book costs a backtest.
+    """
+
+    symbols: tuple[str, ...]
+    start: datetime
+    end: datetime
+    exchange: str = "binance"
+    market_type: str = "linear"
+    grid_ms: int = 1_000
+    features: tuple[str, ...] = ("book", "trades")
+    levels: int = 5
+    window: int = 60
+    stale_ms: int = 3_000
+    gap_ms: int = 5_000
+    carry_ms: int = 60_000
+    penalty_bps_per_s: float = 1.0
+    min_coverage: float = 0.90
+    max_crossed: float = 0.001
+
+    def check(self) -> None:
+        """Raises QueryError for what cannot be a panel."""
+        if not self.symbols or self.start >= self.end:
+            raise QueryError(f"no symbols, or nothing from {self.start} to {self.end}; correct --symbols, --from, --to")
+        if not 0 < self.grid_ms <= 3_600_000:
+            raise QueryError(f"a grid of {self.grid_ms} ms: give 1 ms to 1 h, such as 200ms, 1s, 1m")
+        if not 0 < self.stale_ms <= self.gap_ms <= self.carry_ms:
+            raise QueryError(
+                f"stale {self.stale_ms} ms, gap {self.gap_ms} ms, carry {self.carry_ms} ms: give them in rising order"
+            )
+        if not 0 <= self.levels <= 1000 or not 1 <= self.window <= 100_000:
+            raise QueryError(f"levels {self.levels}, window {self.window}: give 0 to 1,000 levels, 1 to 100,000 rows")
+
+
+def universe(client: Any, panel: Panel, lookback_days: int = 1) -> pa.Table:
+    """(symbol, day, coverage, crossed_ratio, books, available_at) of symbols that may be traded, by the days before."""
+    query = f"SELECT * EXCEPT (exchange, market_type) FROM {_universe(lookback_days)} ORDER BY day, symbol"
+    return client.query_arrow(query, parameters=_parameters(panel), use_strings=True)
+
+
+def pieces(client: Any, panel: Panel) -> Iterator[pa.Table]:
+    """The panel's rows by time, each piece sorted by symbol and ts and within one UTC day. Raises QueryError."""
+    panel.check()
+    names = bucket_features(client, panel)
+    segments = dict.fromkeys(panel.symbols, 0)
+    rows = max(1, ROWS_AT_ONCE // len(panel.symbols))
+    step = timedelta(milliseconds=rows * panel.grid_ms)
+    at = _utc(panel.start)
+    while at < _utc(panel.end):
+        midnight = at.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
+        until = min(at + step, midnight, _utc(panel.end))
+        table = client.query_arrow(
+            _query(panel, names, at),
+            parameters=_parameters(panel, at, until, [segments[symbol] for symbol in panel.symbols]),
+            use_strings=True,
+        )
+        if table.num_rows:
+            last = table.group_by("symbol").aggregate([("segment_id", "max")])
+            segments.update(zip(last["symbol"].to_pylist(), last["segment_id_max"].to_pylist(), strict=True))
+            yield table
+        at = until
+
+
+def read(client: Any, panel: Panel) -> pa.Table:
+    """The whole panel in memory, by symbol and ts. Raises QueryError."""
+    tables = list(pieces(client, panel))
+    if not tables:
+        raise QueryError(f"no instant of a {panel.grid_ms} ms grid lies from {panel.start} to {panel.end}")
+    table = pa.concat_tables(tables)
+    return table.take(pc.sort_indices(table, sort_keys=[("symbol", "ascending"), ("ts", "ascending")]))
+
+
+def bucket_features(client: Any, panel: Panel) -> tuple[str, ...]:
+    """The asked features that are columns of unified_features_by_bucket. Raises QueryError for one that is nothing."""
+    names = tuple(name for name in panel.features if name not in GROUPS)
+    if names:
+        query = (
+            "SELECT name FROM system.columns WHERE database = {d:String} AND table = 'unified_features_by_bucket' "
+            "AND name NOT IN ('exchange', 'market_type', 'symbol', 'bucket_ts_end', 'available_at', 'quality')"
+        )
+        known = {row[0] for row in client.query(query, parameters={"d": FEATURES}).result_rows}
+        for name in names:
+            if name not in known:
+                raise QueryError(
+                    f"no feature {name!r}; there are {', '.join(GROUPS)} and columns of unified_features_by_bucket"
+                )
+    return names
+
+
+def _query(panel: Panel, names: tuple[str, ...], at: datetime) -> str:
+    asked = set(panel.features)
+    columns = [f"p.{name} AS {name}" for name in (*KEY, *BASE)]
+    if "book" in asked:
+        columns += [
+            f"if(length(p.{array}) >= {n}, p.{array}[{n}], NULL) AS {side}{n}"
+            for side, array in _LEVELS.items()
+            for n in range(1, panel.levels + 1)
+        ]
+    if "trades" in asked:
+        columns += [f"p.{name} AS {name}" for name in TRADES]
+    common = (
+        "exchange = {exchange:String}, market_type = {market_type:String}, symbols = {symbols:Array(String)}, "
+        "from_ts = {from_ts:DateTime64(3)}, to_ts = {to_ts:DateTime64(3)}, grid_ms = {grid_ms:UInt32}, "
+        "stale_ms = {stale_ms:UInt32}, gap_ms = {gap_ms:UInt32}, carry_ms = {carry_ms:UInt32}, "
+        "segments_before = {segments_before:Array(Int64)}"
+    )
+    joins = [f"FROM {FEATURES}.grid_panel_between({common}, warm_rows = 0) AS p"]
+    for group, view, extra, of in (
+        ("factors", "panel_factors_between", ", window = {window:UInt32}", FACTORS),
+        ("ranks", "panel_ranks_between", ", window = {window:UInt32}", tuple(f"{name}_rank" for name in FACTORS)),
+        ("execution", "execution_prices_between", ", penalty_bps_per_s = {penalty_bps_per_s:Float64}", EXECUTION),
+    ):
+        if group in asked:
+            joins.append(f"LEFT JOIN {FEATURES}.{view}({common}{extra}) AS {group} USING ({', '.join(KEY)})")
+            columns += [f"{group}.{name} AS {name}" for name in of]
+    if "universe" in asked:
+        joins.append(
+            f"LEFT JOIN (SELECT exchange, market_type, symbol, true AS inside FROM {_universe(1)}) AS u "
+            "ON u.exchange = p.exchange AND u.market_type = p.market_type AND u.symbol = p.symbol"
+        )
+        columns.append("toBool(ifNull(u.inside, false)) AS in_universe")
+    if names:
+        joins.append(_buckets(names, at))
+        young = (
+            f"n.known_at > toDateTime64(0, 6, 'UTC') AND dateDiff('second', n.known_at, p.ts) <= {BUCKET_MAX_AGE_S}"
+        )
+        columns += [f"if({young}, n.newest.{n}, NULL) AS `{name}`" for n, name in enumerate(names, 1)]
+    columns += ["p.available_at AS available_at", "p.quality AS quality"]
+    return f"SELECT {', '.join(columns)} {' '.join(joins)} ORDER BY p.symbol, p.ts"
+
+
+def _buckets(names: tuple[str, ...], at: datetime) -> str:
+    """As-of join of bucket features; the ids of yesterday and today bound what is computed."""
+    values = ", ".join(f"toNullable(b.`{name}`)" for name in names)
+    day = f"{at:%Y%m%d}"
+    before = f"{at - timedelta(days=1):%Y%m%d}"
+    return (
+        f"ASOF LEFT JOIN (SELECT b.exchange AS exchange, b.market_type AS market_type, b.symbol AS symbol, "
+        f"b.available_at AS known_at, argMax(({values},), b.bucket_id) AS newest "
+        f"FROM {FEATURES}.unified_features_between("
+        f"from_bucket = {before}000000, to_bucket = {day}999999, newest = 0) AS b "
+        "WHERE b.exchange = {exchange:String} AND b.market_type = {market_type:String} "
+        "AND b.symbol IN {symbols:Array(String)} GROUP BY exchange, market_type, symbol, known_at) AS n "
+        "ON n.exchange = p.exchange AND n.market_type = p.market_type AND n.symbol = p.symbol AND n.known_at <= p.ts"
+    )
+
+
+def _universe(lookback_days: int) -> str:
+    return (
+        f"{FEATURES}.tradable_universe(exchange = {{exchange:String}}, market_type = {{market_type:String}}, "
+        f"from_day = {{from_day:Date}}, to_day = {{to_day:Date}}, lookback_days = {lookback_days}, "
+        "min_coverage = {min_coverage:Float64}, max_crossed = {max_crossed:Float64}, min_books = {min_books:UInt64}, "
+        "grid_ms = {grid_ms:UInt32}, stale_ms = {stale_ms:UInt32})"
+    )
+
+
+def _parameters(
+    panel: Panel, start: datetime | None = None, end: datetime | None = None, segments: list[int] | None = None
+) -> dict[str, Any]:
+    first, last = _utc(start or panel.start), _utc(end or panel.end)
+    return {
+        "exchange": panel.exchange,
+        "market_type": panel.market_type,
+        "symbols": list(panel.symbols),
+        "from_ts": f"{first:%Y-%m-%d %H:%M:%S}.{first.microsecond // 1000:03d}",
+        "to_ts": f"{last:%Y-%m-%d %H:%M:%S}.{last.microsecond // 1000:03d}",
+        "from_day": first.date().isoformat(),
+        "to_day": (last - timedelta(microseconds=1)).date().isoformat(),
+        "grid_ms": panel.grid_ms,
+        "stale_ms": panel.stale_ms,
+        "gap_ms": panel.gap_ms,
+        "carry_ms": panel.carry_ms,
+        "window": panel.window,
+        "penalty_bps_per_s": panel.penalty_bps_per_s,
+        "min_coverage": panel.min_coverage,
+        "max_crossed": panel.max_crossed,
+        "min_books": 3_600_000 // panel.grid_ms,
+        "segments_before": segments or [],
+    }
+
+
+def _utc(moment: datetime) -> datetime:
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

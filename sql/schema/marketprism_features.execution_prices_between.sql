@@ -1,0 +1,34 @@
+CREATE VIEW marketprism_features.execution_prices_between
+COMMENT 'gap-aware execution prices on a grid (parameters of grid_panel_between without warm_rows, and penalty_bps_per_s)'
+AS SELECT
+    e.exchange AS exchange,
+    e.market_type AS market_type,
+    e.symbol AS symbol,
+    e.ts AS ts,
+    e.segment_id AS segment_id,
+    e.can_trade AS can_trade,
+    if(e.can_trade, (e.mid + (e.spread / 2)) + e.penalty, NULL) AS buy_price,
+    if(e.can_trade, (e.mid - (e.spread / 2)) - e.penalty, NULL) AS sell_price,
+    if((e.quality IN ('ok', 'stale')), e.mid, NULL) AS mark_price,
+    toBool(ifNull(e.can_trade AND (e.tradable_rows = 1) AND (dateDiff('millisecond', e.segment_from, e.ts) <= (61 * {grid_ms:UInt32})), false)) AS gap_exit,
+    e.available_at AS available_at,
+    e.quality AS quality
+FROM
+(
+    SELECT
+        p.exchange AS exchange,
+        p.market_type AS market_type,
+        p.symbol AS symbol,
+        p.ts AS ts,
+        p.segment_id AS segment_id,
+        p.segment_from AS segment_from,
+        p.mid AS mid,
+        p.spread AS spread,
+        (((p.mid * {penalty_bps_per_s:Float64}) / 10000) * p.staleness_ms) / 1000 AS penalty,
+        toBool(ifNull(p.mask_live AND (p.spread > 0), false)) AS can_trade,
+        countIf(ifNull(p.mask_live AND (p.spread > 0), false)) OVER (PARTITION BY p.exchange, p.market_type, p.symbol, p.segment_id ORDER BY p.ts ASC ROWS BETWEEN 60 PRECEDING AND CURRENT ROW) AS tradable_rows,
+        p.available_at AS available_at,
+        p.quality AS quality
+    FROM `marketprism_features.grid_panel_between`(exchange = {exchange:String}, market_type = {market_type:String}, symbols = {symbols:Array(String)}, from_ts = {from_ts:DateTime64(3, 'UTC')}, to_ts = {to_ts:DateTime64(3, 'UTC')}, grid_ms = {grid_ms:UInt32}, stale_ms = {stale_ms:UInt32}, gap_ms = {gap_ms:UInt32}, carry_ms = {carry_ms:UInt32}, warm_rows = 60, segments_before = {segments_before:Array(Int64)}) AS p
+) AS e
+WHERE e.ts >= {from_ts:DateTime64(3, 'UTC')}

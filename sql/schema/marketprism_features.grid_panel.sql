@@ -1,0 +1,7 @@
+CREATE VIEW marketprism_features.grid_panel
+COMMENT 'books and trades of several symbols on a grid (parameters exchange, market_type, symbols, from_ts, to_ts, grid_ms)'
+AS SELECT *
+FROM `marketprism_features.grid_panel_between`(exchange = {exchange:String}, market_type = {market_type:String}, symbols = {symbols:Array(String)}, from_ts = {from_ts:DateTime64(3, 'UTC')}, to_ts = {to_ts:DateTime64(3, 'UTC')}, grid_ms = {grid_ms:UInt32}, stale_ms = 3000, gap_ms = 5000, carry_ms = 60000, warm_rows = 0, segments_before = [])
+ORDER BY
+    symbol ASC,
+    ts ASC

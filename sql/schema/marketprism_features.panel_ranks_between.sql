@@ -1,0 +1,56 @@
+CREATE VIEW marketprism_features.panel_ranks_between
+COMMENT 'cross-sectional ranks of live symbols on a grid (parameters of panel_factors_between)'
+AS SELECT
+    r.exchange AS exchange,
+    r.market_type AS market_type,
+    r.symbol AS symbol,
+    r.ts AS ts,
+    r.segment_id AS segment_id,
+    r.mask_live AS mask_live,
+    r.live_symbols AS live_symbols,
+    if(r.mask_live AND (r.momentum IS NOT NULL), if(r.momentum_live = 1, 0.5, ((r.momentum_place - 1) + ((r.momentum_ties - 1) / 2)) / (r.momentum_live - 1)), NULL) AS momentum_rank,
+    if(r.mask_live AND (r.realised_volatility IS NOT NULL), if(r.realised_volatility_live = 1, 0.5, ((r.realised_volatility_place - 1) + ((r.realised_volatility_ties - 1) / 2)) / (r.realised_volatility_live - 1)), NULL) AS realised_volatility_rank,
+    if(r.mask_live AND (r.mid_zscore IS NOT NULL), if(r.mid_zscore_live = 1, 0.5, ((r.mid_zscore_place - 1) + ((r.mid_zscore_ties - 1) / 2)) / (r.mid_zscore_live - 1)), NULL) AS mid_zscore_rank,
+    if(r.mask_live AND (r.flow_imbalance IS NOT NULL), if(r.flow_imbalance_live = 1, 0.5, ((r.flow_imbalance_place - 1) + ((r.flow_imbalance_ties - 1) / 2)) / (r.flow_imbalance_live - 1)), NULL) AS flow_imbalance_rank,
+    if(r.mask_live AND (r.vwap_distance_bps IS NOT NULL), if(r.vwap_distance_bps_live = 1, 0.5, ((r.vwap_distance_bps_place - 1) + ((r.vwap_distance_bps_ties - 1) / 2)) / (r.vwap_distance_bps_live - 1)), NULL) AS vwap_distance_bps_rank,
+    if(r.mask_live AND (r.spread_bps_mean IS NOT NULL), if(r.spread_bps_mean_live = 1, 0.5, ((r.spread_bps_mean_place - 1) + ((r.spread_bps_mean_ties - 1) / 2)) / (r.spread_bps_mean_live - 1)), NULL) AS spread_bps_mean_rank,
+    r.available_at AS available_at,
+    r.quality AS quality
+FROM
+(
+    SELECT
+        f.exchange AS exchange,
+        f.market_type AS market_type,
+        f.symbol AS symbol,
+        f.ts AS ts,
+        f.segment_id AS segment_id,
+        f.mask_live AS mask_live,
+        f.quality AS quality,
+        f.momentum AS momentum,
+        f.realised_volatility AS realised_volatility,
+        f.mid_zscore AS mid_zscore,
+        f.flow_imbalance AS flow_imbalance,
+        f.vwap_distance_bps AS vwap_distance_bps,
+        f.spread_bps_mean AS spread_bps_mean,
+        countIf(f.mask_live) OVER (PARTITION BY f.exchange, f.market_type, f.ts) AS live_symbols,
+        max(f.available_at) OVER (PARTITION BY f.exchange, f.market_type, f.ts) AS available_at,
+        rank() OVER (PARTITION BY f.exchange, f.market_type, f.ts, f.mask_live AND (f.momentum IS NOT NULL) ORDER BY f.momentum ASC) AS momentum_place,
+        count() OVER (PARTITION BY f.exchange, f.market_type, f.ts, f.mask_live AND (f.momentum IS NOT NULL), f.momentum) AS momentum_ties,
+        count() OVER (PARTITION BY f.exchange, f.market_type, f.ts, f.mask_live AND (f.momentum IS NOT NULL)) AS momentum_live,
+        rank() OVER (PARTITION BY f.exchange, f.market_type, f.ts, f.mask_live AND (f.realised_volatility IS NOT NULL) ORDER BY f.realised_volatility ASC) AS realised_volatility_place,
+        count() OVER (PARTITION BY f.exchange, f.market_type, f.ts, f.mask_live AND (f.realised_volatility IS NOT NULL), f.realised_volatility) AS realised_volatility_ties,
+        count() OVER (PARTITION BY f.exchange, f.market_type, f.ts, f.mask_live AND (f.realised_volatility IS NOT NULL)) AS realised_volatility_live,
+        rank() OVER (PARTITION BY f.exchange, f.market_type, f.ts, f.mask_live AND (f.mid_zscore IS NOT NULL) ORDER BY f.mid_zscore ASC) AS mid_zscore_place,
+        count() OVER (PARTITION BY f.exchange, f.market_type, f.ts, f.mask_live AND (f.mid_zscore IS NOT NULL), f.mid_zscore) AS mid_zscore_ties,
+        count() OVER (PARTITION BY f.exchange, f.market_type, f.ts, f.mask_live AND (f.mid_zscore IS NOT NULL)) AS mid_zscore_live,
+        rank() OVER (PARTITION BY f.exchange, f.market_type, f.ts, f.mask_live AND (f.flow_imbalance IS NOT NULL) ORDER BY f.flow_imbalance ASC) AS flow_imbalance_place,
+        count() OVER (PARTITION BY f.exchange, f.market_type, f.ts, f.mask_live AND (f.flow_imbalance IS NOT NULL), f.flow_imbalance) AS flow_imbalance_ties,
+        count() OVER (PARTITION BY f.exchange, f.market_type, f.ts, f.mask_live AND (f.flow_imbalance IS NOT NULL)) AS flow_imbalance_live,
+        rank() OVER (PARTITION BY f.exchange, f.market_type, f.ts, f.mask_live AND (f.vwap_distance_bps IS NOT NULL) ORDER BY f.vwap_distance_bps ASC) AS vwap_distance_bps_place,
+        count() OVER (PARTITION BY f.exchange, f.market_type, f.ts, f.mask_live AND (f.vwap_distance_bps IS NOT NULL), f.vwap_distance_bps) AS vwap_distance_bps_ties,
+        count() OVER (PARTITION BY f.exchange, f.market_type, f.ts, f.mask_live AND (f.vwap_distance_bps IS NOT NULL)) AS vwap_distance_bps_live,
+        rank() OVER (PARTITION BY f.exchange, f.market_type, f.ts, f.mask_live AND (f.spread_bps_mean IS NOT NULL) ORDER BY f.spread_bps_mean ASC) AS spread_bps_mean_place,
+        count() OVER (PARTITION BY f.exchange, f.market_type, f.ts, f.mask_live AND (f.spread_bps_mean IS NOT NULL), f.spread_bps_mean) AS spread_bps_mean_ties,
+        count() OVER (PARTITION BY f.exchange, f.market_type, f.ts, f.mask_live AND (f.spread_bps_mean IS NOT NULL)) AS spread_bps_mean_live
+    FROM `marketprism_features.panel_factors_between`(exchange = {exchange:String}, market_type = {market_type:String}, symbols = {symbols:Array(String)}, from_ts = {from_ts:DateTime64(3, 'UTC')}, to_ts = {to_ts:DateTime64(3, 'UTC')}, grid_ms = {grid_ms:UInt32}, stale_ms = {stale_ms:UInt32}, gap_ms = {gap_ms:UInt32}, carry_ms = {carry_ms:UInt32}, segments_before = {segments_before:Array(Int64)}, window = {window:UInt32}) AS f
+) AS r
