@@ -20,7 +20,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
 from collector.complaints import Complaints
 from collector.metrics import CollectorMetrics
 from collector.venue import ConnectionPlan, Control, Dialect, Parsed, Stream
-from collector.watchdog import FirstData
+from collector.watchdog import FirstData, Standstill
 
 logger = logging.getLogger(__name__)
 
@@ -28,6 +28,7 @@ _MAX_MESSAGE: Final = 32 << 20
 _BREATHE_EVERY: Final = 64
 """Messages after which the loop is given to others, when the socket always has more."""
 _HEALTHY_S: Final = 30.0
+_PING_S: Final = 20.0
 _OVERLAP_S: Final = 10.0
 
 Receive = Callable[[bytes], Parsed | None]
@@ -37,7 +38,8 @@ Room = Callable[[], Awaitable[None] | None]
 
 class Connection:
     """Runs one ``ConnectionPlan``. ``receive`` handles a raw frame; ``lost`` hears of each end; ``room`` is
-    back-pressure: None to go on, or something to await first."""
+    back-pressure: None to go on, or something to await first. ``patience`` scales the waits before something silent
+    counts as dead; a replay may stand still as a whole (``silence_is_trouble`` false)."""
 
     def __init__(
         self,
@@ -50,6 +52,8 @@ class Connection:
         room: Room,
         metrics: CollectorMetrics,
         complaints: Complaints,
+        patience: float = 1.0,
+        silence_is_trouble: bool = True,
     ) -> None:
         self.plan = plan
         self.up = False
@@ -60,6 +64,9 @@ class Connection:
         self._room = room
         self._metrics = metrics
         self._complaints = complaints
+        self._patience = patience
+        self._silence_is_trouble = silence_is_trouble
+        self._received = 0  # messages, and moments of waiting for room
         self._channels = {stream.name: stream.channel for stream in plan.streams}
         self._url_number = 0
         self._requests: asyncio.Queue[str] | None = None  # of the newest socket; each has its own
@@ -113,7 +120,14 @@ class Connection:
         url = self.plan.urls[self._url_number % len(self.plan.urls)]
         try:
             async with connect(
-                url, max_size=_MAX_MESSAGE, max_queue=256, compression=None, open_timeout=10, close_timeout=1
+                url,
+                max_size=_MAX_MESSAGE,
+                max_queue=256,
+                compression=None,
+                open_timeout=10,
+                close_timeout=1,
+                ping_interval=_PING_S * self._patience,
+                ping_timeout=_PING_S * self._patience,
             ) as socket:
                 self.up = True
                 logger.info("%s connected to %s, %d streams", self.plan.name, url, len(self.plan.streams))
@@ -132,7 +146,7 @@ class Connection:
             self.up = False
 
     async def _serve(self, socket: ClientConnection, ready: asyncio.Event) -> str:
-        watch = FirstData(self.plan.streams, time.monotonic())
+        watch = FirstData(self.plan.streams, time.monotonic(), self._patience)
         self._requests = requests = asyncio.Queue[str]()
         names = [stream.name for stream in self.plan.streams]
         for message in (*self._dialect.greeting, *self._dialect.subscribe(names)):
@@ -169,8 +183,10 @@ class Connection:
                     watch.seen(parsed.stream)
                 if (reason := self._control(parsed, requests)) is not None:
                     return reason
+            self._received += 1
             if (waiting := self._room()) is not None:
                 await waiting
+                self._received += 1
             counted += 1
             if counted % _BREATHE_EVERY == 0:
                 await asyncio.sleep(0)
@@ -210,11 +226,17 @@ class Connection:
     ) -> None:
         """Silent streams are subscribed again; a channel that stays dead sends us to the next documented address."""
         started = time.monotonic()
-        while watch.waiting:
-            await asyncio.sleep(0.5)
+        standstill = Standstill(self.plan.streams, started, self._patience)
+        while watch.waiting or self._silence_is_trouble:
+            await asyncio.sleep(min(0.5, 2.5 * self._patience))
             now = time.monotonic()
-            if now - started > _OVERLAP_S:
+            if now - started > _OVERLAP_S or not watch.waiting:
                 ready.set()
+            if self._silence_is_trouble and standstill.reached(self._received, now) and self._room() is None:
+                self._say(f"nothing came for {standstill.limit_s:.0f} s, though it had data; connecting again")
+                ended.set_result("silent")
+                await socket.close()
+                return
             silence = watch.overdue(now)
             if silence.dead and len(self.plan.urls) > 1:
                 self._url_number += 1

@@ -153,6 +153,8 @@ class Session:
                 room=self._room,
                 metrics=self._metrics,
                 complaints=self._complaints,
+                patience=self._settings.patience,
+                silence_is_trouble=not self._clock.stamped,
             )
             self.connections.append(connection)
             self._group.create_task(connection.run())

@@ -28,9 +28,9 @@ class Silence:
 class FirstData:
     """Watches one connection. Times are monotonic seconds, passed in."""
 
-    def __init__(self, streams: Iterable[Stream], now: float) -> None:
+    def __init__(self, streams: Iterable[Stream], now: float, patience: float = 1.0) -> None:
         self._waiting = {
-            stream.name: _Watch(stream, stream.expect_s, now + stream.expect_s)
+            stream.name: _Watch(stream, stream.expect_s * patience, now + stream.expect_s * patience)
             for stream in streams
             if stream.expect_s is not None
         }
@@ -56,3 +56,22 @@ class FirstData:
             watch.patience_s = min(watch.patience_s * 2, _SLOWEST_S)
             watch.due = now + watch.patience_s
         return Silence([watch.stream for watch in late], dead)
+
+
+class Standstill:
+    """Tells when a whole connection has fallen silent, though its streams had data and it still answers pings.
+
+    ``limit_s`` is twice the time within which its most talkative stream brings data; None where silence is normal.
+    """
+
+    def __init__(self, streams: Iterable[Stream], now: float, patience: float = 1.0) -> None:
+        expected = [stream.expect_s for stream in streams if stream.expect_s is not None]
+        self.limit_s = 2 * min(expected) * patience if expected else None
+        self._count = -1
+        self._since = now
+
+    def reached(self, count: int, now: float) -> bool:
+        """``count``: messages so far; it may be told more than once that nothing has come since."""
+        if count != self._count:
+            self._count, self._since = count, now
+        return self.limit_s is not None and now - self._since > self.limit_s

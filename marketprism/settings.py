@@ -95,6 +95,9 @@ class CollectorSettings(BaseSettings):
     repair_grace_ms: int = Field(50, ge=0, description="how long a missing trade may come out of order")
     repair_timeout_s: float = Field(1.0, gt=0, description="a hole that REST cannot fill is given up after this")
     repair_max_trades: int = Field(200_000, ge=1, description="of a longer hole only the newest part is repaired")
+    patience: float = Field(
+        1.0, gt=0, description="factor on the waits before a silent stream or socket counts as dead"
+    )
     instruments_interval_s: float = Field(3600.0, gt=0, description="seconds between looks at the symbol list")
     funding_interval_s: float = Field(300.0, gt=0, description="seconds between looks for settled funding")
     open_interest_interval_s: float = Field(60.0, gt=0, description="seconds between looks at open interest")
@@ -166,7 +169,8 @@ class CollectorSettings(BaseSettings):
     )
     deribit_rest_url: str = Field("https://www.deribit.com/api/v2", description="Deribit REST")
     deribit_history_url: str = Field(
-        "https://history.deribit.com/api/v2", description="asked for trades that the main host has no more; empty = none"
+        "https://history.deribit.com/api/v2",
+        description="asked for trades that the main host has no more; empty = none",
     )
     deribit_interval: str = Field("100ms", description="of books, trades and tickers; raw needs a login")
     deribit_currencies: list[str] = Field(["any"], description="currencies whose instruments are asked for")
@@ -227,7 +231,13 @@ class StorageSettings(BaseSettings):
     )
     history_download_dir: Path | None = Field(None, description="where zips lie while they are read (system's default)")
     archive_after_days: int = Field(7, ge=1, description="`archive --drop` keeps hot rows stored within these days")
-    archive_drop: bool = Field(True, description="the daily job drops hot days that are verified in cold and old enough")
+    archive_remote_url: str = Field(
+        "",
+        description="another ClickHouse for cold days, http(s)://user:password@host:port; empty = the same",
+    )
+    archive_drop: bool = Field(
+        True, description="the daily job drops hot days that are verified in cold and old enough"
+    )
     days_every_s: float = Field(
         60.0, ge=0, description="seconds between looks at the rebuild queue and at what is due daily; 0 = not here"
     )

@@ -176,7 +176,7 @@ class BinanceRest:
         rows = []
         for row in self._log.fills[book.index].page(_optional(request, "fromId"), limit):
             # Prints that are no market trade are on the stream, but not in the public history.
-            if not row["market"] or not row["lots"]:
+            if not row["market"]:
                 continue
             price, quantity = spec.wire_price(row["price"]), spec.wire_quantity(row["lots"])
             rows.append(
@@ -202,8 +202,6 @@ class BinanceRest:
             page = log.page(_optional(request, "fromId"), limit)
         rows = []
         for row in page:
-            if not row["lots"]:
-                continue  # an id that was never given out
             quantity = spec.wire_quantity(row["lots"])
             rows.append(
                 {"a": row["id"], "p": spec.wire_price(row["price"]), "q": quantity}

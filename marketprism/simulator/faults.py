@@ -89,6 +89,7 @@ class Faults:
     def stop(self) -> None:
         """Behave from now on; what is held back goes out with the next frame."""
         self._active = False
+        self._once.clear()
 
     def strikes(self, kind: str) -> bool:
         """Whether it happens now."""

@@ -221,6 +221,10 @@ class Simulator:
                     await self._step(options.live_step_ms)
             except TimeoutError:
                 self._cut_slow_clients()
+        for book in self.market.books:
+            change = book.book.take_change(self.market.time_ms) if book.listed else None
+            if change is not None:
+                await self._send(change)  # a client's book ends as ours
         await self.hub.drained()
 
     @property

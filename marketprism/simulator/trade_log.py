@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left, bisect_right
+from itertools import islice
 from pathlib import Path
 from typing import IO, Final
 
@@ -43,9 +44,10 @@ class Rows:
         self.first_id -= len(cells) // self._width
 
     def page(self, from_id: int | None, limit: int) -> list[dict[str, int]]:
-        """Rows from an id on, each with its ``id``; the newest ones when ``from_id`` is None."""
+        """Rows from an id on, each with its ``id``, without ids that were never given; the newest when it is None."""
         start = max(0, len(self) - limit) if from_id is None else max(0, from_id - self.first_id)
-        return [self._row(index) for index in range(start, min(start + limit, len(self)))]
+        given = (row for row in map(self._row, range(start, len(self))) if row.get("lots", 1))
+        return list(islice(given, limit))
 
     def between(self, start_ms: int, end_ms: int, limit: int) -> list[dict[str, int]]:
         """Rows with start ≤ time ≤ end, oldest first."""
@@ -80,6 +82,14 @@ class TradeLog:
                 f'"aggregate_id":{fill.aggregate_id},"price":"{spec.price_text(fill.price)}",'
                 f'"quantity":"{spec.quantity_text(fill.lots)}","side":"{"sell" if fill.buyer_is_maker else "buy"}",'
                 f'"time":{fill.time_ms},"kind":"{fill.kind}"}}\n'
+            )
+
+    def note(self, venue: str, symbol: str, trade_id: int, price: str, quantity: str, side: str, time_ms: int) -> None:
+        """A ledger row of a trade at another exchange; ``quantity`` is that exchange's own number."""
+        if self._ledger is not None:
+            self._ledger.write(
+                f'{{"venue":"{venue}","symbol":"{symbol}","id":{trade_id},"aggregate_id":0,"price":"{price}",'
+                f'"quantity":"{quantity}","side":"{side}","time":{time_ms},"kind":"MARKET"}}\n'
             )
 
     def add_aggregate(self, event: Aggregate) -> None:

@@ -26,7 +26,6 @@ from collector.venues.binance.rows import book_snapshot
 from marketprism.events import Instrument, Row
 from marketprism.settings import CollectorSettings
 
-
 _STREAM = re.compile(r'\s*\{\s*"stream"\s*:\s*"([^"]+)"')
 
 
