@@ -70,9 +70,7 @@ class Page:
 
         def make() -> live.Topic:
             every_s = self.settings.refresh_ms / 1000
-            if asked.view == "pipeline":
-                return live.Topic(watching.PipelineWatch(self.pipeline), every_s)
-            return live.Topic(watching.SymbolWatch(self.reader, self.pipeline, asked), every_s / 2)
+            return live.Topic(*watching.looks(self.reader, self.pipeline, asked, every_s))
 
         key = "\n".join((asked.view, asked.exchange, asked.market_type, asked.symbol))
         async with self.hub.subscribed(key, make) as subscriber:

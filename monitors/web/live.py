@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import msgspec
 from aiohttp import web
-from prometheus_client import Counter, Gauge
+from prometheus_client import Counter, Gauge, Histogram
 
 from marketprism.errors import MarketPrismError
 from monitors.web.endpoints import Refused
@@ -26,11 +26,14 @@ log = logging.getLogger(__name__)
 BEAT_S: Final = 10.0
 STUCK_S: Final = 20.0
 _LINGER_S: Final = 5.0
+_REST_S: Final = 1.0
 _HIGH_WATER: Final = 256 << 10
 
 STREAMS: Final = Gauge("marketprism_web_streams", "pages that are open")
 MESSAGES: Final = Counter("marketprism_web_messages", "messages pushed", ("kind",))
 DROPPED: Final = Counter("marketprism_web_dropped_messages", "messages replaced before a slow page took them")
+
+LOOK_SECONDS: Final = Histogram("marketprism_web_look_seconds", "time of one look at ClickHouse for the pages")
 
 Publish = Callable[[str, Any], None]
 Look = Callable[[Publish], Awaitable[None]]
@@ -65,29 +68,32 @@ class Subscriber:
 
 
 class Topic:
-    """What some pages look at. ``look`` runs every ``every_s`` while there is a subscriber."""
+    """What some pages look at. Every look runs on its own clock while there is a subscriber: (look, seconds)."""
 
-    def __init__(self, look: Look, every_s: float) -> None:
-        self._look = look
-        self._every_s = every_s
+    def __init__(self, *looks: tuple[Look, float]) -> None:
+        self._looks = looks
         self._subscribers: set[Subscriber] = set()
         self._latest: dict[str, bytes] = {}
-        self._task: asyncio.Task[None] | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
 
     def join(self, subscriber: Subscriber) -> None:
         """What is known now comes at once."""
         self._subscribers.add(subscriber)
         for kind, body in self._latest.items():
             subscriber.offer(kind, body)
-        if self._task is None:
-            self._task = asyncio.create_task(self._run(), name="looks of a page")
+        if not self._tasks:
+            self._latest.clear()  # a topic that had gone to sleep: what it knew is old
+            for number, (look, every_s) in enumerate(self._looks):
+                task = asyncio.create_task(self._run(number, look, every_s), name="look of a page")
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
 
     def leave(self, subscriber: Subscriber) -> None:
         self._subscribers.discard(subscriber)
 
     @property
     def idle(self) -> bool:
-        return self._task is None and not self._subscribers
+        return not self._tasks and not self._subscribers
 
     def publish(self, kind: str, body: Any) -> None:
         """To every subscriber, unless it is what they have already."""
@@ -98,41 +104,40 @@ class Topic:
         for subscriber in self._subscribers:
             subscriber.offer(kind, encoded)
 
-    async def _run(self) -> None:
+    async def _run(self, number: int, look: Look, every_s: float) -> None:
         loop = asyncio.get_running_loop()
-        lonely_since: float | None = None
+        seen = loop.time()
         while True:
             began = loop.time()
             if self._subscribers:
-                lonely_since = None
-                await self._one_look()
-            elif lonely_since is None:
-                lonely_since = began
-            elif began - lonely_since > _LINGER_S:
-                break
-            # a look that took long is followed by as long a rest: pages never take more than half of a reader
+                seen = began
+                await self._one(number, look)
+            elif began - seen > _LINGER_S:
+                return
             took = loop.time() - began
-            await asyncio.sleep(max(self._every_s - took, took))
-        self._task = None
-        self._latest.clear()
+            LOOK_SECONDS.observe(took)
+            # a look that took long is followed by a rest: pages leave room for other readers
+            await asyncio.sleep(max(every_s - took, min(took, _REST_S)))
 
-    async def _one_look(self) -> None:
+    async def _one(self, number: int, look: Look) -> None:
+        kind = f"trouble_{number}"
         try:
-            await self._look(self.publish)
+            await look(self.publish)
         except MarketPrismError as error:
-            self.publish("trouble", {"error": str(error)})
+            self.publish(kind, {"error": str(error)})
         except asyncio.CancelledError:
             raise
         except Exception:
             log.exception("a look of the page failed")
-            self.publish("trouble", {"error": "the page server failed at this look; its log says why"})
+            self.publish(kind, {"error": "the page server failed at this look; its log says why"})
         else:
-            self.publish("trouble", None)
+            self.publish(kind, None)
 
     async def close(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 class Hub:

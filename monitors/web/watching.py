@@ -11,7 +11,7 @@ import msgspec
 from marketprism.clickhouse import FEATURES
 from monitors.web import book, symbol
 from monitors.web.endpoints import Refused
-from monitors.web.live import Publish
+from monitors.web.live import Look, Publish
 from monitors.web.pipeline import Pipeline, PipelineLook
 from monitors.web.reading import Reader
 from monitors.web.symbol import KEY, Symbol
@@ -36,30 +36,36 @@ class StreamAsked(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     symbol: str = ""
 
 
-class PipelineWatch:
-    """Pushes ``pipeline``."""
+def looks(reader: Reader, look: PipelineLook, asked: StreamAsked, every_s: float) -> list[tuple[Look, float]]:
+    """The looks of a page, each with its seconds. Raises Refused when the instrument is missing."""
 
-    def __init__(self, look: PipelineLook) -> None:
-        self._look = look
+    async def pipeline(publish: Publish) -> None:
+        publish("pipeline", await look.shared())
 
-    async def __call__(self, publish: Publish) -> None:
-        publish("pipeline", await self._look.shared())
+    async def state(publish: Publish) -> None:
+        publish("health", health(await look.shared()))
+
+    if asked.view == "pipeline":
+        return [(pipeline, every_s)]
+    if not (asked.exchange and asked.market_type and asked.symbol):
+        raise Refused(400, "view=symbol needs exchange, market_type and symbol")
+    symbol_ = Symbol(exchange=asked.exchange, market_type=asked.market_type, symbol=asked.symbol)
+    return [
+        (BookWatch(reader, symbol_), every_s / 2),
+        (FeatureWatch(reader, symbol_), every_s),
+        (state, every_s),
+    ]
 
 
-class SymbolWatch:
-    """Pushes ``book`` and ``tape`` at each look, ``latest`` and ``buckets`` at every second one, and ``health``."""
+class BookWatch:
+    """Pushes ``book`` and ``tape``."""
 
-    def __init__(self, reader: Reader, look: PipelineLook, asked: StreamAsked) -> None:
-        if not (asked.exchange and asked.market_type and asked.symbol):
-            raise Refused(400, "view=symbol needs exchange, market_type and symbol")
+    def __init__(self, reader: Reader, symbol_: Symbol) -> None:
         self._reader = reader
-        self._pipeline = look
-        self._symbol = Symbol(exchange=asked.exchange, market_type=asked.market_type, symbol=asked.symbol)
+        self._symbol = symbol_
         self._book_at = self._tape_at = book.Where("", 0)
         self._large: float | None = None
         self._days_at = -_DAY_EVERY_S
-        self._bucket = -1
-        self._number = 0
 
     async def __call__(self, publish: Publish) -> None:
         if time.monotonic() - self._days_at > _DAY_EVERY_S:
@@ -70,10 +76,6 @@ class SymbolWatch:
         )
         publish("book", found)
         publish("tape", tape)
-        if self._number % 2 == 0:
-            await self._features(publish)
-            publish("health", health(await self._pipeline.shared()))
-        self._number += 1
 
     async def _find_days(self) -> None:
         self._book_at, self._tape_at = await asyncio.gather(
@@ -83,13 +85,22 @@ class SymbolWatch:
         self._large = await book.large_quantity(self._reader, self._symbol, self._tape_at)
         self._days_at = time.monotonic()
 
-    async def _features(self, publish: Publish) -> None:
+
+class FeatureWatch:
+    """Pushes ``latest`` and ``filling``, and ``buckets`` when one has closed."""
+
+    def __init__(self, reader: Reader, symbol_: Symbol) -> None:
+        self._reader = reader
+        self._symbol = symbol_
+        self._bucket = -1
+
+    async def __call__(self, publish: Publish) -> None:
         rows: list[dict[str, Any]] = await self._reader.rows(LATEST, **self._symbol.key)
         latest = rows[0] if rows else None
         publish("latest", latest)
         closed = int(latest["bucket_id"]) if latest else 0
         if closed != self._bucket:
-            asked = symbol.BucketsAsked(**{**self._symbol.key}, last=_BUCKETS_BACK)  # type: ignore[arg-type]
+            asked = symbol.BucketsAsked(**msgspec.structs.asdict(self._symbol), last=_BUCKETS_BACK)
             publish("buckets", await symbol.buckets(self._reader, asked))
             self._bucket = closed
         publish("filling", await symbol.open_bucket(self._reader, self._symbol, closed))

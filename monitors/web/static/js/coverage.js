@@ -6,6 +6,7 @@ import { clock, moment, number, span } from "./format.js";
 import { empty, failed, loading } from "./states.js";
 
 const SPANS = [14, 35, 90, 180];
+const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 export async function open(root, frame, path, query) {
   let days = SPANS.includes(Number(query.get("days"))) ? Number(query.get("days")) : 35;
@@ -60,12 +61,14 @@ export async function open(root, frame, path, query) {
     const today = new Date().toISOString().slice(0, 10);
     fill(grid, h("header", null, h("h2", null, "Coverage"), h("span.muted", null, `${data.first} to ${data.last}, UTC days`), h("span.spring"), legend()),
       h("div.scroll", null, h("table.calendar", { id: "calendar" },
-        h("thead", null, h("tr", null, h("th"), list.map((d) => h("th", { class: d.endsWith("-01") || d === list[0] ? "month" : null, title: d }, d.endsWith("-01") || d === list[0] ? d.slice(5) : d.slice(8))))),
+        h("thead", null, h("tr", null, h("th"), list.map((d) => h("th", { class: d.endsWith("-01") ? "month" : null, title: d }, d.endsWith("-01") ? MONTHS[Number(d.slice(5, 7)) - 1] : d.slice(8))))),
         h("tbody", null, keys.map((key) => {
           const [exchange, market_type, symbol] = key.split("|");
           return h("tr", null, h("th", { scope: "row" }, h("b", null, symbol), h("small", null, ` ${exchange} ${market_type}`)),
             list.map((day) => h("td", null, cell({ exchange, market_type, symbol, day }, bySymbol.get(key).get(day), status.get(`${exchange}|${day}`), status.get(`|${day}`), today))));
         })))));
+    const wide = grid.querySelector(".scroll");
+    wide.scrollLeft = wide.scrollWidth;
   }
 
   function cell(key, d, archive, install, today) {
@@ -75,7 +78,7 @@ export async function open(root, frame, path, query) {
     const what = d ? `${number(d.minutes)} minutes, ${number(d.trades)} trades` : "no data";
     const holes = d?.holes ? `\n${d.holes} holes, ${span(d.hole_s * 1000)}, ${number(d.missing)} trades missing` : d?.repaired ? `\n${d.repaired} repaired holes` : "";
     const selected = chosen && Object.keys(chosen).every((k) => chosen[k] === key[k]);
-    return h("button.day", { "data-level": level, "data-holes": d?.holes ? "true" : null, "data-archive": archive?.state, "aria-pressed": String(Boolean(selected)), disabled: !d,
+    return h("button.day", { "data-level": level, "data-holes": d?.holes ? "true" : null, "data-key": `${key.exchange}.${key.market_type}.${key.symbol}.${key.day}`, "data-trades": d?.trades, "data-archive": archive?.state, "aria-pressed": String(Boolean(selected)), disabled: !d,
       title: `${key.symbol} ${key.day}\n${what}${holes}${archive ? `\n${archive.text}` : ""}${install ? `\n${install.text}` : ""}`, onclick: () => { chosen = key; draw(); address(); openDay(); } });
   }
 

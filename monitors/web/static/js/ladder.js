@@ -41,6 +41,7 @@ export class Ladder {
       return;
     }
     if (!this.shown) { fill(this.element, this.body); this.shown = true; }
+    this.body.dataset.update = book.last_update_id;
     const rows = this.rows ?? this.levels;
     const total = (side) => side.slice(0, rows).reduce((a, b) => a + b, 0);
     const most = Math.max(total(book.ask_quantities), total(book.bid_quantities), 1e-12);

@@ -42,7 +42,7 @@ function flowState(flow, now) {
   const age = now - flow.newest_ms;
   if (flow.rows_per_s > 0 && (flow.slow || age < QUIET_MS)) return ["ok", "flowing"];
   if (age > 86_400_000) return ["old", "recorded"];
-  return ["warn", `silent ${span(age)}`];
+  return flow.slow ? ["none", `quiet ${span(age)}`] : ["warn", `silent ${span(age)}`];
 }
 
 export function open(root, frame) {
@@ -139,7 +139,7 @@ export function open(root, frame) {
 
   function fillStreams(state) {
     fill(streams, state.streams.map((s) => h("tr", null, h("td.mono", null, s.name), h("td.n", null, number(s.messages)), h("td.n", null, `${(s.bytes / 1048576).toFixed(1)} MB`),
-      h("td.n", { class: s.pending > 1000 ? "n warn" : "n" }, number(s.pending)), h("td.n", null, number(state.tables[s.data_type] ?? 0)), h("td.n", null, rate(state.rows_per_s[s.data_type] ?? 0)))));
+      h("td.n", { class: s.pending > 1000 ? "n warn" : "n" }, number(s.pending)), h("td.n", { "data-stored": s.data_type }, number(state.tables[s.data_type] ?? 0)), h("td.n", null, rate(state.rows_per_s[s.data_type] ?? 0)))));
   }
 
   const stop = watch({ view: "pipeline" }, {

@@ -2,7 +2,7 @@
 
 import { axis } from "./chart.js";
 import { css, fill, h } from "./dom.js";
-import { short } from "./format.js";
+import { clock, day, short } from "./format.js";
 
 const NUMBER = /^(Nullable\()?(U?Int|Float|Decimal)/;
 const TIME = /^(Nullable\()?(Date)/;
@@ -55,8 +55,8 @@ export function drawChart(place, result) {
     chart = new uPlot({
       width: host.clientWidth || 600, height: 380, padding: [14, 14, 0, 0], legend: { show: true, live: true }, tzDate: (ts) => uPlot.tzDate(new Date(ts * 1000), "UTC"),
       scales: { x: { time: x >= 0 && TIME.test(types[x]) } }, cursor: { drag: { x: true, y: false } },
-      axes: [axis({ size: 46, label: x >= 0 ? `${names[x]}${TIME.test(types[x]) ? " (UTC)" : ""}` : "row", labelSize: 16, labelFont: "11px ui-monospace, monospace", space: 80 }), axis({ values: (u, s) => s.map((v) => short(v)), label: [...on].map((i) => names[i]).join(", "), labelSize: 16, labelFont: "11px ui-monospace, monospace", size: 74 })],
-      series: [{ label: x >= 0 ? names[x] : "row" }, ...series.map((s, i) => ({ label: s.label, stroke: css(LINES[i]), width: 1.6, spanGaps: true, points: { show: xs.length < 60, size: 4 }, value: (u, v) => short(v, 5) }))],
+      axes: [axis({ size: 46, ...(x >= 0 && TIME.test(types[x]) ? { values: (u, s, i, space, step) => s.map((v) => (step >= 86400 || v % 86400 === 0 ? day(v * 1000) : clock(v * 1000).slice(0, step < 60 ? 8 : 5))) } : {}), label: x >= 0 ? `${names[x]}${TIME.test(types[x]) ? " (UTC)" : ""}` : "row", labelSize: 16, labelFont: "11px ui-monospace, monospace", space: 80 }), axis({ values: (u, s) => s.map((v) => short(v)), label: [...on].map((i) => names[i]).join(", "), labelSize: 16, labelFont: "11px ui-monospace, monospace", size: 74 })],
+      series: [{ label: x >= 0 ? names[x] : "row", value: (u, v) => (v === null ? "–" : x >= 0 && TIME.test(types[x]) ? `${day(v * 1000)} ${clock(v * 1000)}` : short(v, 6)) }, ...series.map((s, i) => ({ label: s.label, stroke: css(LINES[i]), width: 1.6, spanGaps: true, points: { show: xs.length < 60, size: 4 }, value: (u, v) => short(v, 5) }))],
     }, [xs, ...series.map((s) => s.values)], host);
   }
 

@@ -24,9 +24,17 @@ export function watch(parameters, on, onState) {
     onState(state);
     source = new EventSource(`/api/stream?${query}`);
     for (const [kind, run] of Object.entries(on)) {
-      source.addEventListener(kind, (event) => { heard(); run(JSON.parse(event.data)); });
+      if (kind !== "trouble") source.addEventListener(kind, (event) => { heard(); run(JSON.parse(event.data)); });
     }
     source.addEventListener("beat", heard);
+    const troubles = new Map();
+    for (let look = 0; look < 3; look += 1) {  // each look of the server tells its own trouble
+      source.addEventListener(`trouble_${look}`, (event) => {
+        heard();
+        troubles.set(look, JSON.parse(event.data));
+        on.trouble?.([...troubles.values()].find(Boolean) ?? null);
+      });
+    }
     source.onerror = () => {
       onState("reconnecting");
       if (source && source.readyState === EventSource.CLOSED) {  // refused: the browser does not try again by itself

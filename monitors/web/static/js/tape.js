@@ -17,6 +17,7 @@ export class Tape {
   draw(tape, decimals) {
     const { trades, large } = tape;
     const n = trades.sequence.length;
+    this.element.dataset.sequence = trades.sequence[0] ?? "";
     setText(this.note, large ? `large from ${short(large)}` : "");
     this.rows.forEach((row, i) => {
       row.element.hidden = i >= n;
