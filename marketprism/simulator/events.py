@@ -11,7 +11,8 @@ Levels = list[tuple[int, int]]
 class Fill(msgspec.Struct, gc=False):
     """One trade: part of one taker order against one maker. ``buyer_is_maker``: the taker sold.
 
-    ``aggregate_id`` is 0 for prints that are no market trade (``kind`` other than MARKET).
+    ``aggregate_id`` is 0 for prints that are no market trade (``kind`` other than MARKET). ``forced``: its taker was
+    being liquidated.
     """
 
     book: int
@@ -22,6 +23,7 @@ class Fill(msgspec.Struct, gc=False):
     lots: int
     buyer_is_maker: bool
     kind: str = "MARKET"
+    forced: bool = False
 
 
 class Aggregate(msgspec.Struct, gc=False):

@@ -22,8 +22,12 @@ from marketprism.simulator.binance_rest import BinanceRest
 from marketprism.simulator.binance_wire import DEPTH_CHANNELS, BinanceWire, carries, listing_message
 from marketprism.simulator.environment import INVERSE, LINEAR, SPOT, collector_environment
 from marketprism.simulator.events import Aggregate, Event, Fill
+from marketprism.simulator.exchanges import OtherExchanges, others_of
+from marketprism.simulator.exchanges import carries as others_carry
 from marketprism.simulator.faults import Faults
 from marketprism.simulator.market import Market
+from marketprism.simulator.mirror_specs import DERIBIT, LAG_MS, OKX
+from marketprism.simulator.mirrors import Mirrored
 from marketprism.simulator.sockets import Key, StreamHub
 from marketprism.simulator.specs import default_specs
 from marketprism.simulator.trade_log import TradeLog
@@ -51,6 +55,15 @@ _YIELD_EVERY: Final = 64  # frames; sends to a fast client never suspend, and re
 
 def wall_ms() -> int:
     return time.time_ns() // 1_000_000
+
+
+def carries_of(venue: str) -> Callable[[str, str, str], bool]:
+    """The rule of a venue's exchange."""
+    return others_carry if venue in (OKX, DERIBIT) else carries
+
+
+def _time_of(event: Event | Mirrored) -> int:
+    return event.time_ms
 
 
 @dataclass(slots=True)
@@ -88,7 +101,12 @@ class Simulator:
 
     def __init__(self, options: SimulatorOptions | None = None):
         self.options = options = options or SimulatorOptions()
-        self.specs = default_specs((*options.symbols, *options.unlisted), options.venues)
+        others = others_of(options.venues)
+        # what follows needs what it follows, also where nobody asked for that
+        modelled = tuple(venue for venue in options.venues if venue not in others)
+        if others:
+            modelled = tuple(dict.fromkeys((*modelled, SPOT, LINEAR)))
+        self.specs = default_specs((*options.symbols, *options.unlisted), modelled)
         now_ms = options.clock_ms()
         before = continuation.load(options.state) if options.state else None
         start_ms = (now_ms - int(options.history_hours * 3_600_000)) // 1000 * 1000
@@ -112,17 +130,30 @@ class Simulator:
                 if rows is not None:
                     self.trades.fills[book.index].restore(rows.fills)
                     self.trades.aggregates[book.index].restore(rows.aggregates)
-        for book in self.market.books[len(options.symbols) * len(options.venues) :]:
+        for book in self.market.books[len(options.symbols) * len(modelled) :]:
             book.listed = False
         self.faults = options.faults
         self.sent: Counter[Key] = Counter()
         self.position_us = start_ms * 1000
         self.url = ""
-        self.hub = StreamHub(lambda: self.position_us, carries=carries, faults=self.faults)
+        self.hub = StreamHub(
+            lambda: self.position_us,
+            carries=lambda venue, route, stream: carries_of(venue)(venue, route, stream),
+            faults=self.faults,
+            opening=lambda key: self._others.opening(key),
+        )
         self._wire = BinanceWire(self.specs, self.hub.subscribed)
         self._rest = BinanceRest(self.market, self.trades, options.seed, lambda: self.position_us)
-        if self.faults is not None:
-            self._rest.refuses = lambda: self.faults is not None and self.faults.strikes("too_many_requests")
+        self._rest.refuses = lambda: self.faults is not None and self.faults.strikes("too_many_requests")
+        self._others = OtherExchanges(
+            self.market,
+            self.trades,
+            others,
+            seed=options.seed,
+            first_id=now_ms * 100,
+            now_us=lambda: self.position_us,
+            refuses=self._rest.refuses,
+        )
         self._jitter = Random(f"latency/{options.seed}")
         self._history_done = asyncio.Event()
         self._saved_ms = start_ms
@@ -133,7 +164,10 @@ class Simulator:
     def environment(self) -> dict[str, str]:
         """The collector settings for this exchange; valid once it is started."""
         options = self.options
-        symbols = [book.spec.symbol for book in self.market.books if book.listed]
+        listed = [book.spec for book in self.market.books if book.listed and book.spec.venue in options.venues]
+        symbols = [spec.symbol for spec in listed]
+        if self._others.venues:  # a symbol is somebody's: the others do not know it
+            symbols = [f"{spec.venue}:{spec.symbol}" for spec in listed] + self._others.symbols
         return collector_environment(
             self.url, venues=options.venues, symbols=dict.fromkeys(symbols), streams=options.extra
         )
@@ -156,6 +190,7 @@ class Simulator:
             app.router.add_get(f"{path}/stream", self.hub.handler(venue, route, combined=True))
             app.router.add_get(f"{path}/ws", self.hub.handler(venue, route, combined=False))
             app.router.add_get(f"{path}/ws/{{streams}}", self.hub.handler(venue, route, combined=False))
+        self._others.add_routes(app.router, self.hub)
         self._rest.add_routes(app.router)
         app.router.add_get("/simulator/state", self._answer_state)
         app.router.add_post("/simulator/fault/{kind}", self._answer_fault)
@@ -221,10 +256,14 @@ class Simulator:
                     await self._step(options.live_step_ms)
             except TimeoutError:
                 self._cut_slow_clients()
+        ends: list[Event] = []
         for book in self.market.books:
             change = book.book.take_change(self.market.time_ms) if book.listed else None
             if change is not None:
+                ends.append(change)
                 await self._send(change)  # a client's book ends as ours
+        for late in self._others.take(ends, self.market.time_ms + max(LAG_MS.values())):
+            await self._send(late)
         await self.hub.drained()
 
     @property
@@ -252,7 +291,8 @@ class Simulator:
         return all(
             wanted(spec.venue, spec.symbol, "trade", "aggTrade") and wanted(spec.venue, spec.symbol, *DEPTH_CHANNELS)
             for spec in (book.spec for book in self.market.books if book.listed)
-        )
+            if spec.venue in self.options.venues
+        ) and self._others.wanted(self.hub.subscribed)
 
     async def _step(self, step_ms: int) -> None:
         if self.faults is not None:
@@ -260,8 +300,10 @@ class Simulator:
         events = self.market.advance(step_ms)
         for event in events:
             self._keep(event)
-        for number, event in enumerate(events):
-            await self._send(event)
+        others = self._others.take(events, self.market.time_ms)
+        everything = sorted((*events, *others), key=_time_of) if others else events
+        for number, each in enumerate(everything):
+            await self._send(each)
             if number % _YIELD_EVERY == 0:
                 await asyncio.sleep(0)
         await self.hub.flush()
@@ -273,6 +315,7 @@ class Simulator:
     async def _misbehave(self, faults: Faults) -> None:
         """What goes wrong with a book or a client as a whole, once a step."""
         now_ms = self.market.time_ms
+        self._others.skip_ids(lambda: faults.strikes("skip_ids"))
         for book in self.market.books:
             if not book.listed:
                 continue
@@ -308,8 +351,8 @@ class Simulator:
         elif isinstance(event, Aggregate):
             self.trades.add_aggregate(event)
 
-    async def _send(self, event: Event) -> None:
-        messages = self._wire.messages(event)
+    async def _send(self, event: Event | Mirrored) -> None:
+        messages = self._others.messages(event) if isinstance(event, Mirrored) else self._wire.messages(event)
         if not messages:
             return
         receipt = event.time_ms * 1000 + LATENCY_US + int(self._jitter.random() * LATENCY_US / 2)

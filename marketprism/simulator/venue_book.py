@@ -105,7 +105,7 @@ class VenueBook:
             price = side.best()
             resting = side.lots[price]
             taken = min(left, resting)
-            self._print(time_ms, price, taken, not buying, out)
+            self._print(time_ms, price, taken, not buying, forced, out)
             book.put(side, price, resting - taken, time_ms)
             left -= taken
             value += taken * price
@@ -114,7 +114,7 @@ class VenueBook:
             self._force(time_ms, buying, first_price, value // filled, filled, out)
         return filled
 
-    def _print(self, time_ms: int, price: int, lots: int, buyer_is_maker: bool, out: list[Event]) -> None:
+    def _print(self, time_ms: int, price: int, lots: int, buyer_is_maker: bool, forced: bool, out: list[Event]) -> None:
         """Fills at one price, shared among makers, and their aggregate."""
         random = self._random
         first = self.next_trade_id
@@ -125,7 +125,9 @@ class VenueBook:
             part = left
             if left > 1 and random.random() < SPLIT:
                 part = 1 + int(random.random() * (left - 1))
-            out.append(Fill(self.index, time_ms, self.next_trade_id, aggregate, price, part, buyer_is_maker))
+            out.append(
+                Fill(self.index, time_ms, self.next_trade_id, aggregate, price, part, buyer_is_maker, forced=forced)
+            )
             self.next_trade_id += 1
             left -= part
         last = self.next_trade_id - 1

@@ -1,0 +1,178 @@
+"""OKX and Deribit from the built-in simulator, by the real collector over real sockets into a real JetStream.
+
+The market ends by itself, so that nothing is on its way: every trade of the ledger is stored once and in order, every
+book ends as the exchange's own, and every data type of every market has arrived.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections import defaultdict
+from collections.abc import Callable
+from decimal import Decimal
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from collector.metrics import CollectorMetrics
+from collector.service import CollectorService
+from marketprism.settings import CollectorSettings, NatsSettings
+from marketprism.simulator import Simulator, SimulatorOptions
+from marketprism.simulator.faults import Faults
+from marketprism.simulator.mirror_specs import MIRRORS
+from marketprism.simulator.mirrors import Follower
+from tests.integration.test_collector_delivery import Nats, until
+
+NOW_MS = 1_790_000_000_000
+EXPECTED = {
+    "trades": MIRRORS,
+    "orderbooks": MIRRORS,
+    "best_quotes": MIRRORS,
+    "instruments": MIRRORS,
+    "funding_rates": ("okx.linear", "okx.inverse", "deribit.linear", "deribit.inverse"),
+    "open_interests": tuple(venue for venue in MIRRORS if not venue.endswith("spot")),
+    "lsr_top_positions": ("okx.linear", "okx.inverse"),
+    "lsr_all_accounts": ("okx.linear", "okx.inverse"),
+    "volatility_indices": ("okx.option", "deribit.option"),
+}
+
+
+async def collect(
+    tmp_path: Path, port: int, monkeypatch: pytest.MonkeyPatch, faults: Faults | None, minutes: float
+) -> tuple[dict[str, list[dict[str, Any]]], list[dict[str, Any]], dict[str, Follower], CollectorMetrics]:
+    """(stored rows by type, ledger, the exchange's instruments, counts) of a market that ran to its end."""
+    broker = Nats(tmp_path / "nats", port)
+    broker.start()
+    ledger = tmp_path / "ledger.jsonl"
+    extra = {"OPEN_INTEREST_INTERVAL_S": "2", "FUNDING_INTERVAL_S": "2", "RATIO_INTERVAL_S": "2"}
+    options = SimulatorOptions(
+        seed=11, symbols=("BTCUSDT",), venues=MIRRORS, history_hours=minutes / 60, ledger=ledger, faults=faults,
+        clock_ms=lambda: NOW_MS, end_ms=NOW_MS, extra=extra,
+    )  # fmt: skip
+    try:
+        async with Simulator(options) as exchange:
+            for name, value in exchange.environment.items():
+                monkeypatch.setitem(os.environ, name, value)
+            metrics = CollectorMetrics(CollectorRegistry())
+            nats_settings = NatsSettings(_env_file=None, url=broker.url, stream_max_bytes=32 << 20)
+            service = CollectorService(CollectorSettings(_env_file=None), nats_settings, metrics)
+            work = asyncio.create_task(service.run())
+            try:
+                if faults is not None:
+                    # the last print of a symbol, when it is lost, is only known by the next
+                    await until(lambda: exchange.market.time_ms > NOW_MS - 60_000, 90)
+                    faults.stop()
+                await asyncio.wait_for(exchange.finished(), 90)
+                stored = metrics.counts["published_rows"]
+                wanted = [(kind, *venue.split(".")) for kind, venues in EXPECTED.items() for venue in venues]
+                await until(lambda: all(stored[key] for key in wanted), 30)
+                await until(lambda: not any(session.market.holes() for session in service.sessions), 30)
+            finally:
+                work.cancel()
+                await asyncio.wait([work])
+            followers = {f"{each.spec.venue}:{each.spec.symbol}": each for each in exchange._others._mirrors.followers}
+        rows = {kind: await broker.rows(kind) for kind in (*EXPECTED, "gaps", "liquidations")}
+        return rows, [json.loads(line) for line in ledger.read_text().splitlines()], followers, metrics
+    finally:
+        broker.kill()
+
+
+def base_units(follower: Follower, native: str, price: str) -> Decimal:
+    """By exact fractions, rounded half to even to 12 decimals."""
+    spec = follower.spec
+    if spec.counts == "dollars":
+        dollars = Fraction(Decimal(native)) * (1 if spec.exchange == "deribit" else spec.dollars)
+        value = dollars / Fraction(Decimal(price))
+    else:
+        value = Fraction(Decimal(native)) / 10**spec.contract_decimals
+    return Decimal(round(value * 10**12)).scaleb(-12)
+
+
+def check_trades(rows: list[dict[str, Any]], ledger: list[dict[str, Any]], followers: dict[str, Follower]) -> int:
+    """Stored trades equal the ledger from the first one seen on: every id once, in order, in base units."""
+    stored: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    said: dict[str, list[dict[str, Any]]] = defaultdict(list)
+    for row in rows:
+        stored[f"{row['exchange']}.{row['market_type']}:{row['symbol']}"].append(row)
+    for row in ledger:
+        said[f"{row['venue']}:{row['symbol']}"].append(row)
+    count = 0
+    for name, follower in followers.items():
+        have, told = stored[name], said[name]
+        assert have or not told, name
+        told = [row for row in told if have and row["id"] >= have[0]["sequence"]]
+        assert [row["sequence"] for row in have] == [row["id"] for row in told], name
+        for row, plain in zip(have, told, strict=True):
+            assert (Decimal(row["price"]), row["side"], row["timestamp"]) == (
+                Decimal(plain["price"]),
+                plain["side"],
+                plain["time"],
+            )
+            assert Decimal(row["native_quantity"]) == Decimal(plain["quantity"])
+            assert Decimal(row["quantity"]) == base_units(follower, plain["quantity"], plain["price"])
+        count += len(have)
+    return count
+
+
+def check_books(rows: list[dict[str, Any]], followers: dict[str, Follower]) -> None:
+    """The last stored book of every symbol is the exchange's own."""
+    last: dict[str, dict[str, Any]] = {}
+    for row in rows:
+        last[f"{row['exchange']}.{row['market_type']}:{row['symbol']}"] = row
+    assert set(last) == set(followers)
+    for name, follower in followers.items():
+        bids, asks = follower.book(20)
+        spec, row = follower.spec, last[name]
+        assert row["last_update_id"] == follower.change_id, name
+        for side, prices, quantities in (
+            (bids, "bid_prices", "bid_quantities"),
+            (asks, "ask_prices", "ask_quantities"),
+        ):
+            assert row[prices] == [float(spec.price_text(price)) for price, _ in side], name
+            expected = [
+                float(base_units(follower, spec.native_text(units), spec.price_text(price))) for price, units in side
+            ]
+            assert row[quantities] == expected, name
+        assert (row["bids_count"], row["asks_count"]) == (len(follower.bids), len(follower.asks))
+
+
+async def test_everything_of_both_exchanges(
+    tmp_path: Path, free_port: Callable[[], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows, ledger, followers, metrics = await collect(tmp_path, free_port(), monkeypatch, None, minutes=3)
+    assert dict(metrics.counts["errors"]) == {}
+    assert rows["gaps"] == []
+    assert check_trades(rows["trades"], ledger, followers) > 3_000
+    check_books(rows["orderbooks"], followers)
+    same = defaultdict(list)  # the same print everywhere, a little later
+    for row in rows["trades"]:
+        if row["symbol"] in ("BTC-USDT-SWAP", "BTC_USDC-PERPETUAL"):
+            same[row["exchange"]].append((row["price"].rstrip("0"), Decimal(row["quantity"]), row["timestamp"]))
+    shared = min(map(len, same.values()))
+    okx, deribit = same["okx"][-shared:], same["deribit"][-shared:]
+    assert [row[:2] for row in okx] == [row[:2] for row in deribit]
+    assert {later[2] - earlier[2] for earlier, later in zip(okx, deribit, strict=True)} == {90 - 35}
+    kinds = {(row["exchange"], row["kind"]) for row in rows["volatility_indices"]}
+    assert kinds == {("okx", "mark_iv"), ("deribit", "mark_iv"), ("deribit", "dvol")}
+    assert {(row["exchange"], row["funding_kind"]) for row in rows["funding_rates"]} == {
+        ("okx", "predicted"), ("okx", "settled"), ("deribit", "continuous"), ("deribit", "settled"),
+    }  # fmt: skip
+
+
+async def test_misbehaving_exchanges_lose_nothing(
+    tmp_path: Path, free_port: Callable[[], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rates = {"drop": 0.01, "duplicate": 0.01, "reorder": 0.01, "malformed": 0.003, "unknown_fields": 0.02}
+    faults = Faults({**rates, "cut": 0.0003, "skip_ids": 0.002, "too_many_requests": 0.02}, seed=5)
+    rows, ledger, followers, _ = await collect(tmp_path, free_port(), monkeypatch, faults, minutes=2)
+    assert all(faults.counts[kind] for kind in (*rates, "skip_ids"))
+    assert check_trades(rows["trades"], ledger, followers) > 1_500
+    trade_gaps = [row for row in rows["gaps"] if row["of_type"] == "trades"]
+    assert trade_gaps
+    assert all(row["repaired"] for row in trade_gaps)
+    assert any(row["of_type"] == "orderbooks" for row in rows["gaps"])
