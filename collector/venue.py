@@ -141,7 +141,7 @@ class Venue(Protocol):
     book_resubscribes: bool
     """True: a fresh snapshot comes by subscribing again; False: ``fetch_book`` asks REST for it."""
     trades_consecutive: bool
-    """Whether a jump of the trades' ids means that some are missing. Where it does not, only a lost connection tells."""
+    """Whether a jump of the trades' ids means that some are missing. If not, only a lost connection tells of a loss."""
 
     async def fetch_instruments(self) -> list[Instrument]:
         """Every listed instrument, as rows. Raises RestError."""

@@ -66,6 +66,7 @@ class DeribitRest(MirrorRest):
                     bool(row["forced"]),
                 )
                 for row in follower.trades.page(first, count)
+                if row["id"] <= last
             ]  # fmt: skip
             more = "true" if first + count <= last else "false"
             return f'{{"jsonrpc":"2.0","result":{{"trades":[{",".join(rows)}],"has_more":{more}}}}}'

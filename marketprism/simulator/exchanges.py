@@ -15,7 +15,7 @@ from marketprism.simulator.events import Event
 from marketprism.simulator.market import Market
 from marketprism.simulator.mirror_rest import MirrorRest
 from marketprism.simulator.mirror_specs import DERIBIT, MIRRORS, OKX, mirror_specs
-from marketprism.simulator.mirrors import Changed, Done, Mirrored, Mirrors
+from marketprism.simulator.mirrors import Changed, Done, Follower, Mirrored, Mirrors
 from marketprism.simulator.okx_rest import OkxRest
 from marketprism.simulator.okx_wire import OkxWire
 from marketprism.simulator.sockets import Key, StreamHub
@@ -68,6 +68,11 @@ class OtherExchanges:
             OkxRest(followers, seed, now_us, refuses),
             DeribitRest(followers, seed, now_us, refuses),
         ]
+
+    @property
+    def followers(self) -> tuple[Follower, ...]:
+        """Every instrument, in the order of the events' ``mirror``."""
+        return self._mirrors.followers
 
     @property
     def symbols(self) -> list[str]:
@@ -124,4 +129,4 @@ class OtherExchanges:
         """A fault: updates of a book are lost at the exchange."""
         for follower in self._mirrors.followers:
             if strikes():
-                follower.skip_ids(17)
+                follower.skip_ids(17, 3)

@@ -93,9 +93,12 @@ class Follower:
         self.quoted: tuple[dict[int, int], dict[int, int]] = ({}, {})
         """An option's quotes, told or on their way."""
 
-    def skip_ids(self, count: int) -> None:
-        """As a venue does that loses messages: the next change does not follow on the last."""
-        self.change_id += count
+    def skip_ids(self, updates: int, trades: int) -> None:
+        """As a venue does that loses messages: the next change does not follow on the last, ids are never given."""
+        self.change_id += updates
+        for _ in range(trades):
+            self.trades.append(0, 0, 0, 0, 0)
+            self.next_trade_id += 1
 
     def apply(self, change: Changed) -> None:
         for side, levels in ((self.bids, change.bids), (self.asks, change.asks)):

@@ -82,6 +82,7 @@ class OkxRest(MirrorRest):
         rows = [
             OkxWire.trade(follower.spec, row["id"], row["time_ms"], row["price"], row["lots"], bool(row["buys"]))
             for row in follower.trades.page(first, max(0, after - first))
+            if row["id"] < after
         ]
         return f'{{"code":"0","msg":"","data":[{",".join(reversed(rows))}]}}'
 

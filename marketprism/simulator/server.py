@@ -27,7 +27,7 @@ from marketprism.simulator.exchanges import carries as others_carry
 from marketprism.simulator.faults import Faults
 from marketprism.simulator.market import Market
 from marketprism.simulator.mirror_specs import DERIBIT, LAG_MS, OKX
-from marketprism.simulator.mirrors import Mirrored
+from marketprism.simulator.mirrors import Follower, Mirrored
 from marketprism.simulator.sockets import Key, StreamHub
 from marketprism.simulator.specs import default_specs
 from marketprism.simulator.trade_log import TradeLog
@@ -159,6 +159,11 @@ class Simulator:
         self._saved_ms = start_ms
         self._runner: web.AppRunner | None = None
         self._task: asyncio.Task[None] | None = None
+
+    @property
+    def followers(self) -> tuple[Follower, ...]:
+        """The instruments of the exchanges that follow the model."""
+        return self._others.followers
 
     @property
     def environment(self) -> dict[str, str]:

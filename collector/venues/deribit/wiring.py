@@ -265,10 +265,13 @@ class Deribit:
             older, at = await self._page(symbol, first, last, history=True)
             if older and (not page or older[0].trade_seq < page[0].trade_seq):
                 page, received_at = older, at
-        of = self._of(symbol)
-        trades = [rows.trade_row(of, message, received_at, "rest") for message in page]
-        forced = [row for message in page for row in rows.liquidation_rows(of, message, received_at, "rest")]
-        return RepairPage(trades, trades[-1].sequence if trades else 0, forced)
+        of, upto = self._of(symbol), min(last, first + _PAGE - 2)
+        within = [message for message in page if message.trade_seq <= upto]
+        trades = [rows.trade_row(of, message, received_at, "rest") for message in within]
+        forced = [row for message in within for row in rows.liquidation_rows(of, message, received_at, "rest")]
+        # the page reaches to the print behind the hole: then what it lacks was never given out, and is not late
+        covered = upto if len(page) > len(within) else trades[-1].sequence if trades else 0
+        return RepairPage(trades, covered, forced)
 
     async def _page(self, symbol: str, first: int, last: int, *, history: bool) -> tuple[list[TradeMessage], int]:
         answer, received_at = await self._api.get(
@@ -277,14 +280,14 @@ class Deribit:
             {
                 "instrument_name": symbol,
                 "start_seq": first,
-                "end_seq": min(last, first + _PAGE - 1),
+                "end_seq": min(last + 1, first + _PAGE - 1),
                 "count": _PAGE,
                 "sorting": "asc",
             },
             history=history,
         )
         messages = sorted(answer.trades, key=lambda message: message.trade_seq)
-        return [message for message in messages if first <= message.trade_seq <= last], received_at
+        return [message for message in messages if first <= message.trade_seq <= last + 1], received_at
 
     async def _settled(self, symbol: str, newest: int) -> Sequence[Row]:
         """Hours that ended; the present comes from the exchange's own clock."""

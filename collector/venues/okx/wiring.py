@@ -259,16 +259,21 @@ class Okx(OkxPolls):
         return True
 
     async def fetch_trades(self, symbol: str, trade_kind: str, first: int, last: int) -> RepairPage:
-        """Pages run backwards from ``after``: the one that ends a page's length above ``first`` holds it."""
-        upto = min(last, first + _PAGE - 1)
+        """Pages run backwards from ``after``: the one that ends a page's length above ``first`` holds it.
+
+        The page is to hold the print behind the hole too: then what it lacks was never given out, and is not late.
+        """
+        upto = min(last, first + _PAGE - 2)
         answer, received_at = await self._api.get(
             "/api/v5/market/history-trades",
             list[TradeMessage],
-            {"instId": symbol, "type": 1, "after": upto + 1, "limit": _PAGE},
+            {"instId": symbol, "type": 1, "after": upto + 2, "limit": _PAGE},
         )
         of = self._of(symbol)
-        trades = [rows.trade_row(of, row, received_at, "rest") for row in answer]
-        trades = sorted((row for row in trades if first <= row.sequence <= upto), key=lambda row: row.sequence)
+        found = sorted((rows.trade_row(of, row, received_at, "rest") for row in answer), key=lambda row: row.sequence)
+        trades = [row for row in found if first <= row.sequence <= upto]
+        if found and found[-1].sequence > upto:
+            return RepairPage(trades, upto)
         return RepairPage(trades, trades[-1].sequence if trades else 0)
 
 

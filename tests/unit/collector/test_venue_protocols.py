@@ -79,14 +79,33 @@ def test_okx_repairs_by_pages_that_run_backwards() -> None:
 
     venue = make_core("okx.linear", [SWAP], answer).venue
     page = asyncio.run(venue.fetch_trades("BTC-USDT-SWAP", "trade", 1001, 1250))
-    assert [trade.sequence for trade in page.trades] == list(range(1001, 1101))
-    assert page.covered == 1100
+    assert [trade.sequence for trade in page.trades] == list(range(1001, 1100))
+    assert page.covered == 1099
     page = asyncio.run(venue.fetch_trades("BTC-USDT-SWAP", "trade", 1201, 1250))
     assert [trade.sequence for trade in page.trades] == list(range(1201, 1251))
-    assert asked == [(1101, 100), (1251, 100)]
+    assert asked == [(1101, 100), (1252, 100)]
     assert {(trade.data_source, trade.quantity, trade.native_quantity) for trade in page.trades} == {
         ("rest", "0.02", "2")
     }
+
+
+def test_ids_that_were_never_given_out_are_known_by_the_print_behind_them() -> None:
+    """Asking again would be of no use: the hole is over."""
+
+    def okx(url: str, params: Mapping[str, Any]) -> str:
+        rows = [okx_trade(number) for number in (14, 11, 9, 8) if number < params["after"]]
+        return json.dumps({"code": "0", "msg": "", "data": rows})
+
+    page = asyncio.run(make_core("okx.linear", [SWAP], okx).venue.fetch_trades("BTC-USDT-SWAP", "trade", 10, 13))
+    assert ([trade.sequence for trade in page.trades], page.covered) == ([11], 13)
+
+    def deribit(url: str, params: Mapping[str, Any]) -> str:
+        ids = [number for number in (8, 9, 11, 14) if params["start_seq"] <= number <= params["end_seq"]]
+        return json.dumps({"result": {"trades": [deribit_trade(number) for number in ids]}})
+
+    venue = make_core("deribit.inverse", [PERPETUAL], deribit, deribit_history_url="").venue
+    page = asyncio.run(venue.fetch_trades("BTC-PERPETUAL", "trade", 10, 13))
+    assert ([trade.sequence for trade in page.trades], page.covered) == ([11], 13)
 
 
 def test_okx_that_does_not_have_the_newest_yet_is_asked_again() -> None:
