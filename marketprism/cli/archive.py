@@ -17,15 +17,22 @@ def archive(
     table: Annotated[list[str] | None, typer.Option(help="Only these raw tables.")] = None,
     drop: Annotated[bool, typer.Option("--drop", help="Drop hot days that are verified and old enough.")] = False,
     quiet_s: Annotated[int, typer.Option("--quiet", min=0, help="Leave days stored to within these seconds.")] = 0,
+    remote: Annotated[
+        str,
+        typer.Option(
+            help="URL of another, migrated ClickHouse for cold days [MARKETPRISM_STORAGE_ARCHIVE_REMOTE_URL]."
+        ),
+    ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
     data: Annotated[Path | None, typer.Option(help="Data directory of the run [MARKETPRISM_DATA_DIR].")] = None,
 ) -> None:
     """Copy closed hot days to cold, verify both sides, record it; --drop removes what is verified and old."""
     import msgspec
 
-    from marketprism.settings import StorageSettings
+    from marketprism.settings import ClickHouseSettings, StorageSettings
     from marketprism.supervisor.attach import find_servers
     from storage_service.days.engine import Engine
+    from storage_service.days.remote import RemoteArchivist
     from storage_service.days.tiers import TABLES, run_archive
 
     unknown = sorted(set(table or ()) - set(TABLES))
@@ -33,9 +40,11 @@ def archive(
         raise SettingsError(f"--table {', '.join(unknown)}: no such table; known: {', '.join(TABLES)}")
     days = [parsed_day(text) for text in day or ()]
     engine = Engine.open(find_servers(data).clickhouse)
-    after = StorageSettings().archive_after_days if drop else None
-    quiet = timedelta(seconds=quiet_s)
-    for result in run_archive(engine, datetime.now(UTC), days, table or (), drop_after=after, quiet=quiet):
+    settings, now, quiet = StorageSettings(), datetime.now(UTC), timedelta(seconds=quiet_s)
+    after = settings.archive_after_days if drop else None
+    url = remote or settings.archive_remote_url
+    to = RemoteArchivist(engine, Engine.open(ClickHouseSettings(url=url)), now) if url else None
+    for result in run_archive(engine, now, days, table or (), drop_after=after, quiet=quiet, to=to):
         if as_json:
             print(msgspec.json.encode(asdict(result)).decode())
         else:

@@ -18,9 +18,18 @@ from storage_service.schema import ipc_stream
 STAGING: Final = "marketprism_staging"
 """Shadows, staged files and locks: nothing in it is for reading."""
 
-_BULK: Final[dict[str, Any]] = {"insert_deduplicate": 0, "async_insert": 0, "max_insert_threads": 2}
+_BULK: Final[dict[str, Any]] = {
+    "insert_deduplicate": 0,
+    "async_insert": 0,
+    "max_insert_threads": 2,
+    "throw_on_max_partitions_per_insert_block": 0,
+    "max_bytes_before_external_group_by": 500_000_000,
+    "max_bytes_before_external_sort": 500_000_000,
+}
+"""What jobs write: shadows of many days, in memory that does not grow with them."""
 _CODE: Final = re.compile(r"code:?\s*(\d+)", re.IGNORECASE)
 TABLE_EXISTS: Final = 57
+_CHUNK: Final = 1 << 20
 
 
 class StatementRefused(DayError):
@@ -86,6 +95,17 @@ class Engine:
         """One Arrow record batch."""
         with _told(self._url):
             self._client.raw_insert(table, batch.schema.names, ipc_stream(batch), settings=_BULK, fmt="ArrowStream")
+
+    def native(self, query: str) -> Iterator[bytes]:
+        """The answer of a SELECT in the engine's own format, as it comes."""
+        with _told(self._url), self._client.raw_stream(query, fmt="Native") as stream:
+            while chunk := stream.read(_CHUNK):
+                yield chunk
+
+    def insert_native(self, table: str, names: list[str], body: Iterator[bytes]) -> None:
+        """Stream what ``native`` of another engine gives."""
+        with _told(self._url):
+            self._client.raw_insert(table, names, body, settings=_BULK, fmt="Native")
 
     def insert_csv(self, table: str, names: list[str], body: Iterator[bytes], *, empty_fields: bool = False) -> None:
         """Stream CSV lines in; what ``body`` raises ends the insert and comes through."""

@@ -83,6 +83,8 @@ class Rebuilder:
     def _join_late_rows(self, day: date) -> None:
         """What came after hot had been dropped joins cold, where the rest of the day is, and leaves hot."""
         archivist = Archivist(self._engine, self._now)
+        if archivist.was_dropped("trades", day) and self._settings.archive_remote_url:
+            raise DayError(f"the trades of {day} are on the server of the archive; rebuild the day there")
         if archivist.was_dropped("trades", day) and day in hot_days(self._engine, "trades"):
             archivist.archive("trades", day)
             archivist.drop("trades", day, 0)

@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import Final
+from typing import Final, Protocol
 
 from marketprism.clickhouse import COLD, HOT
 from marketprism.errors import DayError
@@ -65,10 +65,16 @@ def hot_days(engine: Engine, data_type: str) -> list[date]:
 
 
 class Archivist:
-    """Archives and drops table-days. ``now`` is given, so that a test can be any day."""
+    """Archives and drops table-days. ``now`` is given, so that a test can be any day.
 
-    def __init__(self, engine: Engine, now: datetime) -> None:
-        self._engine, self._now = engine, now
+    ``arriving``: a table of the same server that stands for the hot one (rows that came from another server).
+    """
+
+    def __init__(self, engine: Engine, now: datetime, arriving: str = "") -> None:
+        self._engine, self._now, self._arriving = engine, now, arriving
+
+    def _hot(self, data_type: str) -> str:
+        return self._arriving or f"{HOT}.{data_type}"
 
     def archive(self, data_type: str, day: date) -> Archived:
         """Copy one table-day into cold and verify it on both sides. Doing it again is doing nothing.
@@ -77,19 +83,23 @@ class Archivist:
         """
         if not is_closed(day, self._now):
             raise DayError(f"{day} is open until {day + timedelta(days=1)} 01:00 UTC; archive it after that")
-        before = self._by_exchange(HOT, data_type, self._taken(data_type, day))
-        if before == self._recorded(data_type, day):
+        before = self.present(data_type, day)
+        if before == self.recorded(data_type, day):
             return Archived(data_type, day, "unchanged", sum(part.rows for part in before.values()))
         began = time.monotonic()
         replaced = self._replaced(data_type, day, before)
         live = f"{partitions([day])} AND NOT ({_NOT_LIVE})"
-        kept = self._by_exchange(COLD, data_type, f"{live} AND NOT ({replaced})")
-        columns = columns_of(self._engine, f"{HOT}.{data_type}")
+        kept = self._by_exchange(f"{COLD}.{data_type}", f"{live} AND NOT ({replaced})")
+        columns = columns_of(self._engine, self._hot(data_type))
         names = ", ".join(f"`{name}`" for name in columns_of(self._engine, f"{COLD}.{data_type}"))
         taken = self._taken(data_type, day)
-        expected = fingerprint(self._engine, f"{HOT}.{data_type}", columns, taken, without=())
+        expected = fingerprint(self._engine, self._hot(data_type), columns, taken, without=())
         source = Source(
-            ("", "", ""), frozenset({day}), f"SELECT {names} FROM {HOT}.{data_type} WHERE {taken}", replaced, expected
+            ("", "", ""),
+            frozenset({day}),
+            f"SELECT {names} FROM {self._hot(data_type)} WHERE {taken}",
+            replaced,
+            expected,
         )
         installer = Installer(
             self._engine, data_type, cause="archive", features=False, moves=True, computed=frozenset()
@@ -97,7 +107,7 @@ class Archivist:
         installer.install([source], [day])
         reach("archive_installed", data_type)
         self._verify(data_type, day, before, kept)
-        self._record(data_type, day, before, time.monotonic() - began)
+        self.record(data_type, day, before, self.stored_bytes(data_type, day), time.monotonic() - began)
         reach("archive_recorded", data_type)
         return Archived(data_type, day, "archived", expected.rows)
 
@@ -107,16 +117,16 @@ class Archivist:
         No row enters the day while it is looked at and dropped.
         """
         with lock(self._engine, "install"), held(self._engine, data_type, [day]):
-            why = self._reason_to_keep(data_type, day, after_days)
+            why = self.reason_to_keep(data_type, day, after_days)
             if why:
                 return Archived(data_type, day, "kept", why=why)
-            self._say_dropped(data_type, day)  # first: a crash after it costs nothing, the other order would lose rows
+            self.say_dropped(data_type, day)  # first: a crash after it costs nothing, the other order would lose rows
             reach("before_drop", data_type)
-            self._engine.run(f"ALTER TABLE {HOT}.{data_type} DROP PARTITION ID '{partition_id(day)}'")
+            self._engine.run(f"ALTER TABLE {self._hot(data_type)} DROP PARTITION ID '{partition_id(day)}'")
             reach("after_drop", data_type)
         return Archived(data_type, day, "dropped")
 
-    def _say_dropped(self, data_type: str, day: date) -> None:
+    def say_dropped(self, data_type: str, day: date) -> None:
         """From now on hot may hold only what comes late: it joins cold and no longer replaces it."""
         same = (
             "archive_date, data_type, exchange, records_archived, archive_size_bytes, archive_duration_seconds, "
@@ -127,10 +137,10 @@ class Archivist:
             f"WHERE data_type = '{data_type}' AND archive_date = '{day}'"
         )
 
-    def _reason_to_keep(self, data_type: str, day: date, after_days: int) -> str:
+    def reason_to_keep(self, data_type: str, day: date, after_days: int) -> str:
         """Empty when the day may go."""
-        present = self._by_exchange(HOT, data_type, self._taken(data_type, day))
-        recorded = self._recorded(data_type, day)
+        present = self.present(data_type, day)
+        recorded = self.recorded(data_type, day)
         if present != recorded:
             return "not archived, or changed since" if recorded else "not archived"
         stored = stored_last(self._engine, data_type, day)
@@ -149,49 +159,52 @@ class Archivist:
     def _replaced(self, data_type: str, day: date, hot: dict[str, Fingerprint]) -> str:
         """Condition on cold rows that the hot ones replace: all live ones, unless hot has only what came late."""
         live = f"NOT ({_NOT_LIVE})"
-        cold = self._by_exchange(COLD, data_type, f"{partitions([day])} AND {live}")
+        cold = self._by_exchange(f"{COLD}.{data_type}", f"{partitions([day])} AND {live}")
         more = any(part.rows > hot.get(exchange, Fingerprint()).rows for exchange, part in cold.items())
         if not more and not self.was_dropped(data_type, day):
             return live
         same = self._identity(data_type)
-        return f"{live} AND ({same}) IN (SELECT {same} FROM {HOT}.{data_type} WHERE {partitions([day])})"
+        return f"{live} AND ({same}) IN (SELECT {same} FROM {self._hot(data_type)} WHERE {partitions([day])})"
 
     def _identity(self, data_type: str) -> str:
         """SQL of what makes two rows the same: the exchange's ids, or all that the collector saw."""
         if data_type in _IDENTITY:
             return _IDENTITY[data_type]
-        known = columns_of(self._engine, f"{HOT}.{data_type}")
+        known = columns_of(self._engine, self._hot(data_type))
         return row_hash(known, without=("created_at", "stream_seq", "received_at"))
 
     def not_in_cold(self, data_type: str, day: date) -> int:
         """Hot rows of the day that cold has not."""
         same = self._identity(data_type)
         cold = f"SELECT {same} FROM {COLD}.{data_type} WHERE {partitions([day])}"
-        query = f"SELECT count() FROM {HOT}.{data_type} WHERE {partitions([day])} AND ({same}) NOT IN ({cold})"
+        query = f"SELECT count() FROM {self._hot(data_type)} WHERE {partitions([day])} AND ({same}) NOT IN ({cold})"
         return int(self._engine.rows(query)[0][0])
 
-    def _by_exchange(self, database: str, data_type: str, where: str) -> dict[str, Fingerprint]:
-        columns = columns_of(self._engine, f"{database}.{data_type}")
+    def present(self, data_type: str, day: date) -> dict[str, Fingerprint]:
+        """What hot has of a table-day for cold, by exchange."""
+        return self._by_exchange(self._hot(data_type), self._taken(data_type, day))
+
+    def _by_exchange(self, table: str, where: str) -> dict[str, Fingerprint]:
+        columns = columns_of(self._engine, table)
         rows = self._engine.rows(
-            f"SELECT exchange, count(), sum({row_hash(columns)}) FROM {database}.{data_type} "
-            f"WHERE {where} GROUP BY exchange"
+            f"SELECT exchange, count(), sum({row_hash(columns)}) FROM {table} WHERE {where} GROUP BY exchange"
         )
         return {exchange: Fingerprint(int(count), int(total)) for exchange, count, total in rows}
 
     def _verify(self, data_type: str, day: date, before: dict[str, Fingerprint], kept: dict[str, Fingerprint]) -> None:
         """Both sides anew: hot is what it was, cold is that and what it kept."""
-        hot = self._by_exchange(HOT, data_type, self._taken(data_type, day))
-        cold = self._by_exchange(COLD, data_type, f"{partitions([day])} AND NOT ({_NOT_LIVE})")
+        hot = self.present(data_type, day)
+        cold = self._by_exchange(f"{COLD}.{data_type}", f"{partitions([day])} AND NOT ({_NOT_LIVE})")
         exchanges = {*before, *kept}
         wanted = {name: before.get(name, Fingerprint()).plus(kept.get(name, Fingerprint())) for name in exchanges}
         if hot != before:
-            raise DayError(f"{HOT}.{data_type} of {day} changed while it was archived; run it again")
+            raise DayError(f"{self._hot(data_type)} of {day} changed while it was archived; run it again")
         if cold != wanted:
             raise DayError(
                 f"{COLD}.{data_type} of {day} is not what was archived ({cold} instead of {wanted}); run it again"
             )
 
-    def _recorded(self, data_type: str, day: date) -> dict[str, Fingerprint]:
+    def recorded(self, data_type: str, day: date) -> dict[str, Fingerprint]:
         """What hot held when it was last archived."""
         return {
             exchange: Fingerprint(int(rows), int(total))
@@ -206,11 +219,16 @@ class Archivist:
         query = f"SELECT max(hot_dropped) FROM {STATUS} WHERE data_type = '{data_type}' AND archive_date = '{day}'"
         return bool(self._engine.rows(query)[0][0])
 
-    def _record(self, data_type: str, day: date, parts: dict[str, Fingerprint], seconds: float) -> None:
-        size = self._engine.rows(
+    def stored_bytes(self, data_type: str, day: date) -> int:
+        """What the day takes on cold's disk."""
+        query = (
             f"SELECT sum(bytes_on_disk) FROM system.parts WHERE active AND database = '{COLD}' "
             f"AND table = '{data_type}' AND partition_id = '{partition_id(day)}'"
-        )[0][0]
+        )
+        return int(self._engine.rows(query)[0][0])
+
+    def record(self, data_type: str, day: date, parts: dict[str, Fingerprint], size: int, seconds: float) -> None:
+        """Say in ``archive_status`` what was archived, each exchange by itself."""
         values = ", ".join(
             f"('{day}', '{data_type}', '{exchange}', {part.rows}, {size}, {seconds:.3f}, {part.hash}, true)"
             for exchange, part in sorted(parts.items())
@@ -219,6 +237,16 @@ class Archivist:
             f"INSERT INTO {STATUS} (archive_date, data_type, exchange, records_archived, archive_size_bytes, "
             f"archive_duration_seconds, content_hash, verified) VALUES {values}"
         )
+
+
+class Archives(Protocol):
+    """Who archives and drops table-days."""
+
+    def archive(self, data_type: str, day: date) -> Archived:
+        """Copy and verify."""
+
+    def drop(self, data_type: str, day: date, after_days: int) -> Archived:
+        """Drop what is verified and old enough."""
 
 
 def stored_last(engine: Engine, data_type: str, day: date) -> datetime | None:
@@ -236,12 +264,14 @@ def run_archive(
     *,
     drop_after: int | None,
     quiet: timedelta = timedelta(0),
+    to: Archives | None = None,
 ) -> list[Archived]:
     """Archive the given days (none given: every closed hot day), then drop what may go when ``drop_after`` is given.
 
     A day of which a row was stored less than ``quiet`` ago is left for later: a replay of an old day is at work on it.
+    ``to``: who archives instead of this server into itself.
     """
-    archivist = Archivist(engine, now)
+    archivist = to or Archivist(engine, now)
     results = []
     for data_type in tables or TABLES:
         with lock(engine, "install"):

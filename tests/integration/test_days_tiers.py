@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -19,6 +23,7 @@ from storage_service.days.content import columns_of, fingerprint
 from storage_service.days.engine import Engine, StatementRefused
 from storage_service.days.hold import Hold, drop_holds, held
 from storage_service.days.rebuild import Rebuilder
+from storage_service.days.remote import RemoteArchivist
 from storage_service.days.tiers import Archivist, run_archive
 from storage_service.days.trades import frozen_plans
 from tests.integration.embedded_process import EmbeddedServer
@@ -31,9 +36,26 @@ LATER = NOW.replace(year=NOW.year + 1)
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
-    server = EmbeddedServer(tmp_path_factory.mktemp("days-tiers")).start()
+def directories(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """Two migrated data directories."""
+    here, there = (tmp_path_factory.mktemp("days-tiers") / name for name in ("here", "there"))
+    server = EmbeddedServer(here).start()
     migrate(server.client())
+    server.stop()
+    shutil.copytree(here, there, symlinks=True)  # migrating twice takes longer
+    return here, there
+
+
+@pytest.fixture(scope="module")
+def server(directories: tuple[Path, Path]) -> Iterator[EmbeddedServer]:
+    server = EmbeddedServer(directories[0]).start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def other_server(directories: tuple[Path, Path]) -> Iterator[EmbeddedServer]:
+    server = EmbeddedServer(directories[1]).start()
     yield server
     server.stop()
 
@@ -194,6 +216,40 @@ def test_calibration_holds_from_the_next_midnight(engine: Engine, server: Embedd
     plans = frozen_plans(clickhouse, StorageSettings(_env_file=None), requests)
     found = [(plan.source, plan.mode) for _, plan in sorted(plans.items())]
     assert found == [("time", "time"), ("config", "count"), ("config", "count"), ("expired", "count")]
+
+
+def test_a_day_goes_to_another_server_and_late_rows_follow(
+    server: EmbeddedServer, other_server: EmbeddedServer, engine: Engine
+) -> None:
+    there = Engine.open(ClickHouseSettings(url=other_server.url, _env_file=None))
+    day, rows = date(2024, 5, 6), tape("FARUSDT", "2024-05-06", 1000)
+    store_live(engine, rows[:990], TIME_ONLY)
+    whole = of(engine, "marketprism_hot", "FARUSDT")
+    command = [sys.executable, "-m", "marketprism", "archive", "--day", str(day), "--table", "trades"]
+    environment = {**os.environ, "MARKETPRISM_CLICKHOUSE_URL": server.url, "MARKETPRISM_FAULT": "archive_sent:trades"}
+    killed = subprocess.run([*command, "--remote", other_server.url], env=environment, timeout=120, check=False)
+    assert (killed.returncode, of(engine, "marketprism_hot", "FARUSDT")) == (-9, whole)
+
+    def states() -> list[str]:
+        later = datetime.now(UTC) + timedelta(days=30)
+        to = RemoteArchivist(engine, there, later)
+        return [result.state for result in run_archive(engine, later, [day], ["trades"], drop_after=7, to=to)]
+
+    assert states() == ["archived", "dropped"]
+    assert (of(there, "marketprism_cold", "FARUSDT"), of(engine, "marketprism_cold", "FARUSDT")) == (whole, (0, 0))
+    for one in (engine, there):
+        assert one.rows(
+            "SELECT records_archived, verified, hot_dropped FROM marketprism_cold.archive_status FINAL "
+            f"WHERE archive_date = '{day}' AND data_type = 'trades'"
+        ) == [(990, True, True)]
+    store_live(engine, [{**row, "late": True} for row in rows[990:]], TIME_ONLY, batches=1)
+    settings = StorageSettings(archive_remote_url=other_server.url, _env_file=None)
+    with pytest.raises(DayError, match="rebuild the day there"):  # from ten late rows it would be half a day
+        Rebuilder(engine, ClickHouseSettings(url=server.url, _env_file=None), settings).rebuild(day)
+    assert states() == ["archived", "dropped"]
+    counts = "SELECT count(), uniqExact(sequence) FROM marketprism_cold.trades"
+    assert there.rows(counts) == [(1000, 1000)]
+    assert there.rows("SELECT name FROM system.tables WHERE database = 'marketprism_staging'") == []
 
 
 def content_of_hot(engine: Engine, symbol: str) -> dict[str, tuple[int, int]]:
