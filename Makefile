@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 DATA   ?= data
 
-.PHONY: run install test lint bench faults faults-mutants docs lock clean help
+.PHONY: run install test lint bench faults faults-mutants docs web lock clean help
 
 help:            ## what there is
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/ —/'
@@ -38,6 +38,9 @@ faults: install  ## kill and restart schedules; N=200 by default
 
 faults-mutants: install  ## the fault plan must fail for each way in which delivery can be broken
 	$(BIN)/python -m tests.faults.mutants
+
+web:             ## take the page's chart library from npm again; needed only to update it
+	monitors/web/rebuild_vendor.sh
 
 docs: install    ## the pages that are made from the code
 	$(BIN)/marketprism settings --markdown > docs/settings.md
