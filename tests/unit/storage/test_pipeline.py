@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,14 +14,21 @@ from hypothesis import strategies as st
 
 from marketprism.events import Trade
 from storage_service.batching import accept, clean, finish
-from storage_service.buckets.book import BucketBook, Day, SymbolDays
+from storage_service.buckets.book import BucketBook, Day, SymbolDays, bucket_prefix
 from storage_service.buckets.fold import DayState
 from storage_service.buckets.plan import SCALE, DayPlan
 from storage_service.duplicates import Mark, SequenceJudge
 from storage_service.frames import Frame
 
 MIDNIGHT = 19_700 * 86_400_000
-PLAN = DayPlan("trade", "volume", q_bucket=5 * SCALE, t_max_ms=30_000)
+PLANS = {
+    "volume": DayPlan("trade", "volume", q_bucket=5 * SCALE, t_max_ms=30_000),
+    "count": DayPlan("trade", "count", n_trades=3, t_max_ms=30_000),
+    "adaptive": DayPlan(
+        "trade", "adaptive", q_bucket=5 * SCALE, n_min=2, t_target_s=1.0, t_max_ms=40_000, quality_close=0.8
+    ),
+    "time": DayPlan("trade", "time", t_max_ms=30_000),
+}
 
 
 @dataclass
@@ -86,6 +93,7 @@ def trade(symbol: str, number: int, ts: int, quantity: str, market: bool) -> Tra
 class Reference:
     """One row at a time, on dictionaries and sets."""
 
+    plan: DayPlan
     stored: list[dict[str, Any]] = field(default_factory=list)
     seen: dict[tuple[str, str], set[int]] = field(default_factory=dict)
     kind_of: dict[tuple[str, int], str] = field(default_factory=dict)
@@ -120,19 +128,30 @@ class Reference:
         )
 
     def _bucket(self, row: Trade, day: int) -> tuple[int, str]:
-        state = self.days.setdefault((row.symbol, day), {"n": 0, "open": 0, "volume": 0, "first": 0})
-        if state["open"] and row.timestamp >= state["first"] + PLAN.t_max_ms:
+        state = self.days.setdefault((row.symbol, day), {"n": 0, "open": 0})
+        if state["open"] and row.timestamp >= state["first"] + self.plan.t_max_ms:
             state["open"] = 0
         if not state["open"]:
-            state.update(n=state["n"] + 1, open=1, volume=0, first=row.timestamp)
+            state.update(n=state["n"] + 1, open=1, volume=0, trades=0, first=row.timestamp, last=row.timestamp)
         whole, _, fraction = row.quantity.partition(".")
         state["volume"] += int(whole + fraction.ljust(12, "0"))
-        closes = state["volume"] >= PLAN.q_bucket
+        state["trades"] += 1
+        state["last"] = max(state["last"], row.timestamp)
+        closes = self._closes(state)
         if closes:
             state["open"] = 0
-        return int(datetime.fromtimestamp(day * 86_400, UTC).strftime("%Y%m%d")) * 10**6 + state[
-            "n"
-        ], "volume" if closes else ""
+        return int(datetime.fromtimestamp(day * 86_400, UTC).strftime("%Y%m%d")) * 10**6 + state["n"], (
+            "count" if self.plan.mode == "count" else "volume"
+        ) if closes else ""
+
+    def _closes(self, state: dict[str, int]) -> bool:
+        if self.plan.mode == "volume":
+            return state["volume"] >= self.plan.q_bucket
+        if self.plan.mode == "count":
+            return state["trades"] >= self.plan.n_trades
+        if self.plan.mode == "adaptive":  # q 5, target 1 s, two trades: four fifths of each
+            return state["volume"] >= 4 * SCALE and state["last"] - state["first"] >= 800 and state["trades"] >= 2
+        return False
 
 
 class Table:
@@ -166,28 +185,29 @@ class Table:
                     last["ms"].max(),
                 )
                 entry = book.symbols.setdefault(key3, SymbolDays())
-                entry.days[day] = Day(self.plans[key3, day], state)
+                entry.days[day] = Day(self.plans[key3, day], state, bucket_prefix(day))
                 entry.max_ms = max(entry.max_ms, part["ms"].max())
         return SequenceJudge("trades", marks), book
 
 
-def store(table: Table, frames: list[Frame], judge: SequenceJudge, book: BucketBook) -> bytes:
+def store(table: Table, frames: list[Frame], judge: SequenceJudge, book: BucketBook, plan: DayPlan) -> bytes:
     rows, dead = clean("trades", frames)
     assert not dead
     accepted = accept(rows, dead, judge, book)
     for request in accepted.missing_days:
-        plan = table.plans.setdefault(
-            (request.symbol, request.day), DayPlan(request.trade_kind, PLAN.mode, PLAN.q_bucket, t_max_ms=PLAN.t_max_ms)
-        )
-        book.open_days([(request.symbol, request.day, plan)])
+        frozen = table.plans.setdefault((request.symbol, request.day), replace(plan, trade_kind=request.trade_kind))
+        book.open_days([(request.symbol, request.day, frozen)])
     return finish("trades", accepted, book).body
 
 
 @settings(max_examples=150, deadline=None)
 @given(
-    traffic(), st.lists(st.integers(0, 3), min_size=1, max_size=40), st.lists(st.booleans(), min_size=1, max_size=40)
+    traffic(),
+    st.lists(st.integers(0, 3), min_size=1, max_size=40),
+    st.lists(st.booleans(), min_size=1, max_size=40),
+    st.sampled_from(sorted(PLANS)),
 )
-def test_any_cut_any_restart_any_duplication(messages, sizes, restarts):
+def test_any_cut_any_restart_any_duplication(messages, sizes, restarts, mode):
     encoder = msgspec.json.Encoder()
     frames = [
         Frame.of(i + 1, f"md.trades.binance.spot.{m.symbol}", encoder.encode_lines(m.rows), 0)
@@ -198,17 +218,17 @@ def test_any_cut_any_restart_any_duplication(messages, sizes, restarts):
     position = step = 0
     while position < len(frames):
         part = frames[position : position + 1 + sizes[step % len(sizes)]]
-        body = store(table, part, judge, book)
+        body = store(table, part, judge, book, PLANS[mode])
         if restarts[step % len(restarts)]:  # killed after the intent: the replay must give the same bytes
             judge, book = table.recover()
-            assert store(table, part, judge, book) == body
+            assert store(table, part, judge, book, PLANS[mode]) == body
         if body:
             batch = pl.DataFrame(pl.from_arrow(pa.ipc.open_stream(body).read_all()))
             table.rows = pl.concat([table.rows, batch]) if table.rows.height else batch
         table.holes = {key: list(mark.holes) for key, mark in judge.marks.items()}
         position += len(part)
         step += 1
-    reference = Reference()
+    reference = Reference(PLANS[mode])
     for message in messages:
         for row in message.rows:
             reference.take(row)
