@@ -39,6 +39,10 @@ faults: install  ## kill and restart schedules; N=200 by default
 faults-mutants: install  ## the fault plan must fail for each way in which delivery can be broken
 	$(BIN)/python -m tests.faults.mutants
 
+exchange-faults: install ## misbehaving exchanges; SEEDS=20 by default
+	$(BIN)/python -m tests.faults.exchange_plan --seeds $(or $(SEEDS),20)
+	$(BIN)/python -m tests.faults.follower_plan --seeds $(or $(SEEDS),20)
+
 web:             ## take the page's chart library from npm again; needed only to update it
 	monitors/web/rebuild_vendor.sh
 

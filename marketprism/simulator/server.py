@@ -269,6 +269,7 @@ class Simulator:
                 await self._send(change)  # a client's book ends as ours
         for late in self._others.take(ends, self.market.time_ms + max(LAG_MS.values())):
             await self._send(late)
+        self.trades.flush()
         await self.hub.drained()
 
     @property
