@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 DATA   ?= data
 
-.PHONY: run install test lint bench faults faults-mutants docs web lock clean help
+.PHONY: run install test lint bench e2e-ops faults faults-mutants docs web lock clean help
 
 help:            ## what there is
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/ —/'
@@ -32,6 +32,9 @@ lint: install    ## ruff and mypy strict
 
 bench: install   ## figures of the documents, printed as ratios
 	$(BIN)/python -m tests.bench
+
+e2e-ops: install ## faults in a running system: each alert fires and resolves at a real Alertmanager's receiver
+	$(BIN)/python -m tests.ops
 
 faults: install  ## kill and restart schedules; N=200 by default
 	$(BIN)/python -m tests.faults --schedules $(or $(N),200)

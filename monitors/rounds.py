@@ -47,7 +47,7 @@ class RoundMetrics:
 
 
 class Round:
-    """``work(client)`` every ``every_s`` seconds until ``stop`` is set."""
+    """``work(client)`` every ``every_s`` seconds until ``stop`` is set; one that takes ``timeout_s`` has failed."""
 
     def __init__(
         self,
@@ -56,6 +56,7 @@ class Round:
         work: Callable[[Any], Awaitable[None]],
         clickhouse: ClickHouseSettings,
         metrics: RoundMetrics,
+        timeout_s: float = 120.0,
     ) -> None:
         self.name = name
         self.problem = "not run yet"
@@ -63,6 +64,7 @@ class Round:
         self._work = work
         self._settings = clickhouse
         self._metrics = metrics
+        self._timeout_s = timeout_s
         self._client: Any = None
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -84,9 +86,10 @@ class Round:
         """One run. What is down is told once, and the next run makes a new connection."""
         began = time.monotonic()
         try:
-            if self._client is None:
-                self._client = await connect_async(self._settings)
-            await self._work(self._client)
+            async with asyncio.timeout(self._timeout_s):
+                if self._client is None:
+                    self._client = await connect_async(self._settings)
+                await self._work(self._client)
         except DOWN as error:
             await self._close()
             self._metrics.failures.labels(self.name).inc()

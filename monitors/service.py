@@ -62,7 +62,8 @@ class Monitor:
 
     async def _target(self, name: str, look: Awaitable[None]) -> None:
         try:
-            await look
+            async with asyncio.timeout(self._settings.look_timeout_s):  # a server that hangs does not answer
+                await look
         except DOWN as error:
             text = one_line(error)
             if self._problems.get(name) != text:
@@ -83,7 +84,7 @@ class Monitor:
             self._gauges.set_newest(await looks.newest(self._clickhouse))
             self._gauges.set_buckets(await looks.buckets(self._clickhouse, limit))
             self._gauges.set_features(await looks.features(self._clickhouse, limit))
-        except DOWN:
+        except (*DOWN, asyncio.CancelledError):  # cancelled: it took too long, and its connection is in an unknown state
             await self.close()
             raise
 
@@ -157,7 +158,9 @@ def _rounds(
         await look_at_quality(client, gauges, drift, settings.max_symbols)
 
     return [
-        Round("health check", settings.health_interval_s, HealthCheck(limits, ServingGauges()), clickhouse, metrics),
+        Round(
+            "health check", settings.health_interval_s, HealthCheck(limits, ServingGauges()), clickhouse, metrics, 10.0
+        ),
         Round("quality", settings.quality_interval_s, quality, clickhouse, metrics),
         Round("audits", _AUDIT_POLL_S, audits, clickhouse, metrics),
     ]
