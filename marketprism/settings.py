@@ -254,7 +254,6 @@ class MonitorSettings(BaseSettings):
     metrics_port: int = Field(9103, ge=0, le=65535, description="port of /metrics and /health")
     interval_s: float = Field(5.0, gt=0, description="seconds between looks")
     look_timeout_s: float = Field(15.0, gt=0, description="a look that takes longer counts as no answer")
-    look_timeout_s: float = Field(15.0, gt=0, description="a look that takes longer counts as no answer")
     max_symbols: int = Field(200, ge=1, description="symbols with metrics of their own; the least recent go first")
     collector_url: str = Field("http://127.0.0.1:9101", description="where the collector's /ready answers")
     storage_url: str = Field("http://127.0.0.1:9102", description="where the storage service's /ready answers")

@@ -84,7 +84,7 @@ class Monitor:
             self._gauges.set_newest(await looks.newest(self._clickhouse))
             self._gauges.set_buckets(await looks.buckets(self._clickhouse, limit))
             self._gauges.set_features(await looks.features(self._clickhouse, limit))
-        except (*DOWN, asyncio.CancelledError):  # cancelled: it took too long, and its connection is in an unknown state
+        except (*DOWN, asyncio.CancelledError):  # cancelled: it took too long
             await self.close()
             raise
 
