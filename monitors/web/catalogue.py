@@ -83,7 +83,10 @@ class Slice(msgspec.Struct, kw_only=True):
 
 
 class SymbolValues(msgspec.Struct, kw_only=True):
-    """``bins``: (low, high, height) of the histogram. ``shift``: newest median against the window's, in p90 − p10."""
+    """``bins``: (low, high, height) of the histogram. ``shift``: newest median against the window's, in p90 − p10.
+
+    ``psi`` and ``level`` are of the last `marketprism drift` of a day; null before the first.
+    """
 
     exchange: str
     market_type: str
@@ -97,6 +100,8 @@ class SymbolValues(msgspec.Struct, kw_only=True):
     bins: list[tuple[float, float, float]]
     slices: list[Slice]
     shift: float | None
+    psi: float | None = None
+    level: str = ""
 
 
 class Values(msgspec.Struct, kw_only=True):
@@ -204,6 +209,12 @@ ORDER BY exchange_, market_, symbol_, whole DESC, slice
 LIMIT 20000"""
 
 
+_DRIFT: Final = f"""
+SELECT toString(exchange) AS exchange_, toString(market_type) AS market_, toString(symbol) AS symbol_,
+       argMax(tuple(psi), measured_at).1 AS psi, toString(argMax(level, measured_at)) AS level
+FROM {FEATURES}.feature_drift
+WHERE object = {{object:String}} AND feature = {{feature:String}} AND period = 'day'
+GROUP BY exchange_, market_, symbol_"""
 _UNTIL: Final = f"SELECT toString(max(ts_1m) + 60) AS until FROM {FEATURES}.trades_1m_state"
 
 
@@ -223,6 +234,11 @@ async def values(reader: Reader, asked: ValuesAsked) -> Values:
         else:
             at = 1000 * int(row["slice"])
             found[key].slices.append(Slice(at_ms=at, n=row["n"], p10=p10, p50=p50, p90=p90))
+    drifted = await reader.rows(_DRIFT, object=find(asked.name).name.split(".")[1], feature=asked.column)
+    for row in drifted:
+        known = found.get((row["exchange_"], row["market_"], row["symbol_"]))
+        if known is not None:
+            known.psi, known.level = row["psi"], row["level"]
     for each in found.values():
         each.shift = _shift(each)
     return Values(

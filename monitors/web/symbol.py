@@ -82,15 +82,19 @@ class Event(msgspec.Struct, kw_only=True):
     text: str
 
 
-_FROM: Final = f"""(SELECT min(bucket_id) FROM (SELECT DISTINCT bucket_id FROM {FEATURES}.bucket_flow
-    WHERE {KEY} AND bucket_id <= {{to:UInt64}} ORDER BY bucket_id DESC LIMIT {{last:UInt64}} + 51))"""
+FIRST: Final = f"""
+SELECT min(bucket_id) AS first FROM (
+    SELECT DISTINCT bucket_id FROM {FEATURES}.bucket_flow
+    WHERE {KEY} AND bucket_id <= {{to:UInt64}} ORDER BY bucket_id DESC LIMIT {{last:UInt64}} + 51
+)"""
+"""Where reading begins: windows of 50 buckets need those before. 0 = the symbol has none."""
 
 BUCKETS: Final = f"""
 SELECT bucket_id, toUnixTimestamp64Milli(bucket_ts_start) AS start_ms, toUnixTimestamp64Milli(bucket_ts_end) AS end_ms,
        toFloat64(open) AS open, toFloat64(high) AS high, toFloat64(low) AS low, toFloat64(close) AS close,
        toFloat64(vol) AS volume, toFloat64(signed_volume) AS delta, trades, toString(cut_trigger) AS cut_trigger,
        vpin, kyle_lambda_ols, kyle_r2, mid, poc_px, value_area_low, value_area_high, toString(quality) AS quality
-FROM {FEATURES}.unified_features_between(from_bucket = {_FROM}, to_bucket = {{to:UInt64}}, newest = 0)
+FROM {FEATURES}.unified_features_between(from_bucket = {{from:UInt64}}, to_bucket = {{to:UInt64}}, newest = 0)
 WHERE {KEY}
 ORDER BY bucket_id DESC LIMIT {{last:UInt64}}"""
 """Closed buckets, newest first."""
@@ -192,6 +196,18 @@ FROM {FEATURES}.excluded_intervals
 WHERE {KEY} AND to_time >= fromUnixTimestamp64Milli({{from_ms:Int64}})
   AND from_time <= fromUnixTimestamp64Milli({{to_ms:Int64}}) AND NOT startsWith(cause, 'gap')
 ORDER BY from_ms LIMIT 500"""
+_DEGRADED: Final = f"""
+SELECT 'alert' AS kind, toUnixTimestamp64Milli(toDateTime64(since, 3)) AS from_ms, until AS to_ms,
+       concat('serves minute features: ', state, ', ', reason) AS text
+FROM (
+    SELECT toString(state) AS state, reason, since, toUnixTimestamp64Milli(toDateTime64(leadInFrame(
+               since, 1, now64(6, 'UTC')) OVER (ORDER BY since, created_at
+               ROWS BETWEEN CURRENT ROW AND UNBOUNDED FOLLOWING), 3)) AS until
+    FROM {FEATURES}.serving_transitions WHERE {KEY}
+)
+WHERE state != 'healthy' AND until >= {{from_ms:Int64}} AND from_ms <= {{to_ms:Int64}}
+ORDER BY from_ms LIMIT 200"""
+"""From each departure of the bucket features to the next change of state; it looks back on a ledger."""
 _REBUILDS: Final = f"""
 SELECT 'rebuild' AS kind, toInt64(toUnixTimestamp(toDateTime(day, 'UTC'))) * 1000 AS from_ms,
        from_ms + 86399999 AS to_ms,
@@ -213,7 +229,11 @@ async def buckets(reader: Reader, asked: BucketsAsked) -> Columns:
     """Columns of BUCKETS, oldest first, with ``cvd`` and ``spread_bps``."""
     last = _bounded(asked.last, "last", MAX_BARS)
     to = asked.before - 1 if asked.before > 0 else _FAR
-    found = await reader.columns(BUCKETS, **asked.key, last=last, to=to)
+    first = await reader.rows(FIRST, **asked.key, last=last, to=to)
+    begin = int(first[0]["first"]) if first else 0
+    if not begin:
+        return {"bucket_id": []}
+    found = await reader.columns(BUCKETS, **{**asked.key, "from": begin}, last=last, to=to)
     found = {name: values[::-1] for name, values in found.items()}
     ids = found["bucket_id"]
     found["cvd"], found["spread_bps"] = [None] * len(ids), [None] * len(ids)
@@ -270,7 +290,10 @@ async def events(reader: Reader, asked: EventsAsked) -> list[Event]:
     where: dict[str, Value] = {**asked.key, "from_ms": asked.from_ms, "to_ms": asked.to_ms}
     days: dict[str, Value] = {"from_ms": asked.from_ms, "to_ms": asked.to_ms}
     found = await asyncio.gather(
-        reader.rows(_GAPS, **where), reader.rows(_ALERTS, **where), reader.rows(_REBUILDS, **days)
+        reader.rows(_GAPS, **where),
+        reader.rows(_ALERTS, **where),
+        reader.rows(_DEGRADED, **where),
+        reader.rows(_REBUILDS, **days),
     )
     listed = [Event(**row) for rows in found for row in rows]
     return sorted(listed, key=lambda event: event.from_ms)

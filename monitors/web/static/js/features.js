@@ -85,10 +85,10 @@ export async function open(root, frame, path, query) {
 
 function valuesTable(found) {
   return h("div.scroll", null, h("table.grid-table.values-table", { id: "values" },
-    h("thead", null, h("tr", null, h("th", null, "symbol"), h("th.n", null, "newest"), h("th.n", null, "at (UTC)"), h("th.n", null, "p10"), h("th.n", null, "median"), h("th.n", null, "p90"), h("th", null, "distribution, 6 h"), h("th", null, "drift: p10 – median – p90 by 15 min"), h("th.n", { title: "newest median less that of the window, in widths p90 − p10" }, "shift"))),
+    h("thead", null, h("tr", null, h("th", null, "symbol"), h("th.n", null, "newest"), h("th.n", null, "at (UTC)"), h("th.n", null, "p10"), h("th.n", null, "median"), h("th.n", null, "p90"), h("th", null, "distribution, 6 h"), h("th", null, "drift: p10 – median – p90 by 15 min"), h("th.n", { title: "newest median less that of the window, in widths p90 − p10" }, "shift"), h("th.n", { title: "population stability index of the last marketprism drift of a day" }, "PSI"))),
     h("tbody", null, found.symbols.map((s) => h("tr", null, h("td", null, h("b", null, s.symbol), h("small.muted", null, ` ${s.exchange} ${s.market_type}`)), h("td.n", { "data-value": s.value, "data-at": s.at_ms, "data-key": `${s.exchange}.${s.market_type}.${s.symbol}` }, short(s.value, 4)), h("td.n.faint", { title: moment(s.at_ms) }, clock(s.at_ms)),
       h("td.n", null, short(s.p10)), h("td.n", null, short(s.p50)), h("td.n", null, short(s.p90)), h("td", null, histogram(s)), h("td", null, drift(s)),
-      h("td.n", null, s.shift === null ? "–" : h("span.chip", { "data-tone": Math.abs(s.shift) > 0.5 ? "warn" : "ok" }, `${s.shift > 0 ? "+" : ""}${s.shift.toFixed(2)}`)))))));
+      h("td.n", null, s.shift === null ? "–" : h("span.chip", { "data-tone": Math.abs(s.shift) > 0.5 ? "warn" : "ok" }, `${s.shift > 0 ? "+" : ""}${s.shift.toFixed(2)}`)), h("td.n", null, s.level ? h("span.chip", { "data-tone": s.level === "ok" || s.level === "few" ? "ok" : s.level === "watch" ? "warn" : "bad" }, s.psi === null ? s.level : s.psi.toFixed(3)) : "–"))))));
 }
 
 function histogram(s) {

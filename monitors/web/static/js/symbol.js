@@ -342,7 +342,7 @@ class SymbolView {
       this.redraw();
       this.keepUp();
     }
-    if (this.follow && !document.hidden) this.loadFootprint(true);
+    if (this.follow && !document.hidden) this.loadFootprint(Boolean(this.footStep));
   }
 
   onHealth(health) {
