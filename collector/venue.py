@@ -22,6 +22,7 @@ class BookUpdate(msgspec.Struct, gc=False):
 
     ``timestamp``: exchange time in ms; ``received_at`` in µs; levels are (price, quantity) as text, 0 deletes.
     Quantities are the exchange's own: the book makes base units of them by the instrument's multiplier (``units``).
+    ``sequence``: what orders the rows where the venue's ids may start over (``rising``); 0 = ``last_id`` does.
     """
 
     symbol: str
@@ -33,6 +34,15 @@ class BookUpdate(msgspec.Struct, gc=False):
     bids: list[tuple[str, str]]
     asks: list[tuple[str, str]]
     snapshot: bool = False
+    sequence: int = 0
+
+
+def rising(timestamp: int, last_id: int) -> int:
+    """A sequence by exchange time, that goes on rising when the venue's ids start over; equal for equal updates.
+
+    Rows are stored once by their sequence: after a reset to small ids none would be stored for a long time.
+    """
+    return timestamp * 1000 + last_id % 1000
 
 
 class Control(msgspec.Struct, gc=False):

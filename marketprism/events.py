@@ -93,8 +93,9 @@ class Trade(Row, kw_only=True, gc=False):
 
 
 class OrderBook(Row, kw_only=True, gc=False):
-    """A sampled book, and what every update since the row before did. ``sequence`` = ``last_update_id``.
+    """A sampled book, and what every update since the row before did.
 
+    ``sequence`` is ``last_update_id``, or by time where the exchange's ids can start over (OKX, Bybit).
     ``timestamp`` is the exchange time of the last update in it. ``ofi_l1``/``ofi_l5``: order flow imbalance in base
     units (Cont, Kukanov, Stoikov 2014), summed over every update; ``ofi_l5`` per level rank 1…5.
     """
@@ -122,7 +123,7 @@ class OrderBook(Row, kw_only=True, gc=False):
 
 
 class BestQuote(Row, kw_only=True, gc=False):
-    """One change of the best bid or ask (price or quantity) of the local book. ``sequence`` = ``last_update_id``."""
+    """One change of the best bid or ask (price or quantity) of the local book. ``sequence``: as of ``orderbooks``."""
 
     data_type = "best_quotes"
 

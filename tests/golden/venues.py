@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -166,10 +167,13 @@ class PlainBook:
 def check_book(core: Core, symbol: str, plain: PlainBook, width: int = 100) -> None:
     """Quotes, sampled rows with their flow, and the final book are those of the plain book."""
     quotes = [
-        (row.sequence, *map(units, (row.bid_price, row.bid_quantity, row.ask_price, row.ask_quantity)))
+        (row.last_update_id, *map(units, (row.bid_price, row.bid_quantity, row.ask_price, row.ask_quantity)))
         for row in core.of("best_quotes", symbol)
     ]
     assert quotes == plain.quotes
+    for kind in ("best_quotes", "orderbooks"):
+        sequences = [row.sequence for row in core.of(kind, symbol)]
+        assert all(before < after for before, after in pairwise(sequences))
     book = core.market.keepers[symbol].book
     for side, expected in ((book.bids, plain.bids), (book.asks, plain.asks)):
         prices, quantities = side.levels(len(side))

@@ -6,7 +6,7 @@ from typing import Final
 
 from collector.decimals import checked, rounded
 from collector.tracked import Tracked
-from collector.venue import BookUpdate, MessageError
+from collector.venue import BookUpdate, MessageError, rising
 from collector.venues.bybit.messages import BookMessage, FundingRow, LiquidationMessage, TickerMessage, TradeMessage
 from marketprism.events import FundingRate, Liquidation, OpenInterest, Trade
 
@@ -35,7 +35,7 @@ def book_update(message: BookMessage, time: int, received_at: int, *, snapshot: 
     own = message.update_id
     return BookUpdate(
         message.symbol, own, own, 0 if snapshot else own - 1, time, received_at, message.bids, message.asks,
-        snapshot=snapshot,
+        snapshot=snapshot, sequence=rising(time, own),
     )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from collector.decimals import checked, rounded
 from collector.tracked import Tracked
-from collector.venue import BookUpdate, MessageError
+from collector.venue import BookUpdate, MessageError, rising
 from collector.venues.okx.messages import (
     BookMessage,
     FundingMessage,
@@ -66,6 +66,7 @@ def book_update(
         _levels(message.bids),
         _levels(message.asks),
         snapshot=snapshot,
+        sequence=rising(int(message.ts), own) if message.seqId else own,
     )
 
 

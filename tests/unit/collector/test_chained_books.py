@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from itertools import pairwise
 
 from hypothesis import given
@@ -13,6 +14,7 @@ from collector.sampling import BookSampler
 from collector.venue import BookUpdate, Verdict
 from collector.venues.okx.books import sequence_rule
 from marketprism.events import Row
+from tests.golden.venues import AT, contract, make_core
 
 
 def update(previous: int, own: int, time: int = 1000, size: str = "1") -> BookUpdate:
@@ -128,3 +130,20 @@ def test_the_rule_itself() -> None:
     assert sequence_rule(10, update(8, 12), True) is Verdict.APPLY  # a snapshot from REST
     assert sequence_rule(10, update(5, 9), True) is Verdict.SKIP
     assert sequence_rule(10, update(11, 12), False) is Verdict.GAP
+
+
+def test_rows_go_on_rising_when_the_ids_start_over() -> None:
+    """Storage keeps what is above the highest sequence of a symbol: small ids would be taken for old rows."""
+    core = make_core("okx.linear", [contract("okx", "linear", "A-USDT-SWAP")])
+    ids = [(-1, 1000), (1000, 1005), (1005, 3), (3, 9), (9, 20)]
+    for number, (previous, own) in enumerate(ids):
+        sides = {"bids": [["99", str(number + 1), "0", "1"]], "asks": [["101", "1", "0", "1"]]}
+        data = {**sides, "ts": str(1_790_000_000_000 + 100 * number), "seqId": own, "prevSeqId": previous}
+        action = "update" if number else "snapshot"
+        message = {"arg": {"channel": "books", "instId": "A-USDT-SWAP"}, "action": action, "data": [data]}
+        core.market.receive(json.dumps(message).encode(), AT + number)
+    assert core.errors() == {}
+    for kind in ("orderbooks", "best_quotes"):
+        rows = core.of(kind)
+        assert [row.last_update_id for row in rows] == [1005, 3, 9, 20]
+        assert all(before.sequence < after.sequence for before, after in pairwise(rows))
