@@ -23,6 +23,8 @@ SEQUENCED: Final = frozenset({"trades", "orderbooks", "best_quotes"})
 """Types whose ``sequence`` rises strictly within a symbol."""
 CONTIGUOUS: Final = frozenset({"trades"})
 """Types whose sequences have no holes of their own: a jump is a hole."""
+RISING: Final = frozenset({"bybit"})
+"""Exchanges whose trade sequences have: between two of them nothing is missing."""
 MAX_HOLES: Final = 64
 """Open holes remembered per symbol; the oldest is forgotten (rows in it then count as duplicates)."""
 WINDOW_ROWS: Final = 256
@@ -71,19 +73,20 @@ class SequenceJudge:
     def _judge_symbol(
         self, key: Key, sequences: npt.NDArray[np.int64], indices: npt.NDArray[np.int64], keep: Bools, late: Bools
     ) -> None:
+        contiguous = self._contiguous and key[0] not in RISING
         mark = self.marks.get(key)
         if mark is None:
             mark = self.marks[key] = Mark(int(sequences[0]) - 1)
         steps = np.diff(sequences, prepend=mark.top)
         if (steps > 0).all():  # the usual case: everything is new and in order
-            if self._contiguous and (steps > 1).any():
+            if contiguous and (steps > 1).any():
                 for i in np.flatnonzero(steps > 1).tolist():
                     self._open_hole(mark, int(sequences[i] - steps[i]) + 1, int(sequences[i]) - 1)
             mark.top = int(sequences[-1])
             return
         for index, sequence in zip(indices.tolist(), sequences.tolist(), strict=True):
             if sequence > mark.top:
-                if self._contiguous and sequence > mark.top + 1:
+                if contiguous and sequence > mark.top + 1:
                     self._open_hole(mark, mark.top + 1, sequence - 1)
                 mark.top = sequence
             elif self._close_hole(mark, sequence):

@@ -82,3 +82,11 @@ def test_books_have_no_holes():
     [mark] = judge.marks.values()
     assert mark.holes == []
     assert not judge.judge(sequences(26).drop("trade_kind")).keep.any()
+
+
+def test_ids_that_only_rise_open_no_holes():
+    judge = SequenceJudge("trades")
+    rows = sequences(5, 9, 20, 9, 7).with_columns(pl.lit("bybit").alias("exchange"))
+    assert judge.judge(rows).keep.tolist() == [True, True, True, False, False]
+    assert [mark.holes for mark in judge.marks.values()] == [[]]
+    assert not judge.holes_changed
