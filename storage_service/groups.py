@@ -21,12 +21,18 @@ def key_columns(data_type: str) -> tuple[str, ...]:
 
 
 def grouped(rows: pl.DataFrame, by: Sequence[str]) -> list[tuple[Key, Indices]]:
-    """(key, row indices in order) of each group, groups in order of their first row."""
+    """(key, row indices in order) of each group, groups in order of their first row.
+
+    Frames hold one symbol, so equal keys lie together: only where a run of them begins is the key looked at.
+    """
     if not rows.height:
         return []
-    numbered = rows.select(*by).with_row_index("_i")
-    parts = numbered.group_by(list(by), maintain_order=True).agg(pl.col("_i").cast(pl.Int64))
-    indices = parts["_i"].explode().to_numpy()
-    ends = np.cumsum(parts["_i"].list.len().to_numpy()).tolist()
-    keys = parts.select(*by).rows()
-    return [(key, indices[start:end]) for key, start, end in zip(keys, [0, *ends[:-1]], ends, strict=True)]
+    changed = rows.select(pl.any_horizontal(pl.col(name) != pl.col(name).shift() for name in by)).to_series()
+    begins = np.flatnonzero(np.append(True, changed.to_numpy()[1:]))
+    ends = np.append(begins[1:], rows.height)
+    keys = rows.select(*by)[pl.Series(begins)].rows()
+    runs: dict[Key, list[Indices]] = {}
+    every = np.arange(rows.height, dtype=np.int64)
+    for key, begin, end in zip(keys, begins.tolist(), ends.tolist(), strict=True):
+        runs.setdefault(key, []).append(every[begin:end])
+    return [(key, parts[0] if len(parts) == 1 else np.concatenate(parts)) for key, parts in runs.items()]

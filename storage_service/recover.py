@@ -12,7 +12,7 @@ from typing import Final
 import polars as pl
 
 from marketprism.clickhouse import HOT
-from storage_service.buckets.book import BucketBook, Day, DayRequest, SymbolDays
+from storage_service.buckets.book import BucketBook, Day, DayRequest, SymbolDays, bucket_prefix
 from storage_service.buckets.fold import DayState
 from storage_service.buckets.freeze import Freezer
 from storage_service.buckets.plan import SCALE
@@ -125,6 +125,6 @@ async def recover_book(warehouse: Warehouse, freezer: Freezer, below: Below) -> 
         symbol = (exchange, market_type, name)
         state = DayState(int(ordinal), cut == "", int(volume * SCALE), int(trades), 0, int(first_ms), int(last_ms))
         entry = book.symbols.setdefault(symbol, SymbolDays())
-        entry.days[day] = Day(plans[symbol, day], state)
+        entry.days[day] = Day(plans[symbol, day], state, bucket_prefix(day))
         entry.max_ms = max(entry.max_ms, int(newest_ms))
     return book

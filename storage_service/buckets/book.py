@@ -16,7 +16,7 @@ import numpy.typing as npt
 import polars as pl
 import pyarrow as pa
 
-from storage_service.buckets.fold import Closed, DayState, Quantities, advance
+from storage_service.buckets.fold import Closed, DayState, Quantities, absorb, advance
 from storage_service.buckets.plan import DayPlan, Thresholds
 from storage_service.groups import Key, grouped, key_columns
 
@@ -43,8 +43,8 @@ class Day:
 
     plan: DayPlan
     state: DayState
+    prefix: int
     limit: Thresholds = field(init=False)
-    prefix: int = 0
 
     def __post_init__(self) -> None:
         self.limit = self.plan.thresholds()
@@ -106,22 +106,60 @@ class BucketBook:
     def open_days(self, plans: Iterable[tuple[Symbol, int, DayPlan]]) -> None:
         """Give days their plans. A day that is open already keeps its own."""
         for symbol, day, plan in plans:
-            self.symbols.setdefault(symbol, SymbolDays()).days.setdefault(day, Day(plan, DayState()))
+            self.symbols.setdefault(symbol, SymbolDays()).days.setdefault(
+                day, Day(plan, DayState(), bucket_prefix(day))
+            )
 
     def assign(self, rows: pl.DataFrame, late: Bools) -> Buckets:
-        """Fold accepted rows (in order; ``late`` ones bear nothing until their day is rebuilt) into the open days."""
+        """Fold accepted rows (in order; ``late`` ones bear nothing until their day is rebuilt) into the open days.
+
+        Most symbols' rows of a batch end no bucket: they are taken in whole, from sums made for all symbols at once.
+        """
         size = rows.height
         result = Buckets(
             np.zeros(size, np.uint64), np.full(size, "", dtype=object), np.zeros(size, np.uint32), late.copy()
         )
-        market = rows["is_market"].to_numpy() & ~late
-        times = rows["timestamp"].to_numpy()
-        quantities = Quantities.of(_decimal_array(rows["quantity"]))
-        for key, indices in grouped(rows, key_columns("trades")):
-            bearing = indices[market[indices]]
-            if len(bearing):
-                self._assign_symbol(key, bearing, times[bearing], quantities.take(bearing), result)
+        keys, order, lengths = _bearing(rows, late)
+        if not len(order):
+            return result
+        starts = np.cumsum(lengths) - lengths
+        times = rows["timestamp"].to_numpy()[order]
+        quantities = Quantities.of(_decimal_array(rows["quantity"])).take(order)
+        oldest, newest = np.minimum.reduceat(times, starts).tolist(), np.maximum.reduceat(times, starts).tolist()
+        sums = quantities.sums(starts)
+        volumes = sums.tolist() if sums is not None else [None] * len(keys)
+        ids, limits = [0] * len(keys), [0] * len(keys)
+        rest: list[int] = []
+        for n, (key, count) in enumerate(zip(keys, lengths.tolist(), strict=True)):
+            day = self._absorb(key, count, oldest[n], newest[n], volumes[n])
+            if day is None:
+                rest.append(n)
+            else:
+                ids[n], limits[n] = day.prefix + day.state.ordinal, day.limit.t_max_ms
+        result.bucket_id[order] = np.repeat(np.array(ids, dtype=np.uint64), lengths)
+        result.t_max_ms[order] = np.repeat(np.array(limits, dtype=np.uint32), lengths)
+        for n in rest:
+            part = slice(starts[n], starts[n] + lengths[n])
+            self._assign_symbol(keys[n], order[part], times[part], quantities.take(part), result)
         return result
+
+    def _absorb(self, key: Key, count: int, oldest: int, newest: int, volume: int | None) -> Day | None:
+        """The day that has taken all rows of a symbol into its open bucket; None = look at them one by one."""
+        exchange, market_type, name, kind = key
+        known = self.symbols[exchange, market_type, name]
+        number = newest // DAY_MS
+        day = known.days.get(number)
+        usual = (
+            day is not None
+            and volume is not None
+            and oldest >= number * DAY_MS
+            and known.max_ms < (number + 1) * DAY_MS + GRACE_MS
+            and day.plan.trade_kind == kind
+        )
+        if day is None or volume is None or not usual or not absorb(day.state, day.limit, count, newest, volume):
+            return None
+        known.max_ms = max(known.max_ms, newest)
+        return day
 
     def _assign_symbol(self, key: Key, rows: Int64s, times: Int64s, quantities: Quantities, result: Buckets) -> None:
         exchange, market_type, name, kind = key
@@ -163,13 +201,25 @@ class BucketBook:
     ) -> None:
         entry = self.symbols[symbol].days[day]
         part = advance(entry.state, entry.limit, times, quantities)
-        if not entry.prefix:
-            entry.prefix = bucket_prefix(day)
         result.bucket_id[rows] = part.ordinals + entry.prefix
         result.t_max_ms[rows] = entry.limit.t_max_ms
-        if part.closing.any():
+        if part.closed:
             result.cut[rows[part.closing]] = entry.limit.cut
-        result.closed += [(symbol, day, closed) for closed in part.closed]
+            result.closed += [(symbol, day, closed) for closed in part.closed]
+
+
+def _bearing(rows: pl.DataFrame, late: Bools) -> tuple[list[Key], Int64s, Int64s]:
+    """Keys of symbols; the indices of their rows that bear buckets, symbol after symbol; how many each has."""
+    groups = grouped(rows, key_columns("trades"))
+    if not groups:
+        return [], np.zeros(0, np.int64), np.zeros(0, np.int64)
+    order = np.concatenate([indices for _, indices in groups])
+    lengths = np.array([len(indices) for _, indices in groups])
+    bears = (rows["is_market"].to_numpy() & ~late)[order]
+    if not bears.all():
+        owner = np.repeat(np.arange(len(groups)), lengths)[bears]
+        order, lengths = order[bears], np.bincount(owner, minlength=len(groups))
+    return [key for (key, _), count in zip(groups, lengths, strict=True) if count], order, lengths[lengths > 0]
 
 
 def _decimal_array(column: pl.Series) -> pa.Array:

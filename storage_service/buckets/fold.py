@@ -85,9 +85,18 @@ class Quantities:
         """The quantities of some rows."""
         return Quantities(self.words[rows])
 
+    def sums(self, starts: npt.NDArray[np.intp]) -> Int64s | None:
+        """Sum of each slice that begins at one of ``starts``; None when int64 at scale 12 might not hold them all."""
+        low, high = self.words[:, 0], self.words[:, 1]
+        if high.any() or float(np.sum(low.view(np.uint64), dtype=np.float64)) >= _BOUND:
+            return None
+        return np.add.reduceat(low, starts)
+
     def integers(self) -> list[int]:
         """As Python integers at scale 12."""
         low, high = self.words[:, 0].view(np.uint64).tolist(), self.words[:, 1].tolist()
+        if not any(high):
+            return low
         return [(h << 64) | lo for lo, h in zip(low, high, strict=True)]
 
     def cumulative(self) -> tuple[Int64s, int] | None:
@@ -112,6 +121,28 @@ class Quantities:
         except pa.ArrowInvalid:
             return None
         return np.frombuffer(scaled.buffers()[1], dtype=np.int64).reshape(-1, 2)[:, 0]
+
+
+def absorb(state: DayState, limit: Thresholds, count: int, newest_ms: int, volume: int) -> bool:
+    """Take ``count`` trades with this newest time and volume into the open bucket when none of them can end it.
+
+    Thresholds only ever come nearer: what is not reached at the end was not reached on the way. False = nothing done.
+    """
+    if not state.is_open or newest_ms - state.first_ms >= limit.t_max_ms:
+        return False
+    newest = max(state.max_ms, newest_ms)
+    total = state.volume + volume if limit.volume else 0
+    if (
+        limit.active
+        and total >= limit.volume
+        and state.trades + count >= limit.trades
+        and state.updates >= limit.updates
+        and newest - state.first_ms >= limit.elapsed_ms
+    ):
+        return False
+    state.max_ms, state.volume = newest, total
+    state.trades += count
+    return True
 
 
 def advance(
@@ -145,12 +176,14 @@ def _part(updates: Int64s | None, rows: slice) -> Int64s | None:
 def _advance_loop(
     state: DayState, limit: Thresholds, ts_ms: Int64s, quantities: Quantities, updates: Int64s | None
 ) -> Assigned:
-    ordinals, closing, closed = [], [], []
+    ordinals: list[int] = []
+    closing = np.zeros(len(ts_ms), dtype=np.bool_)
+    closed: list[Closed] = []
     increments = updates.tolist() if updates is not None and limit.updates else [0] * len(ts_ms)
     amounts = quantities.integers() if limit.volume else increments
-    active, volume_limit, trades_limit = limit.active, limit.volume, limit.trades
+    active, volume_limit, trades_limit, t_max = limit.active, limit.volume, limit.trades, limit.t_max_ms
     for ts, quantity, update in zip(ts_ms.tolist(), amounts, increments, strict=True):
-        if state.is_open and ts - state.first_ms >= limit.t_max_ms and state.ordinal < MAX_ORDINAL:
+        if state.is_open and ts - state.first_ms >= t_max and state.ordinal < MAX_ORDINAL:
             closed.append(_close(state, "time"))
         if not state.is_open:
             _open(state, ts)
@@ -161,18 +194,17 @@ def _advance_loop(
             state.volume += quantity
         state.updates += update
         ordinals.append(state.ordinal)
-        reached = (
+        if (
             active
             and state.volume >= volume_limit
             and state.trades >= trades_limit
             and state.updates >= limit.updates
             and state.max_ms - state.first_ms >= limit.elapsed_ms
             and state.ordinal < MAX_ORDINAL
-        )
-        closing.append(reached)
-        if reached:
+        ):
+            closing[len(ordinals) - 1] = True
             closed.append(_close(state, limit.cut))
-    return Assigned(np.array(ordinals, dtype=np.int64), np.array(closing, dtype=np.bool_), closed)
+    return Assigned(np.array(ordinals, dtype=np.int64), closing, closed)
 
 
 def _open(state: DayState, ts: int) -> None:
