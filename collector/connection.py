@@ -118,6 +118,8 @@ class Connection:
     async def _socket(self, ready: asyncio.Event) -> str:
         """The life of one socket; returns the bounded reason of its end."""
         url = self.plan.urls[self._url_number % len(self.plan.urls)]
+        if self._dialect.gate is not None:
+            await asyncio.sleep(self._dialect.gate.delay(time.monotonic()))
         try:
             async with connect(
                 url,

@@ -14,6 +14,7 @@ from typing import Protocol
 
 import msgspec
 
+from collector.opening import Gate
 from marketprism.events import Instrument, Row, Trade
 
 
@@ -108,7 +109,8 @@ class Dialect:
 
     ``subscribe``/``unsubscribe`` make the messages for a list of streams, already in the venue's batches;
     ``send_interval_s`` keeps them under its message rate; ``keepalive`` is (seconds, text) where the venue wants text
-    instead of WebSocket pings; ``greeting`` is said first on every socket.
+    instead of WebSocket pings; ``greeting`` is said first on every socket; ``gate`` where
+    openings are limited.
     """
 
     subscribe: Callable[[Sequence[str]], list[str]]
@@ -117,6 +119,7 @@ class Dialect:
     keepalive: tuple[float, str] | None = None
     max_age_s: float = 23.5 * 3600
     greeting: tuple[str, ...] = ()
+    gate: Gate | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Final
 
+from collector.opening import Gate
 from collector.venue import ConnectionPlan, Dialect, Stream
 from collector.venues.okx.messages import Arg
 
@@ -59,8 +60,12 @@ def _unsubscribe(streams: Sequence[str]) -> list[str]:
     return _message("unsubscribe", streams)
 
 
-DIALECT: Final = Dialect(_subscribe, _unsubscribe, send_interval_s=0.25, keepalive=(20.0, "ping"))
-"""A socket without data for 30 s is closed; the text ``ping`` is answered by the text ``pong``."""
+DIALECT: Final = Dialect(
+    _subscribe, _unsubscribe, send_interval_s=0.25, keepalive=(20.0, "ping"), gate=Gate(interval_s=0.4)
+)
+"""A socket without data for 30 s is closed; the text ``ping`` is answered by the text ``pong``.
+
+An address may open three sockets a second, over all markets: they share this one."""
 
 
 def connections(

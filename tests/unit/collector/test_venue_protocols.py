@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from collector.opening import Gate
 from collector.rest import RestError
 from collector.venue import Control
 from tests.golden.venues import AT, contract, make_core
@@ -139,6 +140,13 @@ def test_okx_announces_listings_once_rest_is_known() -> None:
     assert controls(core, push) == []
     (news,) = controls(core, {**push, "data": [{**info, "state": "suspend"}]})
     assert news.listing == "NEW-USDT-SWAP is suspend"
+
+
+def test_sockets_are_opened_one_after_the_other_over_all_markets() -> None:
+    gate = Gate(0.4)
+    assert [round(gate.delay(now), 6) for now in (10.0, 10.0, 10.1, 20.0)] == [0.0, 0.4, 0.7, 0.0]
+    dialects = {id(make_core(f"okx.{market}").venue.dialect) for market in ("spot", "linear", "inverse", "option")}
+    assert len(dialects) == 1
 
 
 # ------------------------------------------------------------------ Deribit
