@@ -94,7 +94,8 @@ class Quantities:
 
     def integers(self) -> list[int]:
         """As Python integers at scale 12."""
-        low, high = self.words[:, 0].view(np.uint64).tolist(), self.words[:, 1].tolist()
+        low: list[int] = self.words[:, 0].view(np.uint64).tolist()
+        high: list[int] = self.words[:, 1].tolist()
         if not any(high):
             return low
         return [(h << 64) | lo for lo, h in zip(low, high, strict=True)]
