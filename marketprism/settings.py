@@ -95,6 +95,12 @@ class CollectorSettings(BaseSettings):
     repair_grace_ms: int = Field(50, ge=0, description="how long a missing trade may come out of order")
     repair_timeout_s: float = Field(1.0, gt=0, description="a hole that REST cannot fill is given up after this")
     repair_max_trades: int = Field(200_000, ge=1, description="of a longer hole only the newest part is repaired")
+    lease_s: float = Field(
+        3.0,
+        ge=0,
+        description="of two collectors of a venue one publishes what is sampled; its lease ends after this silence "
+        "(0 = no lease: both do)",
+    )
     patience: float = Field(
         1.0, gt=0, description="factor on the waits before a silent stream or socket counts as dead"
     )
@@ -237,6 +243,9 @@ class StorageSettings(BaseSettings):
     )
     archive_drop: bool = Field(
         True, description="the daily job drops hot days that are verified in cold and old enough"
+    )
+    calibrate_days: int = Field(
+        0, ge=0, description="days of the window by which buckets are calibrated daily at 23:00 UTC; 0 = not at all"
     )
     days_every_s: float = Field(
         60.0, ge=0, description="seconds between looks at the rebuild queue and at what is due daily; 0 = not here"

@@ -1,4 +1,4 @@
-"""What the storage service does for days by itself: the rebuild queue, and once a day verify, archive and retention.
+"""What the storage service does for days by itself: the rebuild queue; once a day verify, archive, calibrate.
 
 A job is the command that a person would run, as a child process: it takes nothing from the workers' memory and threads,
 dies with the service, and may be killed at any step (DELIVERY.md, days). A day is due when its midnight and the hour of
@@ -36,6 +36,8 @@ _BOUND: Final = Path(marketprism.__file__).parent / "supervisor" / "bound.py"
 _RETRY_S: Final = 600.0
 """A job that failed is tried again after this."""
 _SYMBOLS_AT_ONCE: Final = 500
+_CALIBRATION_HOUR: Final = 23
+"""UTC: late enough to know the day, and before the next one's first trade freezes its plan."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +109,8 @@ class DayKeeper:
         if is_closed(yesterday, now - timedelta(seconds=self._settings.days_quiet_s)):
             await self._daily("verify", yesterday, self._verify)
             await self._daily("archive", yesterday, self._archive)
+        if self._settings.calibrate_days and now.hour >= _CALIBRATION_HOUR:
+            await self._daily("calibrate", now.date(), self._calibrate)
 
     async def _rebuild_queued(self) -> None:
         waiting = await self._queue.waiting()
@@ -156,6 +160,12 @@ class DayKeeper:
             if line["state"] in ("archived", "dropped"):
                 metrics.TABLE_DAYS.labels(line["data_type"], line["state"]).inc()
         return answer is not None
+
+    async def _calibrate(self, _: date) -> bool:
+        return (
+            await self._job("calibrate", ["calibrate", "--days", str(self._settings.calibrate_days), "--json"])
+            is not None
+        )
 
     def _may(self, job: str) -> bool:
         return self._clock() >= self._not_before.get(job, datetime.min.replace(tzinfo=UTC))

@@ -195,3 +195,17 @@ async def test_yesterday_is_verified_and_archived_once_after_its_quiet_hour() ->
     await keeper.look()
     await keeper.look()
     assert jobs.asked[2:] == [verify, [*archive, "--drop"], [*archive, "--drop"]]
+
+
+@pytest.mark.parametrize(("days", "expected"), [(0, []), (7, [["calibrate", "--days", "7", "--json"]])])
+async def test_calibration_runs_once_before_midnight_when_it_is_wanted(days: int, expected: list[list[str]]) -> None:
+    now = datetime(2025, 3, 2, 22, 59, tzinfo=UTC)
+    jobs = Jobs()
+    settings = StorageSettings(_env_file=None, calibrate_days=days)
+    keeper = DayKeeper(NothingQueued(), None, settings, jobs, clock=lambda: now)
+    await keeper.look()
+    jobs.asked.clear()  # what was due after midnight
+    now = datetime(2025, 3, 2, 23, 0, tzinfo=UTC)
+    await keeper.look()
+    await keeper.look()
+    assert jobs.asked == expected
