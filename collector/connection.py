@@ -89,7 +89,7 @@ class Connection:
             cause = await self._one_generation()
             self._lost(self.plan.streams, "disconnect")
             self._metrics.counts["reconnects"][(*self._key, cause)] += 1
-            failures = 0 if time.monotonic() - started > _HEALTHY_S else failures + 1
+            failures = 0 if time.monotonic() - started > _HEALTHY_S * self._patience else failures + 1
             await asyncio.sleep(min(0.25 * 2**failures, 30.0) * random.uniform(0.5, 1.5))
 
     async def _one_generation(self) -> str:

@@ -71,6 +71,11 @@ class Listing:
     def __init__(self) -> None:
         self._known: dict[str, Instrument] = {}
 
+    @property
+    def known(self) -> list[Instrument]:
+        """The newest row of every instrument."""
+        return list(self._known.values())
+
     def news(self, instruments: Sequence[Instrument]) -> list[Instrument]:
         """Rows for instruments that are new, differ from what was published, or are listed no more.
 

@@ -18,6 +18,7 @@ from nats.js.errors import NoKeysError
 from nats.js.kv import KeyValue
 
 from collector.framing import Frame
+from collector.lease import PREFIX as LEASE_PREFIX
 from marketprism.subjects import COLLECTOR_BUCKET
 
 logger = logging.getLogger(__name__)
@@ -71,6 +72,8 @@ class Positions:
         except NoKeysError:
             return
         for key in keys:
+            if key.startswith(LEASE_PREFIX):
+                continue
             entry = await bucket.get(key)
             try:
                 position = msgspec.json.decode(entry.value or b"", type=Position)

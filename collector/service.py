@@ -19,6 +19,7 @@ from nats.errors import Error as NatsError
 
 from collector.clock import Clock, make_clock
 from collector.framing import Framer
+from collector.lease import BEAT_S, Gate, Lease
 from collector.market import BookOptions, Market
 from collector.metrics import CollectorMetrics
 from collector.positions import Positions
@@ -46,6 +47,7 @@ class CollectorService:
         self.metrics = metrics or CollectorMetrics()
         self.positions = Positions()
         self.sessions: list[Session] = []
+        self.leases: list[Lease] = []
         self._nats = nats_settings
         self._clock: Clock = make_clock(settings.clock)
         self._loaded = asyncio.Event()
@@ -75,6 +77,7 @@ class CollectorService:
             "nats": connected,
             "venues": venues,
             "pending_frames": self.publisher.pending_frames,
+            "leases": sum(lease.held for lease in self.leases),
         }
 
     async def run(self) -> None:
@@ -90,6 +93,10 @@ class CollectorService:
                 await self._loaded.wait()  # where to go on from is in JetStream
                 async with asyncio.TaskGroup() as group:
                     group.create_task(_none_may_end(publishing))
+                    for lease in self.leases:
+                        group.create_task(lease.run(lambda: self.publisher.client))
+                    for lease in self.leases:
+                        await lease.asked.wait()
                     for session in self.sessions:
                         group.create_task(session.run())
             finally:
@@ -99,8 +106,18 @@ class CollectorService:
         settings = self.settings
         venue = make_venue(name, settings, client)
         options = BookOptions(settings.depth_levels, settings.depth_interval_ms, settings.best_quotes)
-        market = Market(venue, options, self.metrics, self.framer.add, self.positions.get)
-        return Session(venue, market, settings, self._clock, self.metrics, self.positions, self._room)
+        lease = Lease((venue.exchange, venue.market_type), settings.lease_s)
+        gate = Gate(self.framer.add, lease, settings.lease_s + 4 * BEAT_S)
+        market = Market(venue, options, self.metrics, gate, self.positions.get)
+        session = Session(venue, market, settings, self._clock, self.metrics, self.positions, self._room)
+
+        def taken() -> None:
+            gate.open()
+            session.tell_instruments()
+
+        lease.on_taken(taken)
+        self.leases.append(lease)
+        return session
 
     def _room(self) -> Awaitable[None] | None:
         return self.publisher.room() if self.publisher.full else None
@@ -131,6 +148,8 @@ class CollectorService:
                 await self.publisher.drained()
                 if self.publisher.client is not None:
                     await self.positions.save(self.publisher.client)
+                for lease in self.leases:
+                    await lease.release(self.publisher.client)
                 logger.info("everything received is in JetStream")
         except (TimeoutError, NatsError):
             logger.error(
@@ -149,6 +168,7 @@ class CollectorService:
         held = sum(item.held for session in self.sessions for item in session.market.sequences.values())
         yield "held_trades", "trades held back behind a hole", held
         up = sum(connection.up for session in self.sessions for connection in session.connections)
+        yield "leases_held", "venues whose sampled types this process publishes", sum(it.held for it in self.leases)
         yield "connections_up", "WebSocket connections that are up", up
 
 

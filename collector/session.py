@@ -104,6 +104,11 @@ class Session:
                     self._relisted.set()
         return parsed
 
+    def tell_instruments(self) -> None:
+        """Publish what is known of every instrument: from now on it is ours to tell."""
+        for row in self._listing.known:
+            self.market.publish(row)
+
     async def _first_instruments(self) -> list[Instrument]:
         delay = 0.5
         while True:
