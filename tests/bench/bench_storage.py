@@ -35,13 +35,15 @@ FRAME_ROWS = 200
 BATCH_FRAMES = 100
 
 
-def make_frames(rows: int) -> list[Frame]:
-    """Full frames of the ledger's symbols."""
-    ledger, encoder = Ledger(step_ms=5), msgspec.json.Encoder()
+def make_frames(
+    rows: int, rows_a_frame: int = FRAME_ROWS, symbols: tuple[str, ...] = Ledger.symbols, seed: int = 1
+) -> list[Frame]:
+    """Full frames of the ledger's symbols, one symbol after the other."""
+    ledger, encoder = Ledger(step_ms=5, symbols=symbols, seed=seed), msgspec.json.Encoder()
     frames = []
-    for number in range(rows // FRAME_ROWS):
+    for number in range(rows // rows_a_frame):
         symbol = ledger.symbols[number % len(ledger.symbols)]
-        payload = encoder.encode_lines([ledger.trade(symbol) for _ in range(FRAME_ROWS)])
+        payload = encoder.encode_lines([ledger.trade(symbol) for _ in range(rows_a_frame)])
         frames.append(Frame.of(number + 1, f"md.trades.binance.spot.{symbol}", payload, 0, "1"))
     return frames
 

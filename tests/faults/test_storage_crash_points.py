@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from storage_service.faultpoints import POINTS
+from storage_service.faultpoints import BEFORE_SEND, POINTS
 from tests.unit.storage.ledger import DAY_US, Ledger
 from tests.unit.storage.rig import Rig, assert_equals_ledger
 
@@ -108,7 +109,16 @@ async def test_everything_killed_at_once(rig: Rig, ledger: Ledger) -> None:
     assert rig.stop("storage") == 0
 
 
-def test_delivery_names_every_crash_point() -> None:
-    text = (Path(__file__).resolve().parents[2] / "storage_service" / "DELIVERY.md").read_text()
-    for point in POINTS:
+def test_delivery_names_every_crash_point_and_only_tests_that_exist() -> None:
+    repository = Path(__file__).resolve().parents[2]
+    text = (repository / "storage_service" / "DELIVERY.md").read_text()
+    for point in (*POINTS, BEFORE_SEND):
         assert f"`{point}`" in text
+    tests = "".join(file.read_text() for file in (repository / "tests").rglob("test_*.py"))
+    named = re.findall(r"\b(test_\w+)\b(?!\.py)", text)
+    assert len(named) > 20
+    assert [name for name in named if f"def {name}(" not in tests] == []
+    rows = [
+        line for line in text.partition("## The other faults")[2].partition("## What")[0].splitlines() if "| " in line
+    ]
+    assert [row for row in rows[2:] if "`test_" not in row] == [], "a fault without a test"

@@ -1,0 +1,147 @@
+"""From publishing a trade until it is in the bucket and second rows, by rate; and how many parts there are meanwhile.
+
+python -m tests.bench.bench_visible [--seconds 8] [--minutes 1]
+
+A batch is visible in every view when its insert returns, and its position is written after that: a frame's latency is
+measured until the write of the position has come back to us, so it is an upper bound. ``--minutes``: how long the part
+count is watched at 10,000 trades/s (ten for the figure in the documents).
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from marketprism.subjects import POSITIONS_BUCKET
+from storage_service.position import Cell
+from tests.bench.bench_storage import make_frames
+from tests.unit.storage.ledger import headers
+from tests.unit.storage.rig import Rig
+
+
+class Visible:
+    """When each stream sequence was published, and when its position had been written."""
+
+    def __init__(self) -> None:
+        self.published: dict[int, float] = {}
+        self.seen: list[tuple[int, float]] = []
+
+    async def watch(self, js: Any) -> None:
+        """Every write of the position until cancelled."""
+        watcher = await (await js.key_value(POSITIONS_BUCKET)).watch("cell.trades.0")
+        async for entry in watcher:
+            if entry is not None and entry.value:
+                cell = msgspec.json.decode(entry.value, type=Cell)
+                if cell.state == "done":
+                    self.seen.append((cell.last, time.monotonic()))
+
+    def latencies_ms(self) -> list[float]:
+        """One figure a frame, ascending."""
+        found, seen, at = [], sorted(self.seen), 0
+        for sequence, sent in sorted(self.published.items()):
+            while at < len(seen) and seen[at][0] < sequence:
+                at += 1
+            if at < len(seen):
+                found.append((seen[at][1] - sent) * 1000)
+        return sorted(found)
+
+
+async def publish(js: Any, frames: list[tuple[str, bytes]], rate_frames: float, visible: Visible) -> None:
+    """Frames at their rate, whatever the acknowledgements do."""
+    began, tasks = time.monotonic(), []
+
+    async def one(subject: str, payload: bytes) -> None:
+        sent = time.monotonic()
+        ack = await js.publish(subject, payload, headers=headers(subject, payload), timeout=30)
+        visible.published[ack.seq] = sent
+
+    for number, (subject, payload) in enumerate(frames):
+        due = began + number / rate_frames
+        if (wait := due - time.monotonic()) > 0.001:
+            await asyncio.sleep(wait)
+        tasks.append(asyncio.create_task(one(subject, payload)))
+    await asyncio.gather(*tasks)
+
+
+async def measure(rig: Rig, frames: list[tuple[str, bytes]], rate_frames: float) -> list[float]:
+    """Latencies of these frames, ascending; the first fifth is left out (files and caches are new)."""
+    nc, js = await rig.connect()
+    visible = Visible()
+    watching = asyncio.create_task(visible.watch(js))
+    await asyncio.sleep(0.2)
+    await publish(js, frames, rate_frames, visible)
+    await rig.until_stored(timeout=300)
+    await asyncio.sleep(0.2)
+    watching.cancel()
+    await asyncio.gather(watching, return_exceptions=True)
+    await nc.close()
+    first = sorted(visible.published)[len(visible.published) // 5]
+    visible.published = {seq: sent for seq, sent in visible.published.items() if seq >= first}
+    return visible.latencies_ms()
+
+
+async def parts_over(rig: Rig, minutes: float, frames: list[tuple[str, bytes]], rate_frames: float) -> None:
+    """Parts of the fullest partition of any table while trades come at a steady rate."""
+    counts: list[int] = []
+    over = asyncio.Event()
+
+    async def sample() -> None:
+        while not over.is_set():
+            rows = await asyncio.to_thread(
+                rig.rows,
+                "SELECT max(per) FROM (SELECT count() AS per FROM system.parts "
+                "WHERE active AND database LIKE 'marketprism%' GROUP BY database, table, partition)",
+            )
+            counts.append(int(rows[0][0] or 0))
+            await asyncio.sleep(1)
+
+    sampling = asyncio.create_task(sample())
+    await measure(rig, frames, rate_frames)
+    over.set()
+    await sampling
+    third = max(1, len(counts) // 3)
+    shown = ", ".join(str(max(counts[n * third : (n + 1) * third] or [0])) for n in range(3))
+    print(f"parts of the fullest partition over {minutes:g} min at 10,000/s, by third: at most {shown}")
+
+
+async def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=8.0)
+    parser.add_argument("--minutes", type=float, default=0.5)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="bench-visible-") as directory:
+        rig = Rig(Path(directory))
+        try:
+            rig.start_nats()
+            rig.start_clickhouse()
+            rig.migrate()
+            await rig.streams()
+            rig.start_storage()
+            plans = [(1_000, 20), (10_000, 100), (50_000, 200)]  # trades/s, rows a frame
+            total = sum(int(rate * given.seconds) for rate, _ in plans) + int(given.minutes * 60 * 10_000)
+            source = iter(make_frames(total + 1_000, rows_a_frame=20))
+
+            def take(trades: int, rows: int) -> list[tuple[str, bytes]]:
+                found = []
+                for _ in range(trades // rows):
+                    parts = [next(source) for _ in range(rows // 20)]
+                    found.append(("md.trades.binance.spot._0", b"".join(part.payload for part in parts)))
+                return found
+
+            for rate, rows in plans:
+                found = await measure(rig, take(int(rate * given.seconds), rows), rate / rows)
+                p50, p99 = found[len(found) // 2], found[int(len(found) * 0.99)]
+                print(f"publish → visible at {rate:>6} trades/s: p50 {p50:7.1f} ms, p99 {p99:7.1f} ms, n {len(found)}")
+            await parts_over(rig, given.minutes, take(int(given.minutes * 60 * 10_000), 100), 100)
+        finally:
+            rig.close()
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
