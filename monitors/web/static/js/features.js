@@ -29,6 +29,7 @@ export async function open(root, frame, path, query) {
     fill(list, h("p.count.muted", null, `${some.length} of ${catalogue.length} objects`),
       some.length ? some.map((f) => h("a", { href: `/features/${brief(f.name)}`, "aria-current": f.name === name ? "true" : null, onclick: (e) => { e.preventDefault(); e.stopPropagation(); name = f.name; column = ""; draw(); show(); if (innerWidth < 900) place.scrollIntoView(); } },
         h("b", null, brief(f.name)), h("small", null, f.comment))) : empty("Nothing of that name", "Search in names, meanings and columns."));
+    list.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest" });
   }
 
   async function show() {

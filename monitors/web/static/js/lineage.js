@@ -30,7 +30,7 @@ export function lineagePicture(feature, go, catalogue) {
   const height = tallest * (H + GAP_Y) + 8;
   const known = new Set(catalogue.map((f) => f.name));
   const short = (name) => name.replace("marketprism_features.", "").replace("marketprism_", "");
-  return h("div.scroll.lineage", null, h("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": `lineage of ${feature.name}` },
+  const box = h("div.scroll.lineage", null, h("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "img", "aria-label": `lineage of ${feature.name}` },
     feature.edges.map(([from, to]) => {
       const [ax, ay] = place.get(from);
       const [bx, by] = place.get(to);
@@ -43,4 +43,7 @@ export function lineagePicture(feature, go, catalogue) {
       return h(`g.${kind}`, { tabindex: known.has(name) ? "0" : null, onclick: known.has(name) ? () => go(name) : null, onkeydown: (e) => { if (e.key === "Enter" && known.has(name)) go(name); } },
         h("title", { svg: true }, name), h("rect", { x, y, width: W, height: H, rx: 6 }), h("text", { x: x + 10, y: y + H / 2 + 4 }, text.length > 30 ? `${text.slice(0, 29)}…` : text));
     })));
+  // a long lineage begins far to the left: what was opened is what is seen first
+  requestAnimationFrame(() => { box.scrollLeft = Math.max(0, place.get(feature.name)[0] + W + 24 - box.clientWidth); });
+  return box;
 }

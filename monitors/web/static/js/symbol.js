@@ -7,6 +7,7 @@ import { byBar, CELL_PX } from "./footprint.js";
 import { absent, bucketNumber, clock, decimalsOf, moment, number, short, span } from "./format.js";
 import { Ladder } from "./ladder.js";
 import { empty, failed, loading } from "./states.js";
+import { Stats } from "./stats.js";
 import { watch } from "./stream.js";
 import { SymbolPanels, panelFrame } from "./symbol_panels.js";
 import { picker } from "./picker.js";
@@ -61,9 +62,7 @@ class SymbolView {
     this.clockSwitch = h("div.segment", { role: "group", "aria-label": "clock" }, ["bucket", "time"].map((name) => h("button", { "data-clock": name, onclick: () => this.setClock(name), title: `${name} clock (c)` }, name)));
     this.newest = h("button.quiet", { onclick: () => this.toNewest(), title: "newest (End)" }, "→ now");
     frame.tools(picker(symbols, keyOf, frame), h("span.spring"), this.newest, this.clockSwitch);
-    this.stats = Object.fromEntries([["mid", "mid (quote)"], ["spread", "spread (bps)"], ["imbalance", "top imbalance"], ["vpin", "VPIN"], ["lambda", "Kyle λ (quote/base)"], ["r2", "R²"], ["poc", "POC (quote)"], ["bucket", "bucket"], ["quality", "quality"]]
-      .map(([id, label]) => [id, { label, value: h("b.mono", { id: `stat-${id}` }, "–") }]));
-    const strip = h("section.strip", { "aria-label": "newest values" }, Object.entries(this.stats).map(([id, s]) => h(`div.stat.stat-${id}`, null, h("span", null, s.label), s.value)));
+    this.stats = new Stats();
     this.frames = {
       price: panelFrame("price", "Footprint", "bid × ask volume by price, base units · ▭ point of control · [ value area"),
       volume: panelFrame("volume", "Buckets", "volume, base units · colour: VPIN · V volume T time C count E event D day"),
@@ -78,7 +77,7 @@ class SymbolView {
     this.charts = h("section.card.charts", null, Object.values(this.frames).map((f) => f.element));
     this.cover = h("div.cover", null, loading(8));
     this.charts.append(this.cover);
-    fill(this.root, strip, h("div.symbol-grid", null, this.charts, h("div.side", null, this.book, this.prints)));
+    fill(this.root, this.stats.element, h("div.symbol-grid", null, this.charts, h("div.side", null, this.book, this.prints)));
     this.panels = new SymbolPanels(this.model, Object.fromEntries(Object.entries(this.frames).map(([n, f]) => [n, f.plot])), {
       onRange: () => this.moved(), onCursor: (x) => this.readout(x),
     });
@@ -89,7 +88,7 @@ class SymbolView {
   async start() {
     this.pressClock();
     this.stop = watch({ view: "symbol", ...this.keyOf }, {
-      book: (b) => this.onBook(b), tape: (t) => this.onTape(t), latest: (l) => this.onLatest(l), buckets: (b) => this.onBuckets(b), filling: (b) => this.onFilling(b), health: (s) => this.onHealth(s),
+      book: (b) => this.onBook(b), tape: (t) => this.onTape(t), latest: (l) => this.stats.draw(l, this.model.decimals), buckets: (b) => this.onBuckets(b), filling: (b) => this.onFilling(b), health: (s) => this.onHealth(s),
       trouble: (t) => { this.trouble = t?.error ?? ""; this.frame.banner(this.trouble); },
     }, (state) => { this.connection = state; this.badge(); });
     this.timer = setInterval(() => { this.badge(); if (this.model.clock === "time" && this.follow) this.loadMinutes(); }, 1000);
@@ -198,7 +197,7 @@ class SymbolView {
     try {
       const found = await get("footprint", { ...this.keyOf, clock: model.clock, first, last, step });
       if (this.closed || model.clock !== key.split("/")[0]) return;
-      if (!this.tick && found.tick_size) { this.tick = found.tick_size; model.decimals = decimalsOf([found.tick_size]); }
+      if (!this.tick && found.tick_size) { this.tick = found.tick_size; this.written(decimalsOf([found.tick_size])); }
       const rows = byBar(found.cells);
       const profiles = new Map(found.profiles.bar.map((id, i) => [id, { poc: found.profiles.poc_px[i], low: found.profiles.value_area_low[i], high: found.profiles.value_area_high[i] }]));
       if (newestOnly && this.footStep === step) {
@@ -296,7 +295,7 @@ class SymbolView {
     this.lastBook = book;
     if (book) {
       const decimals = decimalsOf([...book.bid_prices.slice(0, 10), ...book.ask_prices.slice(0, 10)]);
-      if (!this.tick && decimals > this.model.decimals) this.model.decimals = decimals;
+      if (!this.tick && decimals > this.model.decimals) this.written(decimals);
       this.bookMs = book.timestamp_ms;
     }
     this.ladder.draw(book, this.model.decimals);
@@ -308,19 +307,10 @@ class SymbolView {
     this.tradeMs = tape.trades.timestamp_ms[0] ?? 0;
   }
 
-  onLatest(latest) {
-    const set = (id, text) => setText(this.stats[id].value, text);
-    set("mid", number(latest?.mid_price, this.model.decimals + 1));
-    set("spread", absent(latest?.spread_bps) ? "–" : latest.spread_bps.toFixed(4));
-    set("imbalance", absent(latest?.tob_imbalance) ? "–" : latest.tob_imbalance.toFixed(3));
-    set("vpin", absent(latest?.vpin) ? "–" : latest.vpin.toFixed(4));
-    set("lambda", short(latest?.kyle_lambda_ols, 4));
-    set("r2", absent(latest?.kyle_r2) ? "–" : latest.kyle_r2.toFixed(3));
-    set("poc", number(latest?.poc_px, this.model.decimals));
-    set("bucket", latest ? `#${bucketNumber(latest.bucket_id)} ${latest.cut_trigger}` : "–");
-    set("quality", latest?.quality ?? "–");
-    this.stats.quality.value.dataset.tone = latest?.quality === "ok" ? "ok" : "warn";
-    this.stats.vpin.value.dataset.bucket = latest?.bucket_id ?? "";
+  /** Prices are written with as many decimals as the tick has; what was written with fewer is written again. */
+  written(decimals) {
+    this.model.decimals = decimals;
+    this.stats.draw(this.stats.latest, decimals);
   }
 
   onBuckets(columns) {
@@ -363,7 +353,7 @@ class SymbolView {
     else if (age > STALE_MS || down.length) frame.live("stale", age > 1000 ? `stale ${span(age)}` : "stale");
     else frame.live("live", "live");
     this.root.classList.toggle("is-stale", age > STALE_MS && age < DAY_MS);
-    if (!this.trouble) frame.banner(age < DAY_MS && down.length ? `${down.join(" and ")} does not answer: values stand still until it is back` : (this.health?.problems ?? []).join(" · "));
+    if (!this.trouble) frame.banner(age < DAY_MS && down.length ? `${down.join(" and ")} does not answer: values stand still until it is back` : age < DAY_MS ? (this.health?.problems ?? []).join(" · ") : "");
   }
 
   /** What is under the crosshair, in the head of each panel. */

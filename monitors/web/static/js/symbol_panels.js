@@ -29,7 +29,7 @@ export class SymbolPanels {
       data: [[0], [0]], padding: PAD, series: [{}, { paths: () => null, points: { show: false } }],
       axes: [xAxis(false), axis({ values: (u, s) => s.map((v) => short(v)), space: 26 })], scales: { y: { range: yRange(["volume"]) } }, hooks: { draw: [(u) => this.drawVolume(u)] },
     });
-    const line = (stroke, scale) => ({ scale, stroke: () => this.colours[stroke], width: 1.5, spanGaps: false, points: { show: false } });
+    const line = (stroke, scale) => ({ scale, stroke: () => this.colours[stroke], width: 1.5, spanGaps: false, points: { show: (u, s, from, to) => to - from < 25, size: 4 } });
     this.impact = this.panels.add(hosts.impact, {
       data: [[0], [null], [null]], series: [{}, line("violet", "y"), line("accent", "s")],
       axes: [xAxis(false), axis({ values: (u, s) => s.map((v) => short(v)), space: 26 }),
@@ -89,7 +89,7 @@ export class SymbolPanels {
     }
     if (!(high >= low)) return [0, 1];
     const room = (high - low || high * 1e-4) * 0.06;
-    return [low - room, high + room];
+    return [low - room, high + Math.max(room, this.model.foot.rows.size ? this.model.foot.height * 1.2 : 0)];
   }
 
   yRange(names) {
