@@ -71,7 +71,7 @@ def durable_not_reset() -> None:
             except APIError:
                 fresh = ConsumerConfig(
                     durable_name=config.durable_name,
-                    deliver_policy=DeliverPolicy.NEW,
+                    deliver_policy=DeliverPolicy.ALL,
                     ack_policy=AckPolicy.ALL,
                     max_ack_pending=config.max_ack_pending,
                 )

@@ -102,10 +102,10 @@ DONE_TO_THE_CHAIN: Final[dict[str, Callable[[Chain], AbstractContextManager[None
 
 def noticed(name: str, directory: Path, seed: int) -> str:
     """How the plan notices the mutant; empty when it does not."""
-    chain = open_chain(directory, seed, mutant=name if name in MUTANTS else "")
-    chance = random.Random(seed)
+    chain, chance = None, random.Random(seed)
     disturb = DONE_TO_THE_CHAIN.get(name, undisturbed)
     try:
+        chain = open_chain(directory, seed, mutant=name if name in MUTANTS else "")
         with disturb(chain):
             for kills in schedules(chance):
                 verdict = run_schedule(chain, kills if name in MUTANTS else [], SETTLE_S)
@@ -114,7 +114,8 @@ def noticed(name: str, directory: Path, seed: int) -> str:
     except AssertionError as error:
         return str(error).partition(";")[0].partition("\n")[0][:150]
     finally:
-        chain.close()
+        if chain is not None:
+            chain.close()
     return ""
 
 

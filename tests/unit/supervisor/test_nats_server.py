@@ -10,7 +10,8 @@ import nats
 
 from marketprism.embedded.nats import configuration, jetstream_answers, prepare
 from marketprism.settings import EmbeddedSettings, NatsSettings
-from marketprism.streams import ensure_streams
+from marketprism.streams import ensure_streams, stream_config
+from marketprism.subjects import Subject, partition_of, routed, stream_name
 from marketprism.supervisor.child import Part
 from marketprism.supervisor.supervise import Supervisor
 
@@ -34,6 +35,43 @@ async def test_serves_jetstream_with_our_limits(tmp_path: Path, free_port: Calla
         for _ in range(2):  # the second comer finds all streams there
             await ensure_streams(client.jetstream(), settings)
         assert info.limits.max_storage in (-1, settings.stream_max_bytes * 12 + (1 << 30))
+        await client.close()
+    finally:
+        assert await asyncio.wait_for(supervisor.stop(["nats"]), 5)
+
+
+async def test_plain_subjects_reach_the_partition_that_we_compute(tmp_path: Path, free_port: Callable[[], int]) -> None:
+    port = free_port()
+    settings = NatsSettings(partitions=5, stream_max_bytes=1 << 20)
+    command = prepare(tmp_path / "nats", port=port, embedded=EmbeddedSettings(), settings=settings)
+
+    async def healthy() -> bool:
+        return await jetstream_answers("127.0.0.1", port)
+
+    supervisor = Supervisor(tmp_path / "logs", lambda _: None)
+    await supervisor.start(Part("nats", tuple(command), healthy))
+    try:
+        client = await nats.connect(f"nats://127.0.0.1:{port}")
+        js = client.jetstream()
+        for partition in range(5):
+            await js.add_stream(stream_config("trades", partition, settings))
+        found = set()
+        for symbol in (
+            "BTCUSDT",
+            "ETHUSDT",
+            "BTC-USDT-SWAP",
+            "BTC_USDC-PERPETUAL",
+            *(f"S{n}USD_PERP" for n in range(12)),
+        ):
+            partition = partition_of("binance", "spot", symbol, 5)
+            subject = str(Subject.of("trades", "binance", "spot", symbol))
+            for name in (subject, routed(subject, partition, 5)):
+                ack = await js.publish(name, symbol.encode())
+                assert ack.stream == stream_name("trades", partition), name
+                stored = await js.get_msg(ack.stream, seq=ack.seq)
+                assert stored.subject == f"p.{partition}.{subject}"
+            found.add(partition)
+        assert found == set(range(5))
         await client.close()
     finally:
         assert await asyncio.wait_for(supervisor.stop(["nats"]), 5)
