@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 DATA   ?= data
 
-.PHONY: run install test lint bench e2e-ops faults faults-mutants docs web lock clean help
+.PHONY: run install test lint bench e2e-ops fuzz faults faults-mutants docs web lock clean help
 
 help:            ## what there is
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/ —/'
@@ -35,6 +35,9 @@ bench: install   ## figures of the documents, printed as ratios
 
 e2e-ops: install ## faults in a running system: each alert fires and resolves at a real Alertmanager's receiver
 	$(BIN)/python -m tests.ops
+
+fuzz: install    ## a million mutated frames, messages of every exchange, requests; N=1000000 by default
+	$(BIN)/python -m tests.fuzz --inputs $(or $(N),1000000)
 
 faults: install  ## kill and restart schedules; N=200 by default
 	$(BIN)/python -m tests.faults --schedules $(or $(N),200)

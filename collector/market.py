@@ -96,6 +96,9 @@ class Market:
         except ValueError as error:
             self.complain("number", str(error), payload)
             return None
+        except (LookupError, ArithmeticError, TypeError) as error:  # a level without a size, a list where text is due
+            self.complain("malformed", f"{type(error).__name__}: {error}", payload)
+            return None
         return parsed
 
     def complain(self, reason: str, text: str, payload: bytes = b"") -> None:

@@ -20,7 +20,7 @@ LIVE_SOURCES: Final = ("marketprism", "rest")
 SOURCES: Final = (*LIVE_SOURCES, "archive", "import")
 TRADE_KINDS: Final = ("trade", "agg_trade")
 
-_DECIMAL_TEXT: Final = r"^-?\d{1,26}(\.\d{1,12})?$"
+_DECIMAL_TEXT: Final = r"^-?[0-9]{1,26}(\.[0-9]{1,12})?$"  # \d would let digits of other scripts through to the cast
 _MAX_MS: Final = 10_413_792_000_000  # 2300-01-01: beyond it DateTime64 wraps
 _DAY_MS: Final = 86_400_000
 _EARLIEST_MS: Final = -7 * _DAY_MS

@@ -108,8 +108,8 @@ def play(fault: Fault, alerting: Alerting) -> bool:
         for alert in fault.alerts:
             alerting.heard.wait("firing", alert, FIRE_S)
         fired = time.monotonic() - made
-        fault.end()
         ended = time.monotonic()
+        fault.end()
         for alert in fault.alerts:
             alerting.heard.wait("resolved", alert, RESOLVE_S)
     except AssertionError as error:
