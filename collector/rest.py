@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -49,6 +49,8 @@ class RestClient:
         self._timeout = aiohttp.ClientTimeout(total=timeout_s)
         self._limiters: dict[str, Limiter] = {}
         self._session: aiohttp.ClientSession | None = None
+        self.tap: Callable[[tuple[str, str], int, str, str, bytes], None] | None = None
+        """Sees every good answer: (venue, received_at, "http", address with its question, body)."""
 
     async def __aenter__(self) -> RestClient:
         self._session = aiohttp.ClientSession(
@@ -99,7 +101,10 @@ class RestClient:
             self._count(venue, "refused")
             raise RestError(status, f"{url} answers {status}: {body[:200].decode(errors='replace')}")
         self._count(venue, "ok")
-        return Response(body, self._clock.response(headers))
+        received_at = self._clock.response(headers)
+        if self.tap is not None:
+            self.tap(venue, received_at, "http", str(response.url), body)
+        return Response(body, received_at)
 
     def _count(self, venue: tuple[str, str], outcome: str) -> None:
         self._metrics.counts["rest_requests"][(*venue, outcome)] += 1

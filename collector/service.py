@@ -24,6 +24,7 @@ from collector.market import BookOptions, Market
 from collector.metrics import CollectorMetrics
 from collector.positions import Positions
 from collector.publisher import Publisher
+from collector.recorder import Limits, Recorder
 from collector.rest import RestClient
 from collector.session import Session
 from collector.venues import make_venue
@@ -66,6 +67,15 @@ class CollectorService:
             max_bytes=settings.frame_max_bytes,
             partitions=nats_settings.partitions,
         )
+        self.recorder: Recorder | None = None
+        if settings.record_dir is not None:
+            limits = Limits(
+                settings.record_file_mb << 20,
+                settings.record_file_s,
+                settings.record_total_mb << 20,
+                settings.record_days * 86400.0,
+            )
+            self.recorder = Recorder(settings.record_dir, limits)
         self.metrics.watch(self._gauges)
 
     def ready(self) -> dict[str, object]:
@@ -83,6 +93,7 @@ class CollectorService:
     async def run(self) -> None:
         """Until cancelled."""
         async with RestClient(self._clock, self.metrics) as client:
+            client.tap = self.recorder.add if self.recorder is not None else None
             self.sessions = [self._session(name, client) for name in self.settings.venues]
             publishing = [
                 asyncio.create_task(self.publisher.run()),
@@ -93,6 +104,8 @@ class CollectorService:
                 await self._loaded.wait()  # where to go on from is in JetStream
                 async with asyncio.TaskGroup() as group:
                     group.create_task(_none_may_end(publishing))
+                    if self.recorder is not None:
+                        group.create_task(self.recorder.run())
                     for lease in self.leases:
                         group.create_task(lease.run(lambda: self.publisher.client))
                     for lease in self.leases:
@@ -109,7 +122,8 @@ class CollectorService:
         lease = Lease((venue.exchange, venue.market_type), settings.lease_s)
         gate = Gate(self.framer.add, lease, settings.lease_s + 4 * BEAT_S)
         market = Market(venue, options, self.metrics, gate, self.positions.get)
-        session = Session(venue, market, settings, self._clock, self.metrics, self.positions, self._room)
+        tap = self.recorder.add if self.recorder is not None else None
+        session = Session(venue, market, settings, self._clock, self.metrics, self.positions, self._room, tap)
 
         def taken() -> None:
             gate.open()
@@ -158,6 +172,8 @@ class CollectorService:
                 self.publisher.pending_frames,
                 _DRAIN_S,
             )
+        if self.recorder is not None:
+            await self.recorder.close()
         for task in publishing:
             task.cancel()
         await asyncio.gather(*publishing, return_exceptions=True)

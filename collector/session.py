@@ -7,6 +7,7 @@ import itertools
 import logging
 import time
 from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
 from typing import Any, Final
 
 from collector.clock import Clock
@@ -33,8 +34,8 @@ _SNAPSHOT_PATIENCE_S: Final = 5.0
 _LISTING_PAUSE_S: Final = 2.0
 """Listing events come in bursts, and REST may know a little later."""
 
-Tap = Callable[[tuple[str, str], int, bytes], None]
-"""Sees every raw message: (venue, received_at, payload). The seam of the recorder."""
+Tap = Callable[[tuple[str, str], int, str, str, bytes], None]
+"""Sees every raw message: (venue, received_at, "ws", address, payload). The seam of the recorder."""
 
 
 class Session:
@@ -87,15 +88,15 @@ class Session:
                     run_poll(poll, self.market, self._positions, lambda: self._symbols, self._complaints)
                 )
 
-    def receive(self, raw: bytes) -> Parsed | None:
-        """A raw WebSocket frame."""
+    def receive(self, url: str, raw: bytes) -> Parsed | None:
+        """A raw WebSocket frame of a connection to ``url``."""
         try:
             received_at, payload = self._clock.frame(raw)
         except ValueError as error:
             self.market.complain("stamp", str(error), raw)
             return None
         if self._tap is not None:
-            self._tap(self.key, received_at, payload)
+            self._tap(self.key, received_at, "ws", url, payload)
         parsed = self.market.receive(payload, received_at)
         if parsed is not None:
             for item in parsed.items:
@@ -153,7 +154,7 @@ class Session:
                 self.key,
                 plan,
                 self.venue.dialect,
-                receive=self.receive,
+                receive=partial(self.receive, plan.urls[0]),
                 lost=self.market.lost,
                 room=self._room,
                 metrics=self._metrics,

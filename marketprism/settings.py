@@ -95,6 +95,11 @@ class CollectorSettings(BaseSettings):
     repair_grace_ms: int = Field(50, ge=0, description="how long a missing trade may come out of order")
     repair_timeout_s: float = Field(1.0, gt=0, description="a hole that REST cannot fill is given up after this")
     repair_max_trades: int = Field(200_000, ge=1, description="of a longer hole only the newest part is repaired")
+    record_dir: Path | None = Field(None, description="raw messages are recorded here, for replays (default: nowhere)")
+    record_file_mb: int = Field(256, ge=1, description="a recording file ends at this size")
+    record_file_s: float = Field(3600.0, gt=0, description="or after this time")
+    record_total_mb: int = Field(50_000, ge=1, description="of all recordings together; the oldest go first")
+    record_days: float = Field(7.0, gt=0, description="a recording goes after so many days")
     lease_s: float = Field(
         3.0,
         ge=0,

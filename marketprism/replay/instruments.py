@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from marketprism.replay.recording import Recording
-from marketprism.simulator.environment import SPOT
+from marketprism.simulator.environment import INVERSE, SPOT
 
 QUOTES: Final = ("FDUSD", "USDT", "USDC", "BUSD", "TUSD", "USD", "BTC", "ETH", "BNB", "EUR", "TRY")
 INFERRED: Final = "marketprismInferred"
@@ -43,6 +44,8 @@ def exchange_info(venue: str, recordings: Iterable[Recording]) -> str:
 
 def _entry(venue: str, symbol: str, tick: str, lot: str) -> dict[str, Any]:
     # The recording does not name the assets; the exchange's own pairs end in one of few quotes.
+    if venue == INVERSE:
+        return _coin_margined(symbol, tick, lot)
     quote = next((quote for quote in QUOTES if symbol.endswith(quote) and symbol != quote), "USDT")
     entry: dict[str, Any] = {
         "symbol": symbol,
@@ -65,3 +68,27 @@ def _entry(venue: str, symbol: str, tick: str, lot: str) -> dict[str, Any]:
             "underlyingType": "COIN",
         }
     return entry
+
+
+def _coin_margined(symbol: str, tick: str, lot: str) -> dict[str, Any]:
+    """A COIN-M contract: ``<base>USD_PERP`` or ``<base>USD_<YYMMDD>``, of 100 dollars for BTC and 10 for the others."""
+    pair, _, kind = symbol.partition("_")
+    base = pair.removesuffix("USD")
+    expiry = datetime.strptime(kind, "%y%m%d").replace(tzinfo=UTC) if kind.isdigit() else None
+    return {
+        "symbol": symbol,
+        "pair": pair,
+        "contractType": "CURRENT_QUARTER" if expiry else "PERPETUAL",
+        # delivery is at 08:00 UTC
+        "deliveryDate": int(expiry.timestamp() * 1000) + 8 * 3_600_000 if expiry else NO_EXPIRY_MS,
+        "contractStatus": "TRADING",
+        "contractSize": 100 if base == "BTC" else 10,
+        "baseAsset": base,
+        "quoteAsset": "USD",
+        "marginAsset": base,
+        INFERRED: True,
+        "filters": [
+            {"filterType": "PRICE_FILTER", "minPrice": tick, "maxPrice": "1000000000", "tickSize": tick},
+            {"filterType": "LOT_SIZE", "minQty": lot, "maxQty": "1000000000", "stepSize": lot},
+        ],
+    }

@@ -13,9 +13,15 @@ AnyVenue = ReplayVenue | SubscribedVenue
 ALL: Final[tuple[AnyVenue, ...]] = (*VENUES, *SUBSCRIBED)
 
 
+_LOOPBACK: Final = frozenset({"127.0.0.1", "localhost"})
+
+
 def venue_of(url: str) -> AnyVenue | None:
-    """The venue that a recorded URL belongs to, by its host."""
-    host = urlsplit(url).hostname or ""
+    """The venue that a recorded URL belongs to, by its host; one of the simulator's by its path."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if host in _LOOPBACK:
+        return next((venue for venue in VENUES if venue.simulates(parts.path)), None)
     return next((venue for venue in ALL if host in venue.hosts), None)
 
 

@@ -47,12 +47,14 @@ class ReplayRest:
 
     def add_routes(self, router: web.UrlDispatcher) -> None:
         for venue in VENUES:
-            router.add_get(f"{venue.rest_prefix}/depth", self._depth(venue))
-            router.add_get(f"{venue.rest_prefix}/exchangeInfo", self._exchange_info(venue))
-            router.add_get(f"{venue.rest_prefix}/ping", self._fixed("{}"))
-            router.add_get(f"{venue.rest_prefix}/time", self._time)
+            router.add_get(f"{venue.served_prefix}/depth", self._depth(venue))
+            router.add_get(f"{venue.served_prefix}/exchangeInfo", self._exchange_info(venue))
+            router.add_get(f"{venue.served_prefix}/ping", self._fixed("{}"))
+            router.add_get(f"{venue.served_prefix}/time", self._time)
         for path in EMPTY_LISTS:
             router.add_get(path, self._fixed("[]"))
+            if path.startswith(("/fapi", "/futures")):
+                router.add_get(f"/inverse{path.replace('/fapi/', '/dapi/')}", self._fixed("[]"))
         router.add_get("/api/v5/public/instruments", self._okx_instruments)
         router.add_get("/api/v5/{path:.*}", self._fixed(OKX_NOTHING))
         router.add_get("/api/v2/public/get_instruments", self._deribit_instruments)

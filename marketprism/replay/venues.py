@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 from urllib.parse import parse_qs, urlsplit
 
-from marketprism.simulator.environment import LINEAR, SPOT
+from marketprism.simulator.environment import INVERSE, LINEAR, SPOT
 
 Kind = Literal["trade", "depth", "mark", "other"]
 
@@ -30,6 +30,20 @@ class ReplayVenue:
     """(path on the replay server, route name)."""
     trade_preference: tuple[str, ...]
     """Trade stream kinds, the one to replay first."""
+    rest_root: str = ""
+    """What comes before ``rest_prefix`` where one server answers for all venues."""
+    data_paths: tuple[str, ...] = ()
+    """Further REST paths there."""
+
+    @property
+    def served_prefix(self) -> str:
+        """Of its REST paths on the replay server and at the simulator."""
+        return f"{self.rest_root}{self.rest_prefix}"
+
+    def simulates(self, path: str) -> bool:
+        """Whether the simulator serves this venue there."""
+        prefixes = (self.served_prefix, *self.data_paths, *(route for route, _ in self.routes))
+        return any(path.startswith(f"{prefix}/") for prefix in prefixes)
 
     def stream_of(self, payload: str) -> str | None:
         """The stream name of a combined message; None for acknowledgements and errors."""
@@ -50,12 +64,12 @@ class ReplayVenue:
     def snapshot_symbol(self, url: str) -> str | None:
         """The symbol of a REST book's URL; None for any other URL."""
         parts = urlsplit(url)
-        if parts.path != f"{self.rest_prefix}/depth":
+        if parts.path.removeprefix(self.rest_root) != f"{self.rest_prefix}/depth":
             return None
         return parse_qs(parts.query).get("symbol", [None])[0]
 
     def is_exchange_info(self, url: str) -> bool:
-        return urlsplit(url).path == f"{self.rest_prefix}/exchangeInfo"
+        return urlsplit(url).path.removeprefix(self.rest_root) == f"{self.rest_prefix}/exchangeInfo"
 
 
 VENUES: Final[tuple[ReplayVenue, ...]] = (
@@ -76,5 +90,16 @@ VENUES: Final[tuple[ReplayVenue, ...]] = (
         rest_prefix="/fapi/v1",
         routes=(("/linear/public", "public"), ("/linear/market", "market"), ("/linear", "unrouted")),
         trade_preference=("trade", "aggTrade"),
+        data_paths=("/futures/data",),
+    ),
+    ReplayVenue(
+        name=INVERSE,
+        hosts=frozenset({"dstream.binance.com", "dapi.binance.com"}),
+        setting_prefix="BINANCE_INVERSE",
+        rest_prefix="/dapi/v1",
+        routes=(("/inverse/public", "public"), ("/inverse/market", "market"), ("/inverse", "unrouted")),
+        trade_preference=("trade", "aggTrade"),
+        rest_root="/inverse",
+        data_paths=("/inverse/futures/data",),
     ),
 )
