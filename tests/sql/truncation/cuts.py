@@ -18,6 +18,10 @@ from tests.sql.catalogue_tape import Tape, epoch_us, insert, insert_quiet
 from tests.sql.rows import trades_table
 
 EXEMPT = {
+    "serving_features": "what is served now, of tables that are the newest row of features tested here",
+    "unified_features_1s_between": "parameters; unified_features_1s reads it",
+    "unified_features_since": "parameters; unified_features_by_bucket reads it",
+    "unified_features_1m_between": "parameters; unified_features_1m reads it",
     "serving_state": "what is served now; serving_transitions has since",
     "gap_minutes": "says which holes are known now; its readers turn it into quality",
     "excluded_intervals": "stretches of time, with known_at",
@@ -30,10 +34,6 @@ EXEMPT = {
     "aligned_buckets_between": "parameters; its own test dates its rows",
     "vpin_exact": "parameters; read here as a feature of its own",
 }
-LATE_BLIND = {
-    "unified_features_1s": "shows the bucket before the late row's until that row came; live showed preliminary values",
-}
-"""Told by the clock: a day that was rebuilt for a late row knows less at a second than live did, never more."""
 KEYS = ("bucket_id", "ts_1m", "ts_1h", "timestamp", "sequence", "day", "tick_size", "px_bin")
 Row = dict[str, Any]
 Rows = dict[tuple[Any, ...], Row]
@@ -41,11 +41,10 @@ Rows = dict[tuple[Any, ...], Row]
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """A symbol that holds what had been received by ``at_us``; ``awaits_late``: a late row was still on its way."""
+    """A symbol that holds what had been received by ``at_us``."""
 
     symbol: str
     at_us: int
-    awaits_late: bool
 
 
 def make_cuts(client: Any, tape: Tape, count: int, seed: int) -> list[Cut]:
@@ -63,7 +62,7 @@ def make_cuts(client: Any, tape: Tape, count: int, seed: int) -> list[Cut]:
             at = rng.randrange(late["timestamp"] * 1000 + 5_000_000, late["received_at"])
         known = [[row for row in rows if row["received_at"] <= at] for rows in (tape.trades, tape.books, tape.quotes)]
         hole = tape.hole if tape.hole[1] * 1000 <= at else None
-        cuts.append(Cut(f"{tape.symbol}{number}", at, number % 4 == 1))
+        cuts.append(Cut(f"{tape.symbol}{number}", at))
         parts.append(Tape(cuts[-1].symbol, *known, hole))
     trades = pa.concat_tables([trades_table(part.trades, part.symbol) for part in parts])
     client.insert_arrow("marketprism_hot.trades", trades)

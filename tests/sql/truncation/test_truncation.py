@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.sql.catalogue_tape import Tape, make_tape
-from tests.sql.truncation.cuts import EXEMPT, LATE_BLIND, Cut, catalogue, differences, make_cuts, read
+from tests.sql.truncation.cuts import EXEMPT, Cut, catalogue, differences, make_cuts, read
 
 CUTS = 20
 LEAK = """
@@ -40,8 +40,6 @@ def compare(engine: Any, view: str, columns: list[str], tape: Tape, cuts: list[C
     hole_us = tape.hole[1] * 1000
     whole, compared, found = rows[tape.symbol], 0, []
     for cut in cuts:
-        if cut.awaits_late and view in LATE_BLIND:
-            continue
         compared += sum(row["available_us"] is not None and row["available_us"] <= cut.at_us for row in whole.values())
         for difference in differences(whole, rows.get(cut.symbol, {}), cut, hole_us):
             found.append(f"{view} {cut.symbol}: {difference}")
@@ -75,4 +73,4 @@ def test_what_is_exempt_exists(engine: Any) -> None:
     names = {
         row["name"] for row in engine.rows("SELECT name FROM system.tables WHERE database = 'marketprism_features'")
     }
-    assert set(EXEMPT) | set(LATE_BLIND) <= names
+    assert set(EXEMPT) <= names

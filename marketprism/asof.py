@@ -1,0 +1,206 @@
+"""Point-in-time join: for each (instrument, instant) the newest row of a feature that was known by then.
+
+The join looks backward on ``available_at`` alone. It runs day by day, so memory is that of one day of the asked
+features and not of the range. Of rows that became known late, only those count that are newer than every row known
+before.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import polars as pl
+import pyarrow as pa
+
+from marketprism.clickhouse import FEATURES
+from marketprism.errors import QueryError
+
+Entity = tuple[str, str, str]
+"""(exchange, market_type, symbol)."""
+KEY: Final = ("exchange", "market_type", "symbol")
+DEFAULT_VIEW: Final = "unified_features_by_bucket"
+DEFAULT_MAX_AGE: Final = dt.timedelta(seconds=300)
+_GRAINS: Final = ("bucket_id", "ts_1s", "ts_1m", "timestamp", "day")
+_STAMP: Final = pl.Datetime("us", "UTC")
+_LOOK_BACK: Final = 190
+"""Buckets before a day that the windows of its first bucket reach back to (unified_features_since)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Columns of one view, the column that orders its rows in time, and how old a row may be."""
+
+    view: str
+    columns: tuple[str, ...]
+    grain: str
+    max_age: dt.timedelta
+
+
+def sources(
+    client: Any, features: Sequence[str], max_age: dt.timedelta | Mapping[str, dt.timedelta] = DEFAULT_MAX_AGE
+) -> list[Source]:
+    """The views of ``features``, each "view.column" or a column of unified_features_by_bucket, grouped by age limit.
+
+    Raises QueryError for an unknown view or column, or a view that does not say when its rows were known.
+    """
+    asked: dict[tuple[str, dt.timedelta], list[str]] = {}
+    for feature in features:
+        view, _, column = feature.rpartition(".")
+        limit = max_age.get(feature, DEFAULT_MAX_AGE) if isinstance(max_age, Mapping) else max_age
+        asked.setdefault((view or DEFAULT_VIEW, limit), []).append(column)
+    found = []
+    for (view, limit), columns in asked.items():
+        known = _columns(client, view)
+        unknown = sorted(set(columns) - set(known))
+        if unknown:
+            raise QueryError(f"{view} has no column {unknown[0]}; `marketprism features show {view}` lists them")
+        if "available_at" not in known:
+            raise QueryError(f"{view} does not say when its rows were known (available_at); read it by itself")
+        grain = next(name for name in _GRAINS if name in known)
+        found.append(Source(view, tuple(dict.fromkeys(columns)), grain, limit))
+    return found
+
+
+def _columns(client: Any, view: str) -> list[str]:
+    rows = client.query(
+        "SELECT name FROM system.columns WHERE database = {database:String} AND table = {view:String}",
+        parameters={"database": FEATURES, "view": view},
+    ).result_rows
+    if not rows:
+        raise QueryError(f"no feature {view!r}; `marketprism features list` names them")
+    return [name for (name,) in rows]
+
+
+def join(
+    client: Any, wanted: pl.DataFrame, asked: Sequence[Source], *, keep_excluded: bool = False
+) -> Iterator[pl.DataFrame]:
+    """``wanted`` (exchange, market_type, symbol, timestamp, in any order) with the features, one frame a UTC day.
+
+    Each view adds its columns, and ``<view>_age_ms``: how long before the instant its row became known; NULL where none
+    was known, or none young enough. Instants inside excluded_intervals are left out unless ``keep_excluded``.
+    """
+    wanted = wanted.with_columns(pl.col("timestamp").cast(_STAMP)).with_row_index("_row")
+    for _, day in wanted.group_by(pl.col("timestamp").dt.date(), maintain_order=True):
+        part = day if keep_excluded else _without_excluded(client, day)
+        for source in asked:
+            part = _joined(client, part, source)
+        yield part.sort("_row").drop("_row")
+
+
+def _joined(client: Any, part: pl.DataFrame, source: Source) -> pl.DataFrame:
+    age, known = f"{source.view}_age_ms", "_known"
+    if part.is_empty():
+        return part.with_columns(pl.lit(None, pl.Int64).alias(age), *(pl.lit(None).alias(c) for c in source.columns))
+    rows = _read(client, source, part)
+    rows = rows.rename({column: f"_{column}" for column in source.columns})
+    joined = part.sort("timestamp").join_asof(
+        rows,
+        left_on="timestamp",
+        right_on=known,
+        by=list(KEY),
+        strategy="backward",
+        tolerance=source.max_age,
+        check_sortedness=False,
+    )
+    names = {
+        f"_{column}": column if column not in part.columns else f"{source.view}.{column}" for column in source.columns
+    }
+    elapsed = (pl.col("timestamp") - pl.col(known)).dt.total_milliseconds()
+    return joined.with_columns(elapsed.alias(age)).drop(known).rename(names)
+
+
+def _read(client: Any, source: Source, part: pl.DataFrame) -> pl.DataFrame:
+    """Rows of the view that could be the newest known at an instant of ``part``, by when they became known."""
+    first, last = part["timestamp"].min() - source.max_age, part["timestamp"].max()  # type: ignore[operator]
+    columns = ", ".join(f"v.{column} AS {column}" for column in source.columns)
+    parameters = {
+        "keys": list(part.select(KEY).unique().iter_rows()),
+        "first": _text(first),
+        "last": _text(last),
+    }
+    order = {"bucket_id": "v.bucket_id", "timestamp": "toUnixTimestamp64Milli(v.timestamp)"}
+    grain = order.get(source.grain, f"toUnixTimestamp(v.{source.grain})")
+    table = client.query_arrow(
+        f"SELECT exchange, market_type, symbol, {columns}, toInt64({grain}) AS _grain, "
+        f"toUnixTimestamp64Micro(assumeNotNull(v.available_at)) AS _known FROM {_bounded(source, first, last)} AS v "
+        "WHERE (exchange, market_type, symbol) IN {keys:Array(Tuple(String, String, String))} "
+        "AND v.available_at BETWEEN {first:DateTime64(6, 'UTC')} AND {last:DateTime64(6, 'UTC')}",
+        parameters=parameters,
+        use_strings=True,
+    )
+    rows = to_polars(table).with_columns(pl.from_epoch("_known", "us").cast(_STAMP)).sort("_known", "_grain")
+    return rows.filter(pl.col("_grain") == pl.col("_grain").cum_max().over(KEY)).drop("_grain").sort("_known")
+
+
+def _bounded(source: Source, first: Any, last: Any) -> str:
+    """The view, or its range form where it has one, so that a day does not cost the whole history."""
+    if source.view == DEFAULT_VIEW:
+        start = f"{first - dt.timedelta(days=1):%Y%m%d}000000"
+        oldest = (
+            f"(SELECT min(oldest) FROM (SELECT arrayReverseSort(groupUniqArray(bucket_id))"
+            f"[least(uniqExact(bucket_id), {_LOOK_BACK})] AS oldest FROM {FEATURES}.bucket_flow "
+            f"WHERE bucket_id >= {first - dt.timedelta(days=8):%Y%m%d}000000 AND bucket_id < {start} "
+            "AND (exchange, market_type, symbol) IN {keys:Array(Tuple(String, String, String))} "
+            "GROUP BY exchange, market_type, symbol))"
+        )
+        return (
+            f"{FEATURES}.unified_features_since(from_bucket = {oldest}, to_bucket = {last:%Y%m%d}999999, newest = 0, "
+            "since = '1970-01-02 00:00:00')"
+        )
+    return f"{FEATURES}.{source.view}"
+
+
+def _without_excluded(client: Any, part: pl.DataFrame) -> pl.DataFrame:
+    """The instants that lie in no excluded interval of their instrument."""
+    table = client.query_arrow(
+        "SELECT exchange, market_type, symbol, toUnixTimestamp64Milli(from_time) AS _from, "
+        f"toUnixTimestamp64Milli(to_time) AS _to FROM {FEATURES}.excluded_intervals "
+        "WHERE from_time <= {last:DateTime64(6, 'UTC')} AND to_time >= {first:DateTime64(6, 'UTC')}",
+        parameters={"first": _text(part["timestamp"].min()), "last": _text(part["timestamp"].max())},
+        use_strings=True,
+    )
+    holes = to_polars(table).with_columns(
+        pl.from_epoch("_from", "ms").cast(_STAMP), pl.from_epoch("_to", "ms").cast(_STAMP)
+    )
+    inside = (
+        part.select("_row", *KEY, "timestamp")
+        .join(holes, on=list(KEY))
+        .filter(pl.col("timestamp").is_between("_from", "_to"))
+    )
+    return part.join(inside.select("_row").unique(), on="_row", how="anti")
+
+
+def grid(
+    entities: Sequence[Entity], start: dt.datetime, end: dt.datetime, step: dt.timedelta
+) -> Iterator[pl.DataFrame]:
+    """Every instrument at every multiple of ``step`` in [start, end), one frame a UTC day. Raises QueryError."""
+    if step <= dt.timedelta(0):
+        raise QueryError(f"grid={step}: a grid needs a positive step")
+    names = pl.DataFrame(entities, schema=dict.fromkeys(KEY, pl.String), orient="row")
+    day = start
+    while day < end:
+        stop = min(end, (day + dt.timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0))
+        steps = -(-(stop - start) // step)
+        done = -(-(day - start) // step)
+        instants = pl.DataFrame(
+            {"timestamp": [start + step * number for number in range(done, steps)]}, {"timestamp": _STAMP}
+        )
+        yield instants.join(names, how="cross").select(*KEY, "timestamp")
+        day = stop
+
+
+def to_polars(table: pa.Table) -> pl.DataFrame:
+    """Wide decimals (notionals, Decimal(76, 24)) become Float64: polars has no 256-bit decimal."""
+    for index, field in enumerate(table.schema):
+        if pa.types.is_decimal256(field.type):
+            table = table.set_column(index, field.name, table.column(index).cast(pa.float64()))
+    frame = pl.from_arrow(table)
+    assert isinstance(frame, pl.DataFrame)  # from_arrow gives a Series only for an array
+    return frame
+
+
+def _text(moment: Any) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S.%f}"
