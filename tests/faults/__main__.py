@@ -17,12 +17,15 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--keep", type=Path, help="directory for logs and data; kept [a temporary one]")
     parser.add_argument("--minutes", type=float, help="begin no schedule after these [all are run]")
+    parser.add_argument(
+        "--slowly", type=float, default=1.0, help="market this much slower, more patience: a busy machine"
+    )
     given = parser.parse_args()
     began, done, rows, lost, doubled, wrong, midnights, torn = time.monotonic(), 0, 0, 0, 0, 0, 0, 0
     with tempfile.TemporaryDirectory(prefix="marketprism-faults-") as temporary:
         directory = given.keep or Path(temporary)
         directory.mkdir(parents=True, exist_ok=True)
-        for number, kills, verdict, chain in run(directory, given.seed, given.schedules, given.minutes):
+        for number, kills, verdict, chain in run(directory, given.seed, given.schedules, given.minutes, given.slowly):
             what = "; ".join(str(kill) for kill in kills) or "everything once more"
             print(f"{number or '=':>4} rows {verdict.rows:>7} lost {verdict.lost} doubled {verdict.doubled} "
                   f"wrong {len(verdict.wrong)}  {what}", flush=True)  # fmt: skip

@@ -65,10 +65,16 @@ def run_schedule(chain: Chain, kills: list[Kill], settle_s: float = SETTLE_S) ->
     return chain.check(settle_s)
 
 
-def open_chain(directory: Path, seed: int, mutant: str = "") -> Chain:
+def open_chain(directory: Path, seed: int, mutant: str = "", slowly: float = 1.0) -> Chain:
     """A chain that runs and has stored something."""
     midnight_ms = 1_741_651_200_000 + seed % 20 * 86_400_000
-    chain = Chain(directory, seed=seed, start_ms=midnight_ms - FROM_MIDNIGHT_S * 1000, speed=SPEED, mutant=mutant)
+    chain = Chain(
+        directory,
+        seed=seed,
+        start_ms=midnight_ms - int(FROM_MIDNIGHT_S * 1000 / slowly),
+        speed=SPEED / slowly,
+        mutant=mutant,
+    )
     try:
         for part in ("nats", "clickhouse"):
             chain.start(part)
@@ -76,7 +82,7 @@ def open_chain(directory: Path, seed: int, mutant: str = "") -> Chain:
         for part in ("storage", "collector"):
             chain.start(part)
         chain.say("go")
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 60 * slowly
         while not chain.rows("SELECT count() > 100 FROM marketprism_hot.trades")[0][0]:
             assert time.monotonic() < deadline, f"nothing is stored: {chain.log('collector')[-2000:]}"
             time.sleep(0.1)
@@ -87,7 +93,7 @@ def open_chain(directory: Path, seed: int, mutant: str = "") -> Chain:
 
 
 def run(
-    directory: Path, seed: int, count: int, minutes: float | None = None
+    directory: Path, seed: int, count: int, minutes: float | None = None, slowly: float = 1.0
 ) -> Iterator[tuple[int, list[Kill], Verdict, Chain]]:
     """``count`` schedules of one seed, each told with its verdict; after each chain's last one that of everything."""
     chance = random.Random(seed)
@@ -97,14 +103,14 @@ def run(
             return
         folder = directory / f"chain-{begin // PER_CHAIN}"
         folder.mkdir()
-        chain = open_chain(folder, seed + begin // PER_CHAIN)
+        chain = open_chain(folder, seed + begin // PER_CHAIN, slowly=slowly)
         try:
             for number in range(begin + 1, min(begin + PER_CHAIN, count) + 1):
                 if time.monotonic() > until:
                     break
                 first = number == begin + 1
                 kills = [Kill("storage", 0.0, 0.0, MIDNIGHT)] if first else random_schedule(chance)
-                yield number, kills, run_schedule(chain, kills), chain
-            yield 0, [], chain.check_all(SETTLE_S), chain
+                yield number, kills, run_schedule(chain, kills, SETTLE_S * slowly), chain
+            yield 0, [], chain.check_all(SETTLE_S * slowly), chain
         finally:
             chain.close()
