@@ -1,4 +1,4 @@
-"""OKX and Deribit beside Binance: their sockets, REST and ledger rows, behind one object for the server."""
+"""OKX, Deribit and Bybit beside Binance: their sockets, REST and ledger rows, behind one object for the server."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from typing import Final
 from aiohttp import web
 
 from marketprism.simulator import okx_wire
+from marketprism.simulator.bybit_wire import DEPTH, BybitRest, BybitWire
 from marketprism.simulator.deribit_rest import DeribitRest
 from marketprism.simulator.deribit_wire import INTERVAL, DeribitWire
-from marketprism.simulator.dialects import DeribitDialect, OkxDialect, ServerDialect
+from marketprism.simulator.dialects import BybitDialect, DeribitDialect, OkxDialect, ServerDialect
 from marketprism.simulator.events import Event
 from marketprism.simulator.market import Market
 from marketprism.simulator.mirror_rest import MirrorRest
-from marketprism.simulator.mirror_specs import DERIBIT, MIRRORS, OKX, mirror_specs
+from marketprism.simulator.mirror_specs import BYBIT, BYBIT_VENUES, DERIBIT, MIRRORS, OKX, mirror_specs
 from marketprism.simulator.mirrors import Changed, Done, Follower, Mirrored, Mirrors
 from marketprism.simulator.okx_rest import OkxRest
 from marketprism.simulator.okx_wire import OkxWire
@@ -27,12 +28,13 @@ ROUTES: Final = (
     (OKX, "public", "/okx/ws/v5/public"),
     (OKX, "business", "/okx/ws/v5/business"),
     (DERIBIT, "public", "/deribit/ws/api/v2"),
+    *((venue, "public", f"/bybit/v5/public/{venue.partition('.')[2]}") for venue in BYBIT_VENUES),
 )
 
 
 def others_of(venues: Sequence[str]) -> tuple[str, ...]:
     """Those that follow the model."""
-    return tuple(venue for venue in venues if venue in MIRRORS)
+    return tuple(venue for venue in venues if venue in MIRRORS or venue in BYBIT_VENUES)
 
 
 def carries(venue: str, route: str, stream: str) -> bool:
@@ -60,6 +62,7 @@ class OtherExchanges:
         self._log = log
         self._now_us = now_us
         followers = self._mirrors.followers
+        self._bybit = BybitWire(followers)
         self._wires: dict[str, OkxWire | DeribitWire] = {
             OKX: OkxWire(followers),
             DERIBIT: DeribitWire(followers, seed),
@@ -67,6 +70,7 @@ class OtherExchanges:
         self._rests: list[MirrorRest] = [
             OkxRest(followers, seed, now_us, refuses),
             DeribitRest(followers, seed, now_us, refuses),
+            BybitRest(followers, seed, now_us, refuses),
         ]
 
     @property
@@ -82,9 +86,9 @@ class OtherExchanges:
     def add_routes(self, router: web.UrlDispatcher, hub: StreamHub) -> None:
         if not self.venues:
             return
-        dialects: dict[str, ServerDialect] = {OKX: OkxDialect(), DERIBIT: DeribitDialect()}
+        dialects: dict[str, ServerDialect] = {OKX: OkxDialect(), DERIBIT: DeribitDialect(), BYBIT: BybitDialect()}
         for venue, route, path in ROUTES:
-            router.add_get(path, hub.handler(venue, route, dialect=dialects[venue]))
+            router.add_get(path, hub.handler(venue, route, dialect=dialects[venue.partition(".")[0]]))
         for rest in self._rests:
             rest.add_routes(router)
 
@@ -103,13 +107,16 @@ class OtherExchanges:
     def messages(self, event: Mirrored) -> list[Message]:
         """What is sent for an event, which is what new subscribers are told of from now on."""
         follower = self._mirrors.followers[event.mirror]
-        messages = self._wires[follower.spec.exchange].messages(event)
+        wire = self._bybit if follower.spec.exchange == BYBIT else self._wires[follower.spec.exchange]
+        messages = wire.messages(event)
         if isinstance(event, Changed):
             follower.apply(event)
         return messages
 
     def opening(self, key: Key) -> str | None:
         """The first message of a stream."""
+        if key[0] in BYBIT_VENUES:
+            return self._bybit.opening(*key, self._now_us() // 1000)
         wire = self._wires.get(key[0])
         return None if wire is None else wire.opening(key[1], self._now_us() // 1000)
 
@@ -117,7 +124,10 @@ class OtherExchanges:
         """Every book and every trade has a subscriber."""
         for each in self._mirrors.followers:
             exchange, symbol = each.spec.exchange, each.spec.symbol
-            if exchange == OKX:
+            if exchange == BYBIT:
+                exchange = each.spec.venue
+                books, trades = f"orderbook.{DEPTH}.{symbol}", [f"publicTrade.{symbol}"]
+            elif exchange == OKX:
                 books, trades = f"books:{symbol}", [f"trades-all:{symbol}", f"trades:{symbol}"]
             else:
                 books, trades = f"book.{symbol}.{INTERVAL}", [f"trades.{symbol}.{INTERVAL}"]

@@ -23,7 +23,8 @@ class MirrorRest(ABC):
     def __init__(
         self, followers: Sequence[Follower], seed: int, now_us: Callable[[], int], refuses: Callable[[], bool]
     ):
-        self._followers = {each.spec.symbol: each for each in followers if each.spec.exchange == self.exchange}
+        self.followers = [each for each in followers if each.spec.exchange == self.exchange]
+        self._followers = {each.spec.symbol: each for each in self.followers}
         self._seed = seed
         self._now_us = now_us
         self._refuses = refuses

@@ -1,4 +1,4 @@
-"""What OKX and Deribit list in the simulated market, and in which units they count it.
+"""What OKX, Deribit and Bybit list in the simulated market, and in which units they count it.
 
 Their spot and perpetual books follow the books of the model; options are quoted from its perpetual.
 """
@@ -20,7 +20,10 @@ MIRRORS: Final = tuple(
     f"{exchange}.{market}" for exchange in (OKX, DERIBIT) for market in ("spot", "linear", "inverse", "option")
 )
 
-LAG_MS: Final = {OKX: 35, DERIBIT: 90}
+BYBIT: Final = "bybit"
+BYBIT_VENUES: Final = (f"{BYBIT}.spot", f"{BYBIT}.linear")
+
+LAG_MS: Final = {OKX: 35, DERIBIT: 90, BYBIT: 50}
 """How long after the model's book the same trade is done here."""
 
 _OKX_CONTRACT_DECIMALS: Final = {"BTC": 2, "ETH": 1}
@@ -87,8 +90,9 @@ def mirror_specs(sources: Sequence[BookSpec], venues: Sequence[str], start_ms: i
     """Everything that these venues list; raises SettingsError for a venue that is not simulated."""
     specs: list[MirrorSpec] = []
     for venue in venues:
-        if venue not in MIRRORS:
-            raise SettingsError(f"simulator: unknown venue {venue!r}; known besides Binance: {', '.join(MIRRORS)}")
+        if venue not in MIRRORS and venue not in BYBIT_VENUES:
+            known = ", ".join((*MIRRORS, *BYBIT_VENUES))
+            raise SettingsError(f"simulator: unknown venue {venue!r}; known besides Binance: {known}")
         exchange, _, market = venue.partition(".")
         for index, source in enumerate(sources):
             if source.venue != (SPOT if market == "spot" else LINEAR):
@@ -102,7 +106,7 @@ def mirror_specs(sources: Sequence[BookSpec], venues: Sequence[str], start_ms: i
 
 def _follower(exchange: str, market: str, index: int, source: BookSpec) -> MirrorSpec:
     base, okx = source.base, exchange == OKX
-    coin = "USDT" if okx else "USDC"
+    coin = "USDC" if exchange == DERIBIT else "USDT"
     contract = _OKX_CONTRACT_DECIMALS.get(base, 0) if okx and market == "linear" else 0
     symbols = {
         (True, "spot"): f"{base}-USDT", (True, "linear"): f"{base}-USDT-SWAP", (True, "inverse"): f"{base}-USD-SWAP",
@@ -110,10 +114,11 @@ def _follower(exchange: str, market: str, index: int, source: BookSpec) -> Mirro
         (False, "inverse"): f"{base}-PERPETUAL",
     }  # fmt: skip
     inverse = market == "inverse"
+    symbol = f"{base}USDT" if exchange == BYBIT else symbols[okx, market]
     return MirrorSpec(
         exchange=exchange,
         market_type=market,
-        symbol=symbols[okx, market],
+        symbol=symbol,
         base=base,
         quote="USD" if inverse else coin,
         settle=base if inverse else coin,

@@ -17,7 +17,7 @@ import msgspec
 from marketprism.simulator import statistics
 from marketprism.simulator.events import DepthChange, Event, Fill, ForcedOrder, Levels, Mark
 from marketprism.simulator.market import Market
-from marketprism.simulator.mirror_specs import LAG_MS, MirrorSpec
+from marketprism.simulator.mirror_specs import BYBIT, LAG_MS, MirrorSpec
 from marketprism.simulator.trade_log import Rows
 
 _YEAR_MS: Final = 365.25 * 86_400_000
@@ -117,7 +117,7 @@ class Follower:
 
     def change(self, time_ms: int, bids: Levels, asks: Levels) -> Changed:
         previous = self.change_id
-        self.change_id += 1 + (time_ms + len(bids)) % 5
+        self.change_id += 1 if self.spec.exchange == BYBIT else 1 + (time_ms + len(bids)) % 5
         return Changed(self.number, time_ms, previous, self.change_id, bids, asks)
 
     def done(self, time_ms: int, price: int, units: int, buys: bool, forced: bool) -> Done:
