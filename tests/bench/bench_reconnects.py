@@ -1,0 +1,85 @@
+"""Forced reconnects of a whole collector: tasks, objects and resident memory before and after, and nothing lost.
+
+``main()`` gives the counts after 20 reconnects and their growth over 180 more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import json
+import logging
+import tempfile
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry
+
+from collector.metrics import CollectorMetrics
+from collector.service import CollectorService
+from marketprism.settings import CollectorSettings, NatsSettings
+from tests.integration.test_collector_delivery import Nats, published, until
+from tests.unit.collector.fake_exchange import FakeExchange
+from tests.unit.storage.rig import free_port
+
+WARM_UP, RECONNECTS = 20, 200
+SYMBOLS = ("BTCUSDT", "ETHUSDT", "SOLUSDT")
+
+
+def _resident_mb() -> float:
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * 4096 / 1e6
+
+
+async def reconnect(exchange: FakeExchange, service: CollectorService) -> None:
+    """Cut every socket; back are a trade and a depth update of every symbol."""
+    await exchange.cut()
+    async with asyncio.timeout(20):
+        await exchange.subscribed.wait()
+    for symbol in exchange.symbols:
+        await exchange.depth(symbol)
+        await exchange.trade(symbol)
+    wanted = sum(map(len, exchange.trades.values()))
+    await until(lambda: published(service) == wanted)
+
+
+async def measure(folder: Path, warm_up: int, reconnects: int) -> dict[str, float]:
+    """Figures after ``warm_up`` reconnects, and how they grew until ``reconnects``."""
+    broker = Nats(folder, free_port())
+    broker.start()
+    try:
+        async with FakeExchange(SYMBOLS) as exchange:
+            settings = CollectorSettings(
+                _env_file=None, venues=["binance.spot"], patience=0.0005, **exchange.settings()
+            )
+            nats_settings = NatsSettings(_env_file=None, url=broker.url, stream_max_bytes=8 << 20)
+            service = CollectorService(settings, nats_settings, CollectorMetrics(CollectorRegistry()))
+            work = asyncio.create_task(service.run())
+            async with asyncio.timeout(20):
+                await exchange.subscribed.wait()
+            figures: dict[str, float] = {}
+            for number in range(1, reconnects + 1):
+                await reconnect(exchange, service)
+                if number in (warm_up, reconnects):
+                    gc.collect()
+                    found = {
+                        "tasks": float(len(asyncio.all_tasks())),
+                        "objects": float(len(gc.get_objects())),
+                        "resident_mb": _resident_mb(),
+                    }
+                    grown = {f"{name}_growth": value - figures[name] for name, value in found.items() if figures}
+                    figures |= grown or found
+            work.cancel()
+            await asyncio.wait([work])
+            return figures
+    finally:
+        broker.kill()
+
+
+def main() -> dict[str, float]:
+    logging.disable(logging.WARNING)
+    with tempfile.TemporaryDirectory(prefix="bench-reconnects-") as folder:
+        return asyncio.run(measure(Path(folder), WARM_UP, RECONNECTS))
+
+
+if __name__ == "__main__":
+    print(json.dumps({name: round(value, 1) for name, value in main().items()}, indent=1))
