@@ -110,7 +110,7 @@ def middleware(access: Access) -> Middleware:
     async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
         try:
             access.check_origin(request)
-            if request.path.startswith("/api/") and request.path not in OPEN_PATHS:
+            if request.path.startswith(("/api/", "/metrics")) and request.path not in OPEN_PATHS:
                 await access.check_token(request)
             return await handler(request)
         except Refused as error:

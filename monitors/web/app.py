@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import msgspec
 from aiohttp import web
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from marketprism.clickhouse import FEATURES
 from marketprism.settings import WebSettings
@@ -125,10 +126,14 @@ def application(page: Page) -> web.Application:
     async def health(_: web.Request) -> web.Response:
         return web.json_response({"status": "live"})
 
+    async def metrics(_: web.Request) -> web.Response:
+        return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
     async def close(_: web.Application) -> None:
         await page.hub.close()
 
     app.router.add_get("/health", health)
+    app.router.add_get("/metrics", metrics)
     app.on_response_prepare.append(harden)
     app.on_shutdown.append(close)
     return app

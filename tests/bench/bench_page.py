@@ -19,7 +19,7 @@ import aiohttp
 from tests.browser.chromium import Browser, installed
 from tests.integration.running import Running
 
-BUCKETS, LEVELS, VISIBLE, FRAMES = 10_000, 200, 24, 240
+BUCKETS, LEVELS, VISIBLE, FRAMES = 10_000, 200, 24, 90
 SYMBOL = "/symbol/binance/linear/BTCUSDT"
 KEYS = [(market, symbol) for market in ("linear", "spot") for symbol in ("BTCUSDT", "ETHUSDT")]
 SECONDS = 10.0
@@ -93,14 +93,14 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="marketprism-bench-page-") as folder:
         run = Running(Path(folder), "--simulate", "--history-hours", "0.5")
         try:
-            run.until(lambda s: sum(bool(row.get("bucket_id")) for row in s["symbols"]) == 4, timeout_s=100)
+            run.until(lambda s: sum(bool(row.get("bucket_id")) for row in s["symbols"]) == 4, timeout_s=240)
             url = f"http://127.0.0.1:{run.environment['MARKETPRISM_WEB_PORT']}"
-            run.until(lambda s: s["pending"] < 500, timeout_s=60)
+            run.until(lambda s: s["pending"] < 500, timeout_s=120)
             browser = Browser(url, Path(folder))
             try:
                 print(json.dumps({"loading": loading(browser)}), flush=True)
                 script = (Path(__file__).with_name("page_frames.js")).read_text()
-                browser.driver.set_script_timeout(60)
+                browser.driver.set_script_timeout(200)
                 frames = browser.driver.execute_async_script(script, BUCKETS, LEVELS, VISIBLE, FRAMES)
                 print(
                     json.dumps({"buckets": BUCKETS, "levels": LEVELS, "visible": VISIBLE, "frames": frames}), flush=True

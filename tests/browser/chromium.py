@@ -67,11 +67,11 @@ class Browser:
     def click(self, selector: str) -> None:
         self.driver.find_element(By.CSS_SELECTOR, selector).click()
 
-    def until(self, script: str, *arguments: Any, within_s: float = 30.0) -> Any:
+    def until(self, script: str, *arguments: Any, within_s: float = 60.0) -> Any:
         """The first truthy value of a script."""
         return self.until_true(lambda: self.run(script, *arguments), script, within_s)
 
-    def until_true(self, look: Callable[[], Any], what: str, within_s: float = 30.0) -> Any:
+    def until_true(self, look: Callable[[], Any], what: str, within_s: float = 60.0) -> Any:
         """The first truthy value of ``look``."""
         deadline = time.monotonic() + within_s
         while time.monotonic() < deadline:

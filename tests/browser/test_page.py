@@ -21,7 +21,7 @@ from tests.browser.chromium import Browser
 from tests.browser.conftest import asked
 from tests.integration.running import Running
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(420)]
 
 KEY = "exchange = 'binance' AND market_type = 'linear' AND symbol = 'BTCUSDT'"
 SYMBOL = "/symbol/binance/linear/BTCUSDT"

@@ -17,7 +17,7 @@ import pytest
 from tests.browser.chromium import Browser
 from tests.browser.conftest import asked
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(420)]
 
 RECORDING = "binance_usdm_202107_alts.jsonl.zst"
 SYMBOL = "SUSHIUSDT"

@@ -100,6 +100,14 @@ def test_the_page_asks_nobody_else() -> None:
     assert "MIT License" in loaded["/static/vendor/uplot.LICENSE"].body.decode()
 
 
+async def test_metrics_are_locked_like_data() -> None:
+    async with TestClient(TestServer(application(_page()))) as client:
+        assert "marketprism_web_streams 0.0" in await (await client.get("/metrics")).text()
+    async with TestClient(TestServer(application(_page(host="0.0.0.0", token="t")))) as client:
+        assert (await client.get("/metrics")).status == 401
+        assert (await client.get("/health")).status == 200
+
+
 async def test_clickhouse_that_is_away_is_a_clear_refusal() -> None:
     page = _page()
     async with page.reader, TestClient(TestServer(application(page))) as client:
