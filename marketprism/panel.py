@@ -33,6 +33,15 @@ FACTORS: Final = (
 )
 EXECUTION: Final = ("can_trade", "buy_price", "sell_price", "mark_price", "gap_exit")
 GROUPS: Final = ("book", "trades", "factors", "ranks", "execution", "universe")
+_CHEAP: Final = frozenset(
+    (
+        *("trades", "buy_trades", "vol", "buy_vol", "sell_vol", "notional", "buy_notional", "vwap", "open", "high"),
+        *("low", "close", "cut_trigger", "signed_volume", "price_change", "kyle_lambda", "kyle_lambda_ols", "kyle_r2"),
+        *("amihud_illiq", "vpin", "imbalance", "window_buckets", "mid", "mid_avg", "mid_staleness_ms", "poc_px"),
+        *("value_area_low", "value_area_high", "range_bps", "bucket_id", "bucket_ts_start"),
+    )
+)
+"""Columns of unified_features_between; the others cost the wide unified_features_since."""
 _LEVELS: Final = {"ap": "ask_prices", "av": "ask_quantities", "bp": "bid_prices", "bv": "bid_quantities"}
 
 
@@ -142,7 +151,7 @@ def _query(panel: Panel, names: tuple[str, ...], at: datetime) -> str:
         columns += [f"p.{name} AS {name}" for name in TRADES]
     common = (
         "exchange = {exchange:String}, market_type = {market_type:String}, symbols = {symbols:Array(String)}, "
-        "from_ts = {from_ts:DateTime64(3)}, to_ts = {to_ts:DateTime64(3)}, grid_ms = {grid_ms:UInt32}, "
+        "from_ts = {from_ts:DateTime64(3, 'UTC')}, to_ts = {to_ts:DateTime64(3, 'UTC')}, grid_ms = {grid_ms:UInt32}, "
         "stale_ms = {stale_ms:UInt32}, gap_ms = {gap_ms:UInt32}, carry_ms = {carry_ms:UInt32}, "
         "segments_before = {segments_before:Array(Int64)}"
     )
@@ -163,9 +172,7 @@ def _query(panel: Panel, names: tuple[str, ...], at: datetime) -> str:
         columns.append("toBool(ifNull(u.inside, false)) AS in_universe")
     if names:
         joins.append(_buckets(names, at))
-        young = (
-            f"n.known_at > toDateTime64(0, 6, 'UTC') AND dateDiff('second', n.known_at, p.ts) <= {BUCKET_MAX_AGE_S}"
-        )
+        young = f"n.known_at > toDateTime64(0, 6, 'UTC') AND dateDiff('second', n.known_at, p.ts) <= {BUCKET_MAX_AGE_S}"
         columns += [f"if({young}, n.newest.{n}, NULL) AS `{name}`" for n, name in enumerate(names, 1)]
     columns += ["p.available_at AS available_at", "p.quality AS quality"]
     return f"SELECT {', '.join(columns)} {' '.join(joins)} ORDER BY p.symbol, p.ts"
@@ -176,11 +183,14 @@ def _buckets(names: tuple[str, ...], at: datetime) -> str:
     values = ", ".join(f"toNullable(b.`{name}`)" for name in names)
     day = f"{at:%Y%m%d}"
     before = f"{at - timedelta(days=1):%Y%m%d}"
+    cheap = set(names) <= _CHEAP
+    view = "unified_features_between" if cheap else "unified_features_since"
+    since = "" if cheap else ", since = '1970-01-02 00:00:00'"
     return (
         f"ASOF LEFT JOIN (SELECT b.exchange AS exchange, b.market_type AS market_type, b.symbol AS symbol, "
         f"b.available_at AS known_at, argMax(({values},), b.bucket_id) AS newest "
-        f"FROM {FEATURES}.unified_features_between("
-        f"from_bucket = {before}000000, to_bucket = {day}999999, newest = 0) AS b "
+        f"FROM {FEATURES}.{view}("
+        f"from_bucket = {before}000000, to_bucket = {day}999999, newest = 0{since}) AS b "
         "WHERE b.exchange = {exchange:String} AND b.market_type = {market_type:String} "
         "AND b.symbol IN {symbols:Array(String)} GROUP BY exchange, market_type, symbol, known_at) AS n "
         "ON n.exchange = p.exchange AND n.market_type = p.market_type AND n.symbol = p.symbol AND n.known_at <= p.ts"

@@ -78,6 +78,31 @@ def binance_vision(
         )
 
 
+@app.command("export-flows")
+def export_flows_command(
+    symbols: Annotated[list[str], typer.Option(help="Symbols, separated by commas or given again.")],
+    first: Annotated[str, typer.Option("--from", help="First day, YYYY-MM-DD or YYYY-MM.")],
+    last: Annotated[str, typer.Option("--to", help="Last day, included; YYYY-MM is the whole month.")],
+    out: Annotated[Path, typer.Option(help="Folder of the files.")],
+    exchange: Annotated[str, typer.Option(help="Exchange.")] = "binance",
+    market_type: Annotated[str, typer.Option(help="spot, linear or inverse.")] = "linear",
+    data: Annotated[Path | None, typer.Option(help="Data directory of the run [MARKETPRISM_DATA_DIR].")] = None,
+) -> None:
+    """Order flow in the naming of archive users: SYMBOL/YYYY-MM.parquet, SYMBOL_aggTrades.csv and its meta file."""
+    from marketprism.clickhouse import connect
+    from marketprism.flow_export import FlowRange, export_flows
+    from marketprism.supervisor.attach import find_servers
+
+    wanted = FlowRange(exchange, market_type, day_option(first, "--from")[0], day_option(last, "--to")[1])
+    client = connect(find_servers(data).clickhouse)
+    try:
+        for name in dict.fromkeys(name.strip() for text in symbols for name in text.split(",") if name.strip()):
+            meta = export_flows(client, name, wanted, out)
+            print(f"{name}: {meta['minutes']} minutes, {meta['hours']} hours")
+    finally:
+        client.close()
+
+
 def day_option(text: str, option: str) -> tuple[date, date]:
     """The first and last day that the text names."""
     try:

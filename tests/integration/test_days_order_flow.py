@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import zipfile
 from collections.abc import Iterator
 from datetime import date
@@ -12,6 +13,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from marketprism.errors import QueryError
+from marketprism.flow_export import HOURS, MINUTES, FlowRange, export_flows
 from marketprism.migrate import migrate
 from marketprism.settings import ClickHouseSettings, StorageSettings
 from storage_service.days.engine import Engine
@@ -190,3 +193,20 @@ def test_every_hour(engine: Engine, tape: pd.DataFrame) -> None:
                 assert value is None
             else:
                 assert float(value) == pytest.approx(wanted, rel=1e-12, abs=1e-9), name
+
+
+def test_files_in_the_naming_of_archive_users(engine: Engine, tmp_path: Path) -> None:
+    wanted = FlowRange("binance", "inverse", date(2026, 5, 1), date(2026, 5, 31))
+    meta = export_flows(engine._client, "BTCUSD_PERP", wanted, tmp_path)
+    minutes = pd.read_parquet(tmp_path / "BTCUSD_PERP" / "2026-05.parquet")
+    hours = pd.read_csv(tmp_path / "BTCUSD_PERP_aggTrades.csv", parse_dates=["minute"])
+    assert json.loads((tmp_path / "BTCUSD_PERP_aggTrades.meta.json").read_text()) == meta
+    assert (list(hours.columns), list(minutes.columns)) == (["minute", *HOURS], ["minute", *MINUTES])
+    assert (len(hours), len(minutes)) == (meta["hours"], meta["minutes"]) == (24, len(minutes))
+    sums = minutes.groupby(minutes["minute"].dt.floor("h"))
+    for name in ("trade_count", "base_volume", "quote_volume", "taker_buy_quote", "whale_sell_quote"):
+        assert hours[name].to_list() == pytest.approx(sums[name].sum().to_list(), rel=1e-12)
+    assert hours["minute"].dt.tz_localize("UTC").to_list() == list(sums.groups)
+    assert hours["price_open"].to_list() == sums["price_first"].first().to_list()
+    with pytest.raises(QueryError, match="load them with backfill"):
+        export_flows(engine._client, "NONE", wanted, tmp_path)

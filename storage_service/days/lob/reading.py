@@ -6,6 +6,7 @@ A batch has ``n`` (line of the file, from 0), ``us`` (time, µs since the epoch)
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +24,7 @@ from storage_service.days.vision import FileFailed
 
 SIDES: Final = ("ap", "av", "bp", "bv")
 _ROWS: Final = 32_768
+_OFFSET: Final = re.compile(r"(Z|[+-]\d\d:?\d\d)$")
 _BLOCK: Final = 8 << 20
 _UNITS: Final = ((1e11, 1_000_000, 1), (1e14, 1_000, 1), (1e17, 1, 1), (float("inf"), 1, 1_000))
 """Magnitude below which a number is in s, ms, µs, ns; factor and divisor to µs."""
@@ -142,14 +144,15 @@ def _time_type(text: str) -> pa.DataType:
     try:
         float(text)
     except ValueError:
-        return pa.timestamp("us")
+        return pa.timestamp("us", "UTC" if _OFFSET.search(text) else None)
     return pa.int64() if text.lstrip("-").isdigit() else pa.float64()
 
 
 def microseconds(column: Any, path: Path) -> Any:
     """Times as µs since the epoch: Arrow timestamps, or numbers of s, ms, µs or ns by magnitude. Raises FileFailed."""
     if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-        column = column.cast(pa.timestamp("us"))
+        first = str(column[0].as_py()) if len(column) else ""
+        column = column.cast(_time_type(first))
     if column.null_count:
         raise FileFailed(f"{path.name} has {column.null_count} rows without a time; leave them out")
     if pa.types.is_timestamp(column.type):
