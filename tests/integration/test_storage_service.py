@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
@@ -14,10 +16,10 @@ import pytest
 from marketprism.settings import ClickHouseSettings
 from marketprism.subjects import POSITIONS_BUCKET, stream_name
 from storage_service.clickhouse_io import Warehouse
-from storage_service.deadletters import drop_letters, list_letters, retry_letters
+from storage_service.deadletters import list_letters
 from storage_service.position import Positions
 from tests.unit.storage.ledger import Ledger
-from tests.unit.storage.rig import Rig, assert_equals_ledger
+from tests.unit.storage.rig import REPOSITORY, Rig, assert_equals_ledger
 from tests.unit.storage.samples import MS, row
 
 pytestmark = pytest.mark.xdist_group("storage-service")
@@ -122,13 +124,30 @@ async def test_dead_letters_are_listed_retried_and_dropped(storage: Rig, warehou
     assert "decimal" in letters[0].error
     assert "upgrade" in letters[1].error
     assert msgspec.json.decode(letters[0].payload) == bad
-    assert await retry_letters(warehouse, js, letters[1:]) == 1  # as after an upgrade
-    assert await drop_letters(warehouse, letters[:1]) == 1
+    shown = [msgspec.json.decode(line) for line in command(storage, "list", "--json").splitlines()]
+    assert [(letter["id"], letter["error"]) for letter in shown] == [(letter.id, letter.error) for letter in letters]
+    assert command(storage, "retry", letters[1].id) == "1 published again\n"  # as after an upgrade
+    assert command(storage, "drop", "--all") == "1 dropped\n"
     await storage.until_stored("open_interests")
     assert storage.rows("SELECT count() FROM marketprism_hot.open_interests") == [(2,)]
     assert await list_letters(warehouse, data_type="open_interests") == []
     assert len(await list_letters(warehouse, data_type="open_interests", status="dropped")) == 1
     await nc.close()
+
+
+def command(rig: Rig, *arguments: str) -> str:
+    """stdout of ``marketprism dead-letters`` against the rig."""
+    done = subprocess.run(
+        [sys.executable, "-m", "marketprism", "dead-letters", *arguments, "--data", str(rig.directory / "none")],
+        env=rig.environment,
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 async def test_every_data_type_once_however_often_it_is_sent(storage: Rig) -> None:
@@ -189,6 +208,35 @@ async def test_a_recreated_stream_starts_again_and_loses_nothing(rig: Rig) -> No
     assert rig.stop("storage") == 0
     rows = rig.rows("SELECT sequence FROM marketprism_hot.best_quotes WHERE symbol = 'SOLUSDT' ORDER BY sequence")
     assert [r[0] for r in rows] == list(range(1, 25))
+
+
+async def test_messages_of_an_interrupted_batch_expired(rig: Rig) -> None:
+    """What it has stored stays, its symbol-days wait for a rebuild, and the hole is told; the rest is read on."""
+    await rig.streams()
+    subject = "md.best_quotes.binance.linear.GONEUSDT"
+
+    def quotes(first: int, count: int) -> list[tuple[str, bytes]]:
+        rows = [row("best_quotes", symbol="GONEUSDT", sequence=first + i) for i in range(count)]
+        return [(subject, msgspec.json.encode(r) + b"\n") for r in rows]
+
+    await rig.publish(quotes(1, 20))
+    process = rig.start_storage(MARKETPRISM_FAULT="after_insert:best_quotes:1")
+    assert process.wait(60) == -9
+    cell = await rig.cell("best_quotes")
+    assert cell is not None
+    assert cell.state == "intent"
+    nc, js = await rig.connect()
+    await js.purge_stream(stream_name("best_quotes"), seq=cell.last - 1)
+    await nc.close()
+    await rig.publish(quotes(21, 10))
+    rig.start_storage()
+    await rig.until_stored("best_quotes")
+    assert rig.stop("storage") == 0
+    stored = rig.rows("SELECT sequence FROM marketprism_hot.best_quotes WHERE symbol = 'GONEUSDT' ORDER BY sequence")
+    assert [r[0] for r in stored] == list(range(1, 31))
+    assert any(key.endswith(".binance.linear.GONEUSDT") for key in await rebuild_queue(rig))
+    gaps = rig.rows("SELECT from_sequence, to_sequence FROM marketprism_hot.gaps WHERE of_type = 'best_quotes'")
+    assert gaps == [(cell.first, cell.last - 2)]
 
 
 async def test_clickhouse_away_nothing_acked_memory_bounded(rig: Rig, ledger: Ledger) -> None:
