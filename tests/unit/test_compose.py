@@ -1,0 +1,119 @@
+"""The compose files: images pinned, containers without rights, every variable known, health commands that work."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from marketprism.metrics import HealthServer, serve_health
+from marketprism.settings import ALL_SETTINGS
+from tests.conftest import REPOSITORY
+
+FILES = sorted(REPOSITORY.glob("docker-compose*.yml"))
+OURS = ("collector", "storage", "monitors", "receiver")
+COMPOSE = yaml.safe_load((REPOSITORY / "docker-compose.yml").read_text())
+
+
+def _services() -> Iterator[tuple[str, dict[str, Any]]]:
+    for path in FILES:
+        for name, service in yaml.safe_load(path.read_text())["services"].items():
+            yield f"{path.stem}:{name}", service
+
+
+SERVICES = dict(_services())
+KNOWN = {
+    f"{settings.model_config['env_prefix']}{name}".upper()
+    for settings in ALL_SETTINGS
+    for name in settings.model_fields
+}
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_images_are_pinned_and_services_restart(name: str) -> None:
+    service = SERVICES[name]
+    if "image" in service:
+        assert re.search(r":v?\d+\.\d+[\w.-]*$", service["image"]), service["image"]
+    assert service.get("restart") in ("unless-stopped", "on-failure", "always", "no", None)
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_every_variable_is_a_setting(name: str) -> None:
+    environment = SERVICES[name].get("environment") or {}
+    names = environment if isinstance(environment, dict) else [line.partition("=")[0] for line in environment]
+    ours = {variable for variable in names if variable.startswith("MARKETPRISM_")}
+    assert ours <= KNOWN, sorted(ours - KNOWN)
+
+
+def test_every_variable_that_is_asked_for_is_in_the_example() -> None:
+    example = (REPOSITORY / ".env.example").read_text()
+    for path in FILES:
+        for variable in re.findall(r"\$\{(\w+):\?", path.read_text()):
+            assert re.search(rf"^{variable}=", example, re.MULTILINE), variable
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_our_containers_have_no_rights_and_bounded_logs(name: str) -> None:
+    service = COMPOSE["services"][name]
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert service["logging"]["options"]["max-size"]
+    assert service["restart"] == "unless-stopped"
+
+
+def test_the_image_does_not_run_as_root() -> None:
+    users = re.findall(r"^USER (\S+)$", (REPOSITORY / "Dockerfile").read_text(), re.MULTILINE)
+    assert users
+    assert users[-1] not in ("root", "0")
+
+
+def test_every_mounted_file_is_there() -> None:
+    for service in COMPOSE["services"].values():
+        for volume in service.get("volumes", []):
+            if volume.startswith("./"):
+                assert (REPOSITORY / volume.split(":")[0]).exists(), volume
+
+
+@pytest.fixture
+async def door() -> AsyncIterator[HealthServer]:
+    server = await serve_health(0, ready=lambda: {"ready": True}, host="127.0.0.1")
+    yield server
+    await server.close()
+
+
+HEALTH = {name: service["healthcheck"]["test"] for name, service in SERVICES.items() if "healthcheck" in service}
+
+
+@pytest.mark.parametrize("name", HEALTH)
+async def test_health_commands_tell_up_from_down(name: str, door: HealthServer, tmp_path: Path) -> None:
+    """Each command, asked of a door that answers and of a port where nobody listens."""
+    import asyncio
+
+    kind, program, *arguments = HEALTH[name]
+    assert kind in ("CMD", "CMD-SHELL")
+    if kind == "CMD-SHELL":
+        pytest.skip("a line for the shell of its image")
+    found = sys.executable if program == "python" else shutil.which(program)
+    if found is None:
+        pytest.skip(f"{program} is not installed here; the image has it")
+    if not any("http://" in argument for argument in arguments):
+        pytest.skip(f"{program} asks no HTTP door")
+
+    async def code(port: int) -> int:
+        there = [re.sub(r"http://[\w.]+:\d+/[^'\s]*", f"http://127.0.0.1:{port}/health", text) for text in arguments]
+        done = await asyncio.to_thread(
+            subprocess.run, [found, *there], cwd=tmp_path, env=dict(os.environ), capture_output=True, timeout=20
+        )
+        return int(done.returncode)
+
+    assert await code(door.port) == 0
+    assert await code(1) != 0
