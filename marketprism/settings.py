@@ -255,6 +255,9 @@ class StorageSettings(BaseSettings):
     days_every_s: float = Field(
         60.0, ge=0, description="seconds between looks at the rebuild queue and at what is due daily; 0 = not here"
     )
+    days_of: Literal["all", "own"] = Field(
+        "all", description="own: ClickHouse is a shard of a cluster; look after the days of these partitions only"
+    )
     days_quiet_s: int = Field(
         3_600, ge=0, description="a closed day is left alone until no row of it has been stored for this long"
     )

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import signal
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Final
 
 import nats
@@ -21,7 +22,7 @@ from marketprism.logs import configure_logging
 from marketprism.metrics import serve_health
 from marketprism.settings import ClickHouseSettings, NatsSettings, StorageSettings
 from marketprism.streams import ensure_streams
-from marketprism.subjects import POSITIONS_BUCKET
+from marketprism.subjects import POSITIONS_BUCKET, partition_of
 from storage_service.buckets.freeze import Freezer
 from storage_service.buckets.resolve import Defaults
 from storage_service.clickhouse_io import ClickHouseAway, InsertRefused, Warehouse
@@ -62,6 +63,11 @@ async def connect_nats(settings: NatsSettings, name: str = "storage") -> Client:
         )
     except (NatsError, OSError, TimeoutError) as error:
         raise NatsUnreachable.of(settings.url, error) from error
+
+
+def _in(partitions: frozenset[int], count: int, symbol: tuple[str, str, str]) -> bool:
+    exchange, market_type, name = symbol
+    return not partitions or partition_of(exchange, market_type, name, count) in partitions
 
 
 class StorageService:
@@ -147,12 +153,15 @@ class StorageService:
                 self._ended.append(self._groups.pop(partition))
 
     async def _keep_days(self) -> None:
-        """Of all processes the one with the first partition looks after the days."""
-        if 0 in self._groups and self._keeper is None:
+        """Of all processes the one with the first partition looks after the days; on a shard each after its own."""
+        mine = frozenset(self._fixed or ()) if self._settings.days_of == "own" else frozenset()
+        first = min(mine, default=0)
+        if first in self._groups and self._keeper is None:
             _, js = await self._connect("storage days")
             queue = RebuildQueue(await js.key_value(POSITIONS_BUCKET))
-            self._keeper = start(DayKeeper(queue, self._warehouse, self._settings, command_runner(self._clickhouse)))
-        elif 0 not in self._groups and self._keeper is not None:
+            parts = (queue, self._warehouse, self._settings, command_runner(self._clickhouse))
+            self._keeper = start(DayKeeper(*parts, owns=partial(_in, mine, self._nats.partitions)))
+        elif first not in self._groups and self._keeper is not None:
             await self._end_keeper()
 
     async def _end_keeper(self) -> None:

@@ -77,7 +77,10 @@ def command_runner(clickhouse: ClickHouseSettings, environment: Mapping[str, str
 
 
 class DayKeeper:
-    """``run`` looks every ``days_every_s`` until it is cancelled. ``clock`` and ``run_command`` are given by tests."""
+    """``run`` looks every ``days_every_s`` until it is cancelled. ``clock`` and ``run_command`` are given by tests.
+
+    ``owns``: whose symbols' days are looked after here; the others are on another shard.
+    """
 
     def __init__(
         self,
@@ -86,9 +89,10 @@ class DayKeeper:
         settings: StorageSettings,
         run_command: Run,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        owns: Callable[[tuple[str, str, str]], bool] = lambda _: True,
     ) -> None:
         self._queue, self._warehouse, self._settings = queue, warehouse, settings
-        self._run, self._clock = run_command, clock
+        self._run, self._clock, self._owns = run_command, clock, owns
         self._finished: dict[str, date] = {}
         self._not_before: dict[str, datetime] = {}
 
@@ -113,13 +117,16 @@ class DayKeeper:
             await self._daily("calibrate", now.date(), self._calibrate)
 
     async def _rebuild_queued(self) -> None:
-        waiting = await self._queue.waiting()
+        waiting = await self._waiting()
         metrics.REBUILD_QUEUE.set(len(waiting))
         for day, group in groupby(waiting, key=lambda entry: entry.day):
             entries = list(group)[:_SYMBOLS_AT_ONCE]
             if self._may("rebuild") and await self._is_quiet(day):
                 await self._rebuild(day, entries)
-        metrics.REBUILD_QUEUE.set(len(await self._queue.waiting()) if waiting else 0)
+        metrics.REBUILD_QUEUE.set(len(await self._waiting()) if waiting else 0)
+
+    async def _waiting(self) -> list[Waiting]:
+        return [entry for entry in await self._queue.waiting() if self._owns(entry.symbol)]
 
     async def _rebuild(self, day: date, entries: list[Waiting]) -> None:
         names = sorted({entry.symbol[2] for entry in entries})

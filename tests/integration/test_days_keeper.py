@@ -19,9 +19,10 @@ from marketprism.settings import ClickHouseSettings, StorageSettings
 from marketprism.subjects import POSITIONS_BUCKET
 from storage_service.days.engine import Engine
 from storage_service.days.keeper import Answer, DayKeeper
-from storage_service.days.queue import RebuildQueue
+from storage_service.days.queue import RebuildQueue, Waiting
 from storage_service.days.rebuild import Rebuilder
 from storage_service.position import Positions
+from tests.integration.embedded_process import EmbeddedServer
 from tests.unit.storage.ledger import Ledger
 from tests.unit.storage.rig import Rig
 
@@ -59,7 +60,7 @@ def frames(trades: list[Trade], size: int = 50) -> list[tuple[str, bytes]]:
 
 
 @contextmanager
-def polled(rig: Rig, query: str) -> Iterator[list[list[tuple[object, ...]]]]:
+def polled(rig: Rig | EmbeddedServer, query: str) -> Iterator[list[list[tuple[object, ...]]]]:
     """What a reader sees meanwhile, each different answer once, in order."""
     seen: list[list[tuple[object, ...]]] = []
     stop = threading.Event()
@@ -100,7 +101,7 @@ def metrics_page(rig: Rig) -> str:
 async def until_rebuilt(rig: Rig) -> None:
     nc, js = await rig.connect()
     queue = RebuildQueue(await js.key_value(POSITIONS_BUCKET))
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 150
     while await queue.waiting():
         assert time.monotonic() < deadline, rig.log("storage")[-3000:]
         await asyncio.sleep(0.1)
@@ -169,6 +170,38 @@ class Jobs:
 class NothingQueued:
     async def waiting(self) -> list[object]:
         return []
+
+
+class Queued:
+    """Two symbols of a day, and which of them were done."""
+
+    def __init__(self) -> None:
+        self.left = [Waiting(name, 1, BEFORE, ("binance", "spot", name)) for name in ("HERE", "THERE")]
+
+    async def waiting(self) -> list[Waiting]:
+        return list(self.left)
+
+    async def done(self, entry: Waiting) -> bool:
+        self.left.remove(entry)
+        return True
+
+
+class Quiet:
+    """Nothing has been stored for a day."""
+
+    async def rows(self, _: str) -> list[tuple[int, int]]:
+        return [(0, 0)]
+
+
+async def test_a_shard_rebuilds_its_own_symbols_and_leaves_the_others_to_theirs() -> None:
+    queue, jobs = Queued(), Jobs()
+    keeper = DayKeeper(
+        queue, Quiet(), StorageSettings(_env_file=None), jobs,
+        clock=lambda: datetime(2025, 3, 2, 1, 30, tzinfo=UTC), owns=lambda symbol: symbol[2] == "HERE",
+    )  # fmt: skip
+    await keeper.look()
+    assert jobs.asked == [["buckets", "rebuild", "--day", "2025-03-01", "--json", "--symbol", "HERE"]]
+    assert [entry.symbol[2] for entry in queue.left] == ["THERE"]
 
 
 async def test_yesterday_is_verified_and_archived_once_after_its_quiet_hour() -> None:
