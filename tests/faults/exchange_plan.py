@@ -47,7 +47,7 @@ SPEED = 12.0
 """Market seconds a second: waits of the collector for order, REST and reconnects stay a fraction of the run."""
 MISBEHAVE_MS = 25_000
 STRIKES = 4
-PATIENCE_S = 40.0
+PATIENCE_S = 100.0
 RATES = {
     **{kind: rate * 6 for kind, rate in USUAL_RATES.items()},
     "cut": 0.004,
