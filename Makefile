@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 DATA   ?= data
 
-.PHONY: run install test lint bench e2e-ops fuzz faults faults-mutants docs web lock clean help
+.PHONY: run install test lint bench e2e-ops fuzz soak faults faults-mutants docs web lock clean help
 
 help:            ## what there is
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/ —/'
@@ -38,6 +38,9 @@ e2e-ops: install ## faults in a running system: each alert fires and resolves at
 
 fuzz: install    ## a million mutated frames, messages of every exchange, requests; N=1000000 by default
 	$(BIN)/python -m tests.fuzz --inputs $(or $(N),1000000)
+
+soak: install    ## HOURS of market time at 20x with random kills: memory flat, parts bounded, nothing lost or doubled
+	$(BIN)/python -m tests.soak --hours $(or $(HOURS),24)
 
 faults: install  ## kill and restart schedules; N=200 by default
 	$(BIN)/python -m tests.faults --schedules $(or $(N),200)

@@ -20,7 +20,7 @@ from marketprism.embedded.nats import server_binary
 from marketprism.errors import MarketPrismError
 from marketprism.events import ROW_TYPES
 from marketprism.migrate import pending
-from marketprism.settings import AppSettings, EmbeddedSettings, NatsSettings
+from marketprism.settings import AppSettings, CollectorSettings, EmbeddedSettings, NatsSettings
 from marketprism.status import connect_nats, stream_states
 from marketprism.subjects import stream_name
 from marketprism.supervisor.attach import Servers
@@ -107,7 +107,11 @@ def _clickhouse_findings(servers: Servers) -> list[Finding]:
     except MarketPrismError as error:
         return [_error("ClickHouse", error)]
     try:
-        return [_server(client, servers), *_schema(client)]
+        from marketprism.doctor_checks import stored_findings  # it reports in our terms
+
+        findings = [_server(client, servers), *_schema(client)]
+        current = any(finding.check == "deduplication windows" for finding in findings)
+        return [*findings, *stored_findings(client)] if current else findings
     finally:
         client.close()
 
@@ -224,12 +228,15 @@ def check_clock() -> Finding:
 
 async def examine(servers: Servers, data: Path | None = None) -> list[Finding]:
     """Every check, side by side where they wait for somebody."""
+    from marketprism.doctor_checks import exchange_clocks  # it reports in our terms
+
     directory = data or AppSettings().data_dir
     findings = [check_versions(), check_nats_binary(), check_disk(directory), check_ports(servers), check_clock()]
     remote: list[Callable[[], Awaitable[list[Finding]]]] = [
         lambda: asyncio.to_thread(_clickhouse_findings, servers),
         lambda: _nats_findings(servers),
         lambda: _service_findings(servers),
+        lambda: exchange_clocks(CollectorSettings()),
     ]
     for found in await asyncio.gather(*(question() for question in remote)):
         findings += found

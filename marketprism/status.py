@@ -36,6 +36,7 @@ SELECT exchange, market_type, symbol,
        toUnixTimestamp64Milli(max(timestamp)) AS last_trade_ms
 FROM {HOT}.trades WHERE timestamp > now64(3) - INTERVAL 1 MINUTE
 GROUP BY exchange, market_type, symbol"""
+_SERVING: Final = f"SELECT exchange, market_type, symbol, state, reason FROM {FEATURES}.serving_state"
 _LATEST: Final = f"SELECT * FROM {FEATURES}.latest_features ORDER BY exchange, market_type, symbol"
 
 
@@ -205,7 +206,10 @@ class StatusReader:
             status.rows_per_s = self._rates(status.tables)
             flow = {_key(row): row for row in await self._rows(_FLOW)}
             latest = {_key(row): row for row in await self._rows(_LATEST)}
-            status.symbols = [{**latest.get(key, {}), **flow.get(key, {})} for key in sorted(latest | flow)]
+            serving = {_key(row): {"serving": row["state"], "why": row["reason"]} for row in await self._rows(_SERVING)}
+            status.symbols = [
+                {**latest.get(key, {}), **flow.get(key, {}), **serving.get(key, {})} for key in sorted(latest | flow)
+            ]
         except MarketPrismError as error:
             status.problems.append(str(error))
         except (ClickHouseError, aiohttp.ClientError, OSError) as error:

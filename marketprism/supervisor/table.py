@@ -64,6 +64,13 @@ def _bucket(row: Mapping[str, Any]) -> Text:
     return Text.assemble(f"{int(bucket) % 1_000_000:>4} ", (cut, _CUT_STYLE.get(cut, "dim")))
 
 
+def quality(row: Mapping[str, Any]) -> Text:
+    """Quality of the newest bucket; the serving state beside it while it is not healthy."""
+    state = str(row.get("serving") or "healthy")
+    told = str(row.get("quality") or ABSENT)
+    return Text(told) if state == "healthy" else Text.assemble(told, " ", (state, "red"))
+
+
 def _name(row: Mapping[str, Any], wide: bool) -> Text:
     venue = f"{row['exchange']} {row['market_type']}" if wide else str(row["market_type"])
     return Text.assemble((str(row["symbol"]), "bold"), f" {venue}")
@@ -80,7 +87,7 @@ _COLUMNS: Final[tuple[tuple[str, bool, Callable[[Mapping[str, Any], int], Text |
     ("volume", True, lambda row, _: number(row.get("vol"), 4)),
     ("Kyle λ", False, lambda row, _: number(kyle(row), 3)),
     ("VPIN", False, lambda row, _: number(row.get("vpin"), 3)),
-    ("quality", True, lambda row, _: str(row.get("quality") or ABSENT)),
+    ("quality", True, lambda row, _: quality(row)),
 )
 """Heading, whether only a wide terminal shows it, and the cell of a row at a time (ms)."""
 
