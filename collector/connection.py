@@ -29,6 +29,8 @@ _BREATHE_EVERY: Final = 64
 """Messages after which the loop is given to others, when the socket always has more."""
 _HEALTHY_S: Final = 30.0
 _PING_S: Final = 20.0
+_LONGEST_S: Final = 30.0
+"""The longest wait before another try."""
 _OVERLAP_S: Final = 10.0
 
 Receive = Callable[[bytes], Parsed | None]
@@ -39,7 +41,8 @@ Room = Callable[[], Awaitable[None] | None]
 class Connection:
     """Runs one ``ConnectionPlan``. ``receive`` handles a raw frame; ``lost`` hears of each end; ``room`` is
     back-pressure: None to go on, or something to await first. ``patience`` scales the waits before something silent
-    counts as dead; a replay may stand still as a whole (``silence_is_trouble`` false)."""
+    counts as dead, and the longest wait before another try; a replay may stand still as a whole
+    (``silence_is_trouble`` false)."""
 
     def __init__(
         self,
@@ -90,7 +93,7 @@ class Connection:
             self._lost(self.plan.streams, "disconnect")
             self._metrics.counts["reconnects"][(*self._key, cause)] += 1
             failures = 0 if time.monotonic() - started > _HEALTHY_S * self._patience else failures + 1
-            await asyncio.sleep(min(0.25 * 2**failures, 30.0) * random.uniform(0.5, 1.5))
+            await asyncio.sleep(min(0.25 * 2**failures, _LONGEST_S * self._patience) * random.uniform(0.5, 1.5))
 
     async def _one_generation(self) -> str:
         """A socket and its planned successors, until one of them ends by itself; returns why."""
