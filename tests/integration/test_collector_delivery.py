@@ -235,6 +235,24 @@ async def test_a_hole_that_rest_cannot_fill_becomes_a_gap(broker: Nats) -> None:
         assert [row["sequence"] for row in await broker.rows("trades") if row["symbol"] == "BTCUSDT"] == [1, 2, 3, 5]
 
 
+async def test_a_slow_symbol_delays_no_other(broker: Nats) -> None:
+    """REST does not answer for one symbol, whose book and trades wait for it; the other goes on in time."""
+    async with FakeExchange(("BTCUSDT", "ETHUSDT")) as exchange, collecting(exchange, broker) as service:
+        exchange.slow["ETHUSDT"] = asyncio.Event()
+        for symbol in exchange.symbols:
+            await exchange.depth(symbol)
+            await exchange.trade(symbol)
+            await exchange.trade(symbol, quietly=True)
+            await exchange.trade(symbol)
+        keepers = service.sessions[0].market.keepers
+        await until(lambda: published(service) == 4 and keepers["BTCUSDT"].live, 5)  # 3 of one, 1 of the other
+        assert not keepers["ETHUSDT"].live
+        exchange.slow["ETHUSDT"].set()
+        await until(lambda: published(service) == 6 and keepers["ETHUSDT"].live)
+        for symbol in exchange.symbols:
+            await check_trades(broker, exchange, symbol)
+
+
 async def test_bad_input_costs_nothing_but_itself(broker: Nats) -> None:
     async with FakeExchange() as exchange, collecting(exchange, broker) as service:
         await exchange.trade()

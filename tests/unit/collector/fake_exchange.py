@@ -24,6 +24,7 @@ class FakeExchange:
         self.sockets: dict[web.WebSocketResponse, set[str]] = {}
         self.requests: list[str] = []
         self.failing: dict[str, int] = {}
+        self.slow: dict[str, asyncio.Event] = {}
         self.mute = False
         self.subscribed = asyncio.Event()
         self._runner: web.AppRunner | None = None
@@ -123,6 +124,8 @@ class FakeExchange:
     async def _rest(self, request: web.Request) -> web.Response:
         path = "/" + request.match_info["path"]
         self.requests.append(path)
+        if (waits := self.slow.get(request.query.get("symbol", ""))) is not None:
+            await waits.wait()
         headers = {"X-Received-At": str(self.stamp())}
         if self.failing.get(path, 0) > 0:
             self.failing[path] -= 1
