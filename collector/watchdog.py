@@ -7,13 +7,15 @@ from dataclasses import dataclass
 
 from collector.venue import Stream
 
-_SLOWEST_S = 3600.0
+_SLOWEST = 8
+"""A stream is asked for again at least every so many times its first patience: a request can be lost too."""
 
 
 @dataclass(slots=True)
 class _Watch:
     stream: Stream
     patience_s: float
+    slowest_s: float
     due: float
 
 
@@ -29,11 +31,11 @@ class FirstData:
     """Watches one connection. Times are monotonic seconds, passed in."""
 
     def __init__(self, streams: Iterable[Stream], now: float, patience: float = 1.0) -> None:
-        self._waiting = {
-            stream.name: _Watch(stream, stream.expect_s * patience, now + stream.expect_s * patience)
-            for stream in streams
-            if stream.expect_s is not None
-        }
+        self._waiting: dict[str, _Watch] = {}
+        for stream in streams:
+            if stream.expect_s is not None:
+                first = stream.expect_s * patience
+                self._waiting[stream.name] = _Watch(stream, first, _SLOWEST * first, now + first)
         self._alive: set[str] = set()
         self._asked_again: set[str] = set()
 
@@ -53,7 +55,7 @@ class FirstData:
         dead = {watch.stream.channel for watch in late if watch.stream.name in self._asked_again} - self._alive
         for watch in late:
             self._asked_again.add(watch.stream.name)
-            watch.patience_s = min(watch.patience_s * 2, _SLOWEST_S)
+            watch.patience_s = min(watch.patience_s * 2, watch.slowest_s)
             watch.due = now + watch.patience_s
         return Silence([watch.stream for watch in late], dead)
 

@@ -13,7 +13,7 @@ from collector.metrics import CollectorMetrics
 from collector.venue import Stream
 from collector.venues import make_venue
 from collector.venues.binance import channels
-from collector.watchdog import FirstData
+from collector.watchdog import FirstData, Standstill
 from marketprism.errors import SettingsError
 from marketprism.settings import CollectorSettings
 from tests.unit.collector.feeding import core, instrument
@@ -114,6 +114,23 @@ def test_silent_streams_are_asked_again_and_dead_channels_named() -> None:
     watch.seen("b@trade")
     assert not watch.waiting
     assert watch.overdue(10_000).streams == []
+
+
+def test_a_dead_stream_is_asked_for_again_and_again() -> None:
+    watch = FirstData([Stream("a@trade", "trades", "A", 10)], now=0, patience=0.5)
+    asked = [now for now in range(400) if watch.overdue(now).streams]
+    assert asked == [5, 15, 35, *range(75, 400, 40)]
+
+
+def test_a_connection_that_stands_still_is_noticed() -> None:
+    streams = [Stream("a@trade", "trades", "A", 60), Stream("a@depth", "orderbooks", "A", 30)]
+    still = Standstill(streams, now=0)
+    assert not still.reached(5, 10)
+    assert not still.reached(6, 50)
+    assert not still.reached(6, 110)
+    assert still.reached(6, 111)
+    assert not still.reached(7, 112)
+    assert not Standstill([Stream("all@force", "liquidations", "", None)], now=0).reached(0, 1e9)
 
 
 def test_the_same_trouble_is_said_once_a_minute(caplog: pytest.LogCaptureFixture) -> None:
