@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import signal
 import sys
 import time
@@ -13,19 +14,25 @@ from typing import Any
 
 import msgspec
 import pytest
+from nats.errors import Error as NatsError
 from nats.js.errors import BucketNotFoundError, KeyNotFoundError
 
+from marketprism.errors import NatsUnreachable
+from marketprism.migrate import migrate
 from marketprism.settings import NatsSettings
+from marketprism.streams import ensure_streams
 from marketprism.subjects import POSITIONS_BUCKET, Subject, partition_of, routed, stream_name
 from storage_service.position import Positions
 from storage_service.registry import KEY, Registry
-from tests.unit.storage.ledger import Ledger
-from tests.unit.storage.rig import Rig, assert_equals_ledger
+from tests.faults.nats_cluster import NatsCluster
+from tests.unit.storage.ledger import Ledger, headers
+from tests.unit.storage.rig import REPOSITORY, Rig, assert_equals_ledger
 
-pytestmark = [pytest.mark.faults, pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.faults, pytest.mark.slow, pytest.mark.timeout(400)]
 
 PARTITIONS = 4
-LEASE_S = 1.5
+LEASE_S = 3.0
+NEEDED = ("create_bucket_config", "create_bucket_days", "create_bucket_flow", "add_lease_to_hot_tables")
 SYMBOLS = ("BTCUSDT", "ETHUSDT", "PEPEUSDT", "SOLUSDT", "XRPUSDT", "ADAUSDT", "DOGEUSDT", "LTCUSDT")
 
 
@@ -45,6 +52,15 @@ class Workers(Rig):
             "MARKETPRISM_STORAGE_BATCH_MAX_MS": "200",
         }
 
+    def migrate(self) -> None:
+        """The hot tables and one view of trades: the whole schema costs more than these tests."""
+        folder = self.directory / "migrations"
+        folder.mkdir()
+        for pattern in ("000[1-9]_*", "001[0-4]_*", *(f"*_{name}.sql" for name in NEEDED)):
+            for file in (REPOSITORY / "migrations").glob(pattern):
+                shutil.copy(file, folder)
+        migrate(self.client(), folder)
+
     def work(self, name: str, partitions: str = "auto", **environment: str) -> None:
         command = [sys.executable, "-m", "tests.faults.trades_worker"]
         self.spawn(name, command, MARKETPRISM_STORAGE_PARTITIONS=partitions, **environment)
@@ -58,7 +74,7 @@ class Workers(Rig):
         entry = await (await js.key_value(POSITIONS_BUCKET)).get(KEY)
         return msgspec.json.decode(entry.value, type=Registry)
 
-    async def until(self, js: Any, what: Callable[[Registry], bool], timeout: float = 40) -> Registry:
+    async def until(self, js: Any, what: Callable[[Registry], bool], timeout: float = 80) -> Registry:
         """The first registry that satisfies ``what``."""
         deadline = time.monotonic() + timeout
         registry = Registry()
@@ -197,3 +213,74 @@ async def test_who_falls_asleep_in_the_middle_of_an_insert_cannot_insert_when_it
         assert rig.stop(name) == 0, name
     rig.client().command("ALTER TABLE marketprism_hot.trades RESET SETTING non_replicated_deduplication_window")
     await nc.close()
+
+
+async def publish_stubbornly(js: Any, ledger: Ledger, count: int) -> None:
+    """In order, each until it is acknowledged: what a leader took with it is sent again under the same id."""
+    for subject, payload in ledger.frames(count):
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                await js.publish(subject, payload, headers=headers(subject, payload), timeout=2)
+                break
+            except (NatsError, TimeoutError):
+                assert time.monotonic() < deadline, "the cluster has no leader"
+                await asyncio.sleep(0.1)
+
+
+async def until_ready(js: Any, settings: NatsSettings) -> None:
+    """The streams are there, with three copies; a cluster first elects who may make them."""
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            await ensure_streams(js, settings)
+            return
+        except (NatsError, TimeoutError):
+            await asyncio.sleep(0.2)
+        assert time.monotonic() < deadline, "no leader for the streams"
+
+
+async def test_leader_of_a_nats_cluster_killed_under_load(rig: Workers, ledger: Ledger, tmp_path: Path) -> None:
+    cluster = NatsCluster(tmp_path / "cluster")
+    cluster.start()
+    settings = NatsSettings(url=cluster.url, replicas=3, stream_max_bytes=32 << 20, _env_file=None)
+    stream = stream_name("trades")
+    try:
+        nc = await cluster.connect()
+        js = nc.jetstream(timeout=5)
+        await until_ready(js, settings)
+        assert (await js.stream_info(stream)).config.num_replicas == 3
+        environment = {**cluster.environment(), "MARKETPRISM_STORAGE_LEASE_S": "20"}
+        rig.work("storage", **environment)
+        for _ in range(2):
+            load = asyncio.create_task(publish_stubbornly(js, ledger, 150))
+            await asyncio.sleep(0.5)  # under load
+            leader = (await js.stream_info(stream)).cluster.leader
+            cluster.kill(leader)
+            await load
+            cluster.start(leader)
+            await until_all_copies(js, stream)
+        positions = Positions(await js.key_value(POSITIONS_BUCKET))
+        deadline = time.monotonic() + 120
+        while (cell := await positions.read("trades", 0)) is None or (cell.last, cell.state) != (300, "done"):
+            assert time.monotonic() < deadline, f"{cell}; {rig.log('storage')[-2000:]}"
+            if rig.processes["storage"].poll() == NatsUnreachable.exit_code:  # the leader died while it joined
+                rig.work("storage", **environment)  # as the supervisor does
+            await asyncio.sleep(0.1)
+        await nc.close()
+        assert_equals_ledger(rig, ledger)
+        assert rig.stop("storage") == 0
+    finally:
+        cluster.close()
+
+
+async def until_all_copies(js: Any, stream: str) -> None:
+    """Every node has caught up, so that the next may die."""
+    deadline = time.monotonic() + 60
+    while True:
+        with suppress(NatsError, TimeoutError):
+            found = (await js.stream_info(stream)).cluster
+            if found.leader and len(found.replicas) == 2 and all(copy.current for copy in found.replicas):
+                return
+        assert time.monotonic() < deadline, "a copy does not catch up"
+        await asyncio.sleep(0.2)
