@@ -89,6 +89,7 @@ COVERAGE: Final[dict[str, dict[str, Cell]]] = {
     "okx.spot": {
         "orderbooks": _recorded("okx", note="CRC32 of the recording"),
         "trades": Cell(("recordings/okx", "payloads/okx/trades_2025.jsonl")),
+        "liquidations": _unproven("sampled, margin"),
         "instruments": _recorded("okx"),
     },
     "okx.linear": {
@@ -130,7 +131,7 @@ COVERAGE: Final[dict[str, dict[str, Cell]]] = {
         "funding_rates": _unproven("perpetuals"),
         "open_interests": _unproven(),
         "liquidations": _unproven("from the trade flag"),
-        "instruments": _unproven(),
+        "instruments": _recorded("deribit"),
     },
     "deribit.inverse": {
         "orderbooks": _said("deribit", "book_perp_chain_testnet2026.jsonl", "get_order_book.rest.json"),
@@ -145,9 +146,8 @@ COVERAGE: Final[dict[str, dict[str, Cell]]] = {
         "trades": _unproven(),
         "open_interests": _said("deribit", "ticker_option_2021.json"),
         "liquidations": _unproven("from the trade flag"),
-        "volatility_indices": Cell(
-            ("recordings/deribit", "payloads/deribit/dvol_btc_daily_2025-05_2026-04.RESHAPED.json"), "mark IV, DVOL"
-        ),
+        # of DVOL only the documentation's example and a reshaped history are at hand
+        "volatility_indices": _recorded("deribit", note="mark IV; DVOL *unproven*"),
         "instruments": _recorded("deribit"),
     },
     "bybit.spot": {
