@@ -11,7 +11,8 @@ from collections.abc import Callable
 from typing import Final
 
 COMMENT: Final = "lease_until_ms="
-"""Every insert under a lease says in ``log_comment`` until when it may be stored (constraint ``lease``, 0120)."""
+"""Every insert under a lease says in ``log_comment`` until when it may be stored (constraint ``lease``)."""
+_BOOT: Final[int] = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
 class LeaseLost(Exception):
@@ -19,8 +20,8 @@ class LeaseLost(Exception):
 
 
 def since_boot() -> float:
-    """Seconds since the machine started, sleep included."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME)
+    """Seconds since the machine started, sleep included (the monotonic clock where there is no such one)."""
+    return time.clock_gettime(_BOOT)
 
 
 class Lease:

@@ -7,7 +7,7 @@ import os
 from dataclasses import dataclass
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from nats.js.errors import KeyNotFoundError, KeyWrongLastSequenceError
 
@@ -32,6 +32,7 @@ def settle(registry: Registry, names: dict[str, tuple[int, ...] | None], partiti
 NAMES = st.lists(st.sampled_from("abcdefg"), min_size=1, max_size=5, unique=True)
 
 
+@settings(deadline=None)
 @given(st.integers(1, 16), NAMES, st.data())
 def test_after_any_change_every_partition_has_one_owner_and_shares_differ_by_one(partitions, names, data) -> None:
     registry = settle(Registry(), dict.fromkeys(names), partitions)
@@ -50,6 +51,7 @@ def test_after_any_change_every_partition_has_one_owner_and_shares_differ_by_one
         assert max(sizes) - min(sizes) <= 1
 
 
+@settings(deadline=None)
 @given(st.integers(1, 12), NAMES, st.data())
 def test_nobody_loses_a_partition_whose_worker_still_runs(partitions, names, data) -> None:
     registry = settle(Registry(), dict.fromkeys(names), partitions)
