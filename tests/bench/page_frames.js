@@ -47,6 +47,7 @@ const [buckets, levels, visible, frames, done] = arguments;
     return { draw_p50_ms: at(draws, 0.5), draw_p95_ms: at(draws, 0.95), frame_p50_ms: at(gaps, 0.5), frame_p95_ms: at(gaps, 0.95) };
   };
   const live = await measure((frame) => {
+    if (frame % 6) return;  // ten updates a second; the server pushes two to four
     const rows = model.foot.rows.get(20261121000000 + buckets);
     rows.ask[frame % levels] += 1;
     model.buckets.put({ bucket_id: [20261121000000 + buckets], volume: [20 + frame % 10], close: [price(buckets) + frame % 5] }, 0);

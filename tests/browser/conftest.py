@@ -2,23 +2,13 @@
 
 from __future__ import annotations
 
-import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.browser.chromium import Browser, installed
 from tests.conftest import REPOSITORY, missing
-
-Sql = Callable[[str], list[list[str]]]
-
-
-def asked(url: str, statement: str) -> list[list[str]]:
-    """Rows of a statement as text, asked of ClickHouse itself and not of the page."""
-    request = urllib.request.Request(url, data=f"{statement} FORMAT TSV".encode())
-    with urllib.request.urlopen(request, timeout=30) as response:
-        return [line.split("\t") for line in response.read().decode().splitlines()]
 
 
 @pytest.fixture(scope="session")

@@ -16,9 +16,9 @@ from typing import Any
 
 import pytest
 
-from tests.browser.attacks import INJECTED, REFUSED
+from tests.browser.asking import api, asked
+from tests.browser.attacks import AttackCases
 from tests.browser.chromium import Browser
-from tests.browser.conftest import asked
 from tests.integration.running import Running
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(420)]
@@ -66,16 +66,6 @@ def browser(url: str, artifacts: Path) -> Iterator[Browser]:
     browser = Browser(url, artifacts)
     yield browser
     browser.close()
-
-
-def _api(url: str, path: str, body: Any = None, **headers: str) -> tuple[int, Any]:
-    data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(f"{url}/api/{path}", data, {"Content-Type": "application/json", **headers})
-    try:
-        with urllib.request.urlopen(request, timeout=60) as response:
-            return response.status, json.loads(response.read())
-    except urllib.error.HTTPError as error:
-        return error.code, json.loads(error.read())
 
 
 def test_up_prints_the_address(up: Running, url: str) -> None:
@@ -148,10 +138,10 @@ class TestNumbers:
 
     def test_footprint_cells_sum_to_the_bucket(self, url: str, up: Running) -> None:
         symbol = {"exchange": "binance", "market_type": "linear", "symbol": "BTCUSDT"}
-        _, buckets = _api(url, f"buckets?{urllib.parse.urlencode({**symbol, 'last': 3})}")
+        _, buckets = api(url, f"buckets?{urllib.parse.urlencode({**symbol, 'last': 3})}")
         ids = buckets["bucket_id"]
         query = urllib.parse.urlencode({**symbol, "clock": "bucket", "first": ids[0], "last": ids[-1], "step": 7})
-        _, foot = _api(url, f"footprint?{query}")
+        _, foot = api(url, f"footprint?{query}")
         rows = asked(
             up.clickhouse_url,
             "SELECT bucket_id, toFloat64(vol), toFloat64(signed_volume) "
@@ -311,66 +301,32 @@ class TestSql:
         assert pq.read_table(tmp_path / "parquet").num_rows == 70_000
 
 
-class TestAttacks:
-    def test_every_statement_is_refused_with_a_clear_line(self, url: str, up: Running) -> None:
-        listed = "SELECT database, name FROM system.tables WHERE database LIKE 'marketprism%' ORDER BY ALL"
-        before = asked(up.clickhouse_url, listed)
-        for statement in REFUSED:
-            status, answer = _api(url, "sql", {"sql": statement})
-            assert 400 <= status < 500, (statement, status, answer)
-            assert 10 < len(answer["error"]) < 2100, statement
-            assert "root:" not in answer["error"]
-        for statement in REFUSED[::7]:
-            assert 400 <= _api(url, "sql/export", {"sql": statement, "format": "csv"})[0] < 500, statement
-        assert asked(up.clickhouse_url, listed) == before
+class TestAttacks(AttackCases):
+    """What attacks.py says, on the same run."""
 
-    def test_values_are_bound_never_pasted(self, url: str) -> None:
-        for value in INJECTED:
-            where = {"exchange": "binance", "market_type": "linear", "symbol": value}
-            for path in ("buckets", "book", "tape", "minutes"):
-                status, answer = _api(url, f"{path}?{urllib.parse.urlencode(where)}")
-                assert status == 200, (value, answer)
-            assert _api(url, f"buckets?{urllib.parse.urlencode(where)}")[1]["bucket_id"] == []
-            assert _api(url, f"feature?{urllib.parse.urlencode({'name': value})}")[0] == 404
-            query = urllib.parse.urlencode({"name": "vpin_by_bucket", "column": value})
-            assert _api(url, f"feature/values?{query}")[0] == 404
-            assert _api(url, f"rows?{urllib.parse.urlencode({'data_type': value})}")[0] == 404
-            assert _api(url, f"coverage?{urllib.parse.urlencode({'until': value})}")[0] == 400
-            status, answer = _api(url, f"rows?{urllib.parse.urlencode({'data_type': 'trades', 'exchange': value})}")
-            assert (status, answer["rows"]) == (200, [])
 
-    def test_huge_results_and_long_queries_end(self, url: str) -> None:
-        status, answer = _api(url, "sql", {"sql": "SELECT number FROM numbers(100000000)"})
-        assert status == 200
-        assert len(answer["rows"]) == 10_000
-        assert "first 10,000 rows" in answer["truncated"]
-        status, answer = _api(url, "sql", {"sql": "SELECT repeat('x', 100000) FROM numbers(400)"})
-        assert status == 200
-        assert "16 MB" in answer["truncated"]
-        status, answer = _api(url, "sql", {"sql": "SELECT groupArray(number) FROM numbers(1000000000)"})
-        assert status == 400
-        assert "memory" in answer["error"].lower() or "Timeout" in answer["error"]
-        assert _api(url, "sql", {"sql": "SELECT " + "1, " * 30_000 + "1"})[0] == 413
-
-    def test_pages_go_on_while_someone_asks_too_much(self, url: str) -> None:
-        import threading
-
-        heavy = {"sql": "SELECT count() FROM numbers(3000000000) WHERE number % 7 = sipHash64(number) % 5"}
-        answers: list[int] = []
-        busy = [threading.Thread(target=lambda: answers.append(_api(url, "sql", heavy)[0])) for _ in range(5)]
-        for thread in busy:
-            thread.start()
-        began = time.monotonic()
-        assert _api(url, "book?exchange=binance&market_type=linear&symbol=BTCUSDT")[0] == 200
-        took = time.monotonic() - began
-        for thread in busy:
-            thread.join()
-        assert took < 10
-        assert set(answers) <= {200, 400, 429}
-
-    def test_other_sites_and_names_are_refused(self, url: str) -> None:
-        assert _api(url, "symbols", Origin="https://example.org")[0] == 403
-        assert _api(url, "symbols", Host="rebound.example.org")[0] == 421
+def test_a_hole_is_in_the_calendar_its_day_and_on_the_axis(browser: Browser, url: str, up: Running) -> None:
+    where = {"exchange": "binance", "market_type": "spot", "symbol": "ETHUSDT"}
+    insert = (
+        "INSERT INTO marketprism_hot.gaps (timestamp, received_at, exchange, market_type, symbol, sequence, "
+        "data_source, of_type, from_sequence, to_sequence, from_time, to_time, cause, repaired) "
+        "SELECT now64(3), now64(6), 'binance', 'spot', 'ETHUSDT', 7, 'marketprism', 'orderbooks', 5, 7, "
+        "now64(3) - INTERVAL 90 SECOND, "
+        "now64(3) - INTERVAL 60 SECOND, 'resync', false"
+    )
+    with urllib.request.urlopen(urllib.request.Request(up.clickhouse_url, insert.encode()), timeout=30):
+        pass
+    now = int(time.time() * 1000)
+    _, events = api(url, f"events?{urllib.parse.urlencode({**where, 'from_ms': now - 600_000, 'to_ms': now})}")
+    (gap,) = [event for event in events if event["kind"] == "gap"]
+    assert gap["text"] == "orderbooks: resync, 3 missing"
+    assert gap["to_ms"] - gap["from_ms"] == 30_000
+    browser.open("/coverage")
+    browser.until("document.querySelector('.day[data-holes][data-key^=\"binance.spot.ETHUSDT\"]')")
+    browser.click('.day[data-holes][data-key^="binance.spot.ETHUSDT"]')
+    browser.until("document.querySelector('.day-strip rect.hole')")
+    assert "orderbooks" in browser.text(".day-detail tbody")
+    assert browser.text(".day-detail .chip") == "1 open hole"
 
 
 class TestTrouble:

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.browser.asking import asked
 from tests.browser.chromium import Browser
-from tests.browser.conftest import asked
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(420)]
 

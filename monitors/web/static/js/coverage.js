@@ -111,7 +111,7 @@ function dayView(key, found, frame) {
   const open = found.holes.filter((hole) => !hole.repaired).length;
   return [
     h("header", null, h("h2", null, `${key.symbol} · ${key.day}`), h("span.muted", null, `${key.exchange} ${key.market_type}`), h("span.spring"),
-      h("span.chip", { "data-tone": open ? "bad" : "ok" }, open ? `${open} open holes` : "no open hole"),
+      h("span.chip", { "data-tone": open ? "bad" : "ok" }, open ? `${open} open ${open === 1 ? "hole" : "holes"}` : "no open hole"),
       h("a.button", { href: `/symbol/${key.exchange}/${key.market_type}/${encodeURIComponent(key.symbol)}?clock=time`, "data-link": true }, "Look at the symbol")),
     h("div.day-strip", null,
       h("svg", { viewBox: "0 0 1440 60", preserveAspectRatio: "none", role: "img", "aria-label": "trades by minute" }, bars, marks),
