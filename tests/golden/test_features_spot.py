@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 
 import pytest
 
+from marketprism.settings import ClickHouseSettings, StorageSettings
+from storage_service.days.engine import Engine
+from storage_service.days.rebuild import Rebuilder
 from tests.golden.replayed import TABLES, Replayed, check_recording, check_second_replay, check_table, replayed
+from tests.integration.test_days_keeper import polled
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -46,3 +51,33 @@ def test_the_case_has_what_it_is_for(case: Replayed) -> None:
 
 def test_two_replays_give_equal_tables(case: Replayed) -> None:
     check_second_replay(case)
+
+
+def test_both_days_verify_and_a_late_trade_is_rebuilt_under_a_reader(case: Replayed) -> None:
+    """Last, because it adds a trade: the one before the first of the recording, as if it had come late."""
+    settings = ClickHouseSettings(url=case.server.url, _env_file=None)
+    engine = Engine.open(settings)
+    tool = Rebuilder(engine, settings, StorageSettings(_env_file=None))
+    evening, morning = date(2024, 8, 8), date(2024, 8, 9)
+    for day in (evening, morning):
+        outcome = tool.verify(day)
+        assert (outcome.symbols, outcome.differences) == (2, ())
+        assert outcome.rows > 1000
+    query = (
+        "SELECT sum(trades), sum(vol), count() FROM marketprism_features.unified_buckets "
+        "WHERE symbol = 'BTCUSDT' AND bucket_id < 20240809000000"
+    )
+    before = engine.rows(query)
+    engine.run(
+        "INSERT INTO marketprism_hot.trades SELECT * REPLACE (sequence - 1 AS sequence, 0 AS bucket_id, "
+        "'' AS bucket_cut, 0 AS bucket_t_max_ms, true AS late) FROM marketprism_hot.trades "
+        "WHERE symbol = 'BTCUSDT' ORDER BY sequence LIMIT 1"
+    )
+    assert len(tool.verify(evening).differences) == 6  # trades and its five views
+    with polled(case.server, query) as seen:
+        tool.rebuild(evening, ["BTCUSDT"])
+    after = engine.rows(query)
+    assert after[0][0] == before[0][0] + 1
+    assert seen == [before, after]
+    for day in (evening, morning):
+        assert tool.verify(day).differences == ()
