@@ -41,7 +41,7 @@ EXCHANGES = ("okx", "deribit")
 OF_BOOKS_OF_THE_MODEL = ("tick_change", "list_symbol")
 """Kinds that the followers do not know."""
 FOLLOWER_KINDS = tuple(kind for kind in KINDS if kind not in OF_BOOKS_OF_THE_MODEL)
-PATIENCE_S = 60.0
+PATIENCE_S = 180.0
 _SETTLE_MS = 60_000
 """Of good behaviour: the last print of a symbol, when it is lost, is only known by the next, and options are quiet."""
 

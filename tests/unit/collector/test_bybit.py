@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collector.venues.bybit.books import Ordinals
@@ -49,6 +49,7 @@ def test_trades_have_numbers_that_rise_and_duplicates_are_told() -> None:
     assert (rows[0].price_tick, rows[0].quantity, rows[0].is_maker) == (165785, "0.001", False)
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(1, 3), min_size=1, max_size=20), st.data())
 def test_two_connections_number_alike(shared_by: list[int], data: st.DataObject) -> None:
     prints = [(seq, f"{seq}-{place}") for seq, count in enumerate(shared_by, 1) for place in range(count)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from itertools import pairwise
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collector.book_sync import SAME_MS, BookKeeper
@@ -102,6 +102,7 @@ def test_a_snapshot_of_an_overlapping_connection_is_no_hole() -> None:
     assert (keeper.live, keeper.last_id, keeper.resyncs, kept.causes) == (True, 20, 0, [])
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(1, 9), min_size=3, max_size=30), st.data())
 def test_two_connections_with_their_own_cuts_make_one_book(steps: list[int], data: st.DataObject) -> None:
     """Each connection batches by its own clock; whatever way they interleave, the book ends where both end."""

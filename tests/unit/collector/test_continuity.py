@@ -48,7 +48,7 @@ def run(sequence: TradeSequence, arriving: list[int]) -> list[int]:
     return [row.sequence for each in arriving for row in sequence.offer(trade(each))]
 
 
-@settings(max_examples=400)
+@settings(max_examples=400, deadline=None)
 @given(arrivals())
 def test_with_a_repairer_everything_leaves_once_in_order(case: tuple[int, int, list[int]]) -> None:
     first, last, arriving = case
@@ -61,7 +61,7 @@ def test_with_a_repairer_everything_leaves_once_in_order(case: tuple[int, int, l
     assert sequence.held == 0
 
 
-@settings(max_examples=400)
+@settings(max_examples=400, deadline=None)
 @given(arrivals())
 def test_without_one_rows_and_gaps_cover_the_run_exactly(case: tuple[int, int, list[int]]) -> None:
     first, last, arriving = case
@@ -83,6 +83,7 @@ def test_without_one_rows_and_gaps_cover_the_run_exactly(case: tuple[int, int, l
         assert gap.to_sequence + 1 in arrived
 
 
+@settings(deadline=None)
 @given(arrivals(), st.integers(0, 60))
 def test_giving_up_in_parts_loses_nothing_that_could_still_come(case: tuple[int, int, list[int]], part: int) -> None:
     first, last, arriving = case
@@ -117,6 +118,7 @@ def _covering(first: int, last: int) -> Trade:
     return msgspec.structs.replace(trade(last), trade_kind="trade", first_trade_id=first, last_trade_id=last)
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(1, 4), min_size=2, max_size=30), st.data())
 def test_rows_that_cover_several_ids_leave_in_order_with_holes_filled(sizes: list[int], data: st.DataObject) -> None:
     """Lost aggregates come back from REST one by one: every id is covered exactly once."""
