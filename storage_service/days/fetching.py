@@ -51,8 +51,12 @@ class Fetched:
 
 @dataclass(slots=True)
 class Told:
-    """Progress callbacks: bytes downloaded, bytes of CSV parsed, a file done with (its ledger row)."""
+    """Progress callbacks: how many symbol-months there are, one of them done, bytes downloaded, bytes of CSV parsed, a
+    file done with (its ledger row).
+    """
 
+    planned: Callable[[int], None] = lambda _: None
+    month: Callable[[], None] = lambda: None
     downloaded: Callable[[int], None] = lambda _: None
     parsed: Callable[[int], None] = lambda _: None
     file: Callable[[Entry], None] = lambda _: None

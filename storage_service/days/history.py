@@ -78,7 +78,9 @@ class Backfill:
         ):
             archive = Archive(self._base_url, Path(folder), self._stop)
             try:
-                for month in self._months():
+                months = list(self._months())
+                self._told.planned(len(months) * len(self._request.symbols) * len(self._request.intervals))
+                for month in months:
                     self._load_month(archive, month)
             finally:
                 self._stop.set()
@@ -105,6 +107,8 @@ class Backfill:
         self._installer.install(pieces)
         reach("days_installed", self._request.layout.table)
         self._finish(fetched)
+        for _ in units:
+            self._told.month()
 
     def _fetch(self, archive: Archive, name: str, interval: str, month: date) -> Fetched:
         with self._own_engine() as engine:

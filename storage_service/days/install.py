@@ -18,7 +18,7 @@ from typing import Final
 from marketprism.clickhouse import COLD, HOT
 from marketprism.cluster import local_copy
 from marketprism.errors import DayError
-from storage_service.days.content import Fingerprint, columns_of, fingerprint
+from storage_service.days.content import NOT_CONTENT, Fingerprint, both_fingerprints, columns_of, fingerprint
 from storage_service.days.engine import STAGING, Engine
 from storage_service.days.hold import Hold, drop_holds, held
 from storage_service.days.locks import lock
@@ -177,11 +177,11 @@ class Installer:
         for source in sources:
             self._engine.run(f"INSERT INTO {raw.name} ({names}) {source.select}")
             expected = expected.plus(source.expected)
-        arrived = fingerprint(self._engine, raw.name, raw.columns, without=self._computed)
+        arrived, raw.new = both_fingerprints(self._engine, raw.name, raw.columns, self._computed, NOT_CONTENT)
         if arrived != expected:
             raise DayError(f"{self._raw}: {expected} were to be installed, the shadow has {arrived}; run it again")
         self._compute(shadows)
-        for shadow in shadows:
+        for shadow in shadows[:-1]:
             shadow.new = fingerprint(self._engine, shadow.name, shadow.columns, final=shadow.final)
 
     def _compute(self, shadows: list[Shadow]) -> None:
@@ -208,15 +208,15 @@ class Installer:
             replaced = [f"{same_symbol(source.symbol)} AND {partitions(source.days)}" for source in sources]
         kept = " AND ".join([partitions(days), *(f"NOT ({condition})" for condition in replaced)])
         before = fingerprint(self._engine, shadow.target, shadow.columns, kept, final=shadow.final)
-        if before.rows:
+        if before.rows:  # a shadow without them is what was just told of it
             names = ", ".join(f"`{name}`" for name in shadow.columns)
             self._engine.run(f"INSERT INTO {shadow.name} ({names}) SELECT {names} FROM {shadow.target} WHERE {kept}")
-        total = fingerprint(self._engine, shadow.name, shadow.columns, final=shadow.final)
-        if total != shadow.new.plus(before):
-            raise DayError(
-                f"{shadow.target}: {shadow.new} and kept {before} do not make {total}; "
-                "another writer was at work on the day: run it again"
-            )
+            total = fingerprint(self._engine, shadow.name, shadow.columns, final=shadow.final)
+            if total != shadow.new.plus(before):
+                raise DayError(
+                    f"{shadow.target}: {shadow.new} and kept {before} do not make {total}; "
+                    "another writer was at work on the day: run it again"
+                )
         foreign = set(self._partitions_of(shadow.name)) - {partition_id(day) for day in days}
         if foreign:
             raise DayError(f"{shadow.target}: rows of {', '.join(sorted(foreign))} are not of the days to install")

@@ -61,7 +61,8 @@ def tick_size(engine: Engine, symbol: Symbol, day: date, table: str, condition: 
             return Decimal(known)
     places = int(
         engine.rows(
-            f"SELECT max(length(splitByChar('.', toString(price))[2])) FROM {table} WHERE {condition} "
+            "SELECT max(length(splitByChar('.', toString(price))[2])) "
+            f"FROM (SELECT DISTINCT price FROM {table} WHERE {condition}) "
             "SETTINGS output_format_decimal_trailing_zeros = 0"
         )[0][0]
         or 0

@@ -22,13 +22,13 @@ from storage_service.days.engine import Engine
 from storage_service.days.install import Installer, Source, Symbol, partitions, same_symbol
 from storage_service.days.instruments import tick_size
 from storage_service.days.layouts import Layout
-from storage_service.days.trades import check_edges, first_trades, frozen_plans, insert_edges, with_buckets
+from storage_service.days.trades import check_edges, first_trades, frozen_plans, insert_edges_of_days, with_buckets
 
 LEFT_TO_LIVE: Final = "days left to live rows"
 """In the note of a file of which not every day was installed."""
 YIELDS_TO: Final = {"archive": "data_source NOT IN ('archive', 'import')", "import": "data_source != 'import'"}
 """Source of a piece → condition on rows that keep their symbol-day: a verified archive file goes before an import."""
-ROWS_AT_ONCE: Final = 4_000_000
+ROWS_AT_ONCE: Final = 1_000_000
 """Days are installed together up to so many rows: small days cost statements, large ones memory."""
 _GRACE: Final = timedelta(hours=1)
 
@@ -203,11 +203,10 @@ class PieceInstaller:
         plans = frozen_plans(self._clickhouse, self._settings, requests)
         edges, made = create_edges(self._engine, "history"), 0
         for piece in pieces:
-            condition = piece.condition(days)
-            for day in sorted(piece.days & set(days)):
-                plan = plans.get((piece.symbol, day))
-                if plan is not None:
-                    made += insert_edges(self._engine, edges, piece.table, condition, piece.symbol, day, plan)
+            of_piece = {day: plans[piece.symbol, day] for day in piece.days & set(days) if (piece.symbol, day) in plans}
+            made += insert_edges_of_days(
+                self._engine, edges, piece.table, piece.condition(days), piece.symbol, of_piece
+            )
         check_edges(self._engine, edges, made)
         return edges
 

@@ -142,7 +142,11 @@ class Stager:
         for name, kind in self._columns.items():
             default = f" DEFAULT {expressions[name].format(**values)}" if name in expressions else ""
             lines.append(f"`{name}` {kind}{default}")
-        return f"CREATE TABLE {table} ({', '.join(lines)}) ENGINE = MergeTree ORDER BY {self._layout.order}"
+        # by day, as the days are read one after the other; whatever days a damaged file names
+        return (
+            f"CREATE TABLE {table} ({', '.join(lines)}) ENGINE = MergeTree PARTITION BY toYYYYMMDD(timestamp) "
+            f"ORDER BY {self._layout.order}"
+        )
 
     def _in_period(self, file: ArchiveFile) -> str:
         return period_condition(file, closed_end=self._layout.closed_end)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Final
+
+import pyarrow as pa
 
 from marketprism.errors import DayError
 from marketprism.settings import ClickHouseSettings, StorageSettings
@@ -55,16 +57,27 @@ def insert_edges(
     engine: Engine, edges: str, table: str, condition: str, symbol: Symbol, day: date, plan: DayPlan
 ) -> int:
     """Fold the market trades of one symbol-day of ``table``, put the edges into the table ``edges``; how many."""
-    tape = Tape.of(
-        engine.arrow(
-            f"SELECT sequence, toUnixTimestamp64Milli(timestamp) AS ms, quantity FROM {table} "
-            f"WHERE is_market AND trade_kind = '{plan.trade_kind}' AND toDate(timestamp) = '{day}' AND {condition} "
-            "ORDER BY sequence"
+    return insert_edges_of_days(engine, edges, table, condition, symbol, {day: plan})
+
+
+def insert_edges_of_days(
+    engine: Engine, edges: str, table: str, condition: str, symbol: Symbol, plans: Mapping[date, DayPlan]
+) -> int:
+    """The same of several days, in one insert."""
+    made = []
+    for day, plan in sorted(plans.items()):
+        tape = Tape.of(
+            engine.arrow(
+                f"SELECT sequence, toUnixTimestamp64Milli(timestamp) AS ms, quantity FROM {table} "
+                f"WHERE is_market AND trade_kind = '{plan.trade_kind}' AND toDate(timestamp) = '{day}' AND {condition} "
+                "ORDER BY sequence"
+            )
         )
-    )
-    if not len(tape.sequences):
+        if len(tape.sequences):
+            made.append(edges_of(symbol, day, plan, tape))
+    if not made:
         return 0
-    batch = edges_of(symbol, day, plan, tape)
+    (batch,) = pa.Table.from_batches(made).combine_chunks().to_batches()
     engine.insert(edges, batch)
     return int(batch.num_rows)
 
