@@ -87,7 +87,7 @@ class StorageService:
         self._freezer = Freezer(self._warehouse, Defaults(settings.default_q_notional, settings.default_t_max_ms))
         self._connections: list[Client] = []
         self._groups: dict[int, Group] = {}
-        self._ended: list[Group] = []
+        self._halted: list[BaseException] = []
         self._keeper: asyncio.Task[None] | None = None
         self.stop = asyncio.Event()
         try:
@@ -139,18 +139,22 @@ class StorageService:
                 self._groups[partition].stop.set()
             for partition in self._groups.keys() - ownership.owned:
                 await self._groups.pop(partition).abandon()
-            await self._keep_days()
+            try:
+                await self._keep_days()
+            except (NatsUnreachable, NatsError, OSError, TimeoutError) as error:
+                logger.warning("days are not looked after yet, trying again", extra={"error": error})
             await wait_for(self.stop, pause)
             ended = {p for p, group in self._groups.items() if group.stop.is_set() and group.task.done()}
             try:
                 await ownership.beat(ended | (ownership.owned - self._groups.keys()))
-                await self._warehouse.read_clock()
-            except (ClickHouseAway, InsertRefused) as error:
-                logger.debug("ClickHouse's clock is not known: %s", error)
             except (NatsError, OSError, TimeoutError) as error:
                 logger.warning("no beat: the lease runs out unless NATS comes back", extra={"error": error})
-            for partition in ended - ownership.owned:
-                self._ended.append(self._groups.pop(partition))
+            for partition in ended:  # what is ours again meanwhile starts again
+                self._halted += await self._groups.pop(partition).end()
+            try:
+                await asyncio.wait_for(self._warehouse.read_clock(), pause)
+            except (ClickHouseAway, InsertRefused, TimeoutError) as error:
+                logger.debug("ClickHouse's clock is not known: %s", error)
 
     async def _keep_days(self) -> None:
         """Of all processes the one with the first partition looks after the days; on a shard each after its own."""
@@ -197,7 +201,7 @@ class StorageService:
         groups = [*self._groups.values()]
         for group in groups:
             group.stop.set()
-        halted = [error for group in [*groups, *self._ended] for error in await group.end()]
+        halted = self._halted + [error for group in groups for error in await group.end()]
         try:
             await asyncio.wait_for(ownership.leave(), 2)
         except (NatsError, OSError, TimeoutError) as error:
