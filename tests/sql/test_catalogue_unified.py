@@ -108,3 +108,43 @@ def test_a_range_of_one_symbol_gives_the_rows_of_the_whole(engine: Any, tape: Ta
         f"exchange = 'binance', market_type = 'spot', symbol = 'UNIFIEDUSDT', {bounds}) ORDER BY ts_1s"
     )
     assert rows == part
+
+
+SOURCES = {
+    "unified_features_by_bucket": (
+        "bucket_id",
+        ["returns_by_bucket", "volatility_by_bucket", "bulk_volume_by_bucket", "trade_flow_by_bucket"],
+        ["impact_by_bucket", "spreads_by_bucket", "book_features_by_bucket", "lob_dynamics_by_bucket"],
+    ),
+    "unified_features_1m": (
+        "ts_1m",
+        ["trades_1m", "price_impact_1m", "rv_decomposition_1m", "volatility_1m", "returns_1m", "trade_flow_1m"],
+        ["spread_analysis_1m", "book_features_1m", "lob_dynamics_1m"],
+    ),
+}
+OWN = {
+    *("exchange", "market_type", "symbol", "bucket_id", "bucket_ts_end", "ts_1m", "quality", "available_at"),
+    *("window_buckets", "trades", "signed_volume", "mid", "updates", "staleness_ms"),
+}
+"""Of the row itself, or named otherwise there."""
+
+
+@pytest.mark.parametrize("view", SOURCES)
+def test_side_by_side_is_what_each_view_says(engine: Any, tape: Tape, view: str) -> None:
+    key, always, sometimes = SOURCES[view]
+    rows = {row[key]: row for row in of_spot(engine, view, key)}
+    assert rows
+    compared = set()
+    for source in (*always, *sometimes):
+        own = {row[key]: row for row in of_spot(engine, source, key)}
+        assert own
+        assert set(rows) <= set(own) or source in sometimes
+        for at, row in rows.items():
+            for column in (set(row) & set(next(iter(own.values())))) - OWN:
+                expected = own[at][column] if at in own else None
+                assert row[column] == expected or (at not in own and row[column] == []), (source, column, at)
+                compared.add(column)
+        for at in set(rows) & set(own):
+            if own[at].get("available_at") is not None:
+                assert rows[at]["available_at"] >= own[at]["available_at"], (source, at)
+    assert len(compared) > (90 if key == "bucket_id" else 70)

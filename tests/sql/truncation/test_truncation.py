@@ -10,6 +10,7 @@ from tests.sql.catalogue_tape import Tape, make_tape
 from tests.sql.truncation.cuts import EXEMPT, Cut, catalogue, differences, make_cuts, read
 
 CUTS = 20
+pytestmark = pytest.mark.timeout(600)
 LEAK = """
 CREATE VIEW marketprism_features.planted_leak AS
 SELECT *, leadInFrame(close) OVER (
