@@ -64,7 +64,9 @@ class Lease:
 
     async def run(self, client: Callable[[], Client | None]) -> None:
         """Until cancelled. ``client`` gives the present connection, or None while there is none."""
-        while self._seconds > 0:
+        if self._seconds <= 0:
+            await asyncio.Event().wait()
+        while True:
             connection = client()
             if connection is not None:
                 try:

@@ -100,20 +100,19 @@ class CollectorService:
                 asyncio.create_task(self._flush_frames()),
                 asyncio.create_task(self._save_positions()),
             ]
+            leasing = [asyncio.create_task(lease.run(lambda: self.publisher.client)) for lease in self.leases]
             try:
                 await self._loaded.wait()  # where to go on from is in JetStream
                 async with asyncio.TaskGroup() as group:
-                    group.create_task(_none_may_end(publishing))
+                    group.create_task(_none_may_end([*publishing, *leasing]))
                     if self.recorder is not None:
                         group.create_task(self.recorder.run())
-                    for lease in self.leases:
-                        group.create_task(lease.run(lambda: self.publisher.client))
                     for lease in self.leases:
                         await lease.asked.wait()
                     for session in self.sessions:
                         group.create_task(session.run())
             finally:
-                await asyncio.shield(self._finish(publishing))
+                await asyncio.shield(self._finish(publishing, leasing))
 
     def _session(self, name: str, client: RestClient) -> Session:
         settings = self.settings
@@ -153,7 +152,8 @@ class CollectorService:
             if self.publisher.client is not None:
                 await self.positions.save(self.publisher.client)
 
-    async def _finish(self, publishing: Iterable[asyncio.Task[None]]) -> None:
+    async def _finish(self, publishing: list[asyncio.Task[None]], leasing: list[asyncio.Task[None]]) -> None:
+        await _end(leasing)  # what is released shall not be taken again
         for session in self.sessions:
             session.market.close()
         self.framer.flush()
@@ -174,9 +174,7 @@ class CollectorService:
             )
         if self.recorder is not None:
             await self.recorder.close()
-        for task in publishing:
-            task.cancel()
-        await asyncio.gather(*publishing, return_exceptions=True)
+        await _end(publishing)
 
     def _gauges(self) -> Iterator[tuple[str, str, float]]:
         yield "queue_frames", "frames queued or in flight", self.publisher.pending_frames
@@ -186,6 +184,15 @@ class CollectorService:
         up = sum(connection.up for session in self.sessions for connection in session.connections)
         yield "leases_held", "venues whose sampled types this process publishes", sum(it.held for it in self.leases)
         yield "connections_up", "WebSocket connections that are up", up
+
+
+async def _end(tasks: list[asyncio.Task[None]]) -> None:
+    """Cancel until they have ended: ``wait_for`` of Python 3.11, which nats-py uses, can swallow a cancellation."""
+    pending = set(tasks)
+    while pending:
+        for task in pending:
+            task.cancel()
+        _, pending = await asyncio.wait(pending, timeout=0.5)
 
 
 async def _none_may_end(tasks: Iterable[asyncio.Task[None]]) -> None:
