@@ -19,7 +19,7 @@ def api(url: str, path: str, body: Any = None, **headers: str) -> tuple[int, Any
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(f"{url}/api/{path}", data, {"Content-Type": "application/json", **headers})
     try:
-        with urllib.request.urlopen(request, timeout=60) as response:
+        with urllib.request.urlopen(request, timeout=120) as response:
             return response.status, json.loads(response.read())
     except urllib.error.HTTPError as error:
         return error.code, json.loads(error.read())

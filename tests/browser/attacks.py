@@ -79,7 +79,11 @@ class AttackCases:
     """Each is refused with a clear line, or harmless; nothing is slowed for others."""
 
     def test_every_statement_is_refused_with_a_clear_line(self, url: str, up: Running) -> None:
-        listed = "SELECT database, name FROM system.tables WHERE database LIKE 'marketprism%' ORDER BY ALL"
+        # a refreshable view swaps a table with a dot in front every second
+        listed = (
+            "SELECT database, name FROM system.tables "
+            "WHERE database LIKE 'marketprism%' AND NOT startsWith(name, '.') ORDER BY ALL"
+        )
         before = asked(up.clickhouse_url, listed)
         for statement in REFUSED:
             status, answer = api(url, "sql", {"sql": statement})

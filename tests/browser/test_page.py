@@ -50,7 +50,7 @@ def up(tmp_path_factory: pytest.TempPathFactory, chromium: None) -> Iterator[Run
     """A market with enough history for windows of fifty buckets."""
     run = Running(tmp_path_factory.mktemp("page"), "--simulate", "--history-hours", "0.55")
     try:
-        run.until(_windows_are_full, timeout_s=150)
+        run.until(_windows_are_full, timeout_s=240)
         yield run
     finally:
         run.kill()
