@@ -1,0 +1,80 @@
+"""Every feature of the catalogue has its case: rows in, rows out, with a boundary, hole, late and duplicate row."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+
+from marketprism.catalogue import Feature, features
+from tests.sql.catalogue_tape import make_tape
+
+HERE = Path(__file__).parent
+CASES = {
+    "test_buckets": "bucket_flow unified_buckets trades_1m flow_1s footprint_1m footprint_by_bucket "
+    "footprint_profile_1m footprint_profile_by_bucket",
+    "test_books": "lob_top5 mid_1m mid_by_bucket",
+    "test_impact": "vpin_by_bucket kyle_lambda_by_bucket",
+    "test_catalogue_minutes": "quoted_trades price_impact_1m spread_analysis_1m realised_spread_1m vpin_1m "
+    "rv_decomposition_1m lob_dynamics_1m",
+    "test_catalogue_books": "book_features book_features_1m book_features_by_bucket lob_dynamics_by_bucket",
+    "test_catalogue_trades": "returns_by_bucket returns_1s returns_1m trade_flow_by_bucket trade_flow_1m",
+    "test_catalogue_impact": "impact_by_bucket spreads_by_bucket realised_spread_by_bucket bulk_volume_by_bucket",
+    "test_catalogue_volatility": "volatility_1d volatility_1m volatility_by_bucket",
+    "test_catalogue_footprint": "footprint_clusters trade_clusters job_runs",
+    "test_catalogue_labels": "bucket_labels trend_state_by_bucket excluded_intervals excluded_by_hand",
+    "test_catalogue_unified": "unified_features_1s unified_features_1m unified_features_by_bucket",
+    "test_latest": "latest_features latest_details latest_impact",
+    "test_serving": "latest_minutes serving_transitions serving_missing serving_features recent_buckets "
+    "recent_features",
+    "test_catalogue_page": "feature_registry",
+    "truncation/cuts": "gap_minutes serving_state",
+    "../integration/test_days_order_flow": "agg_trades_1m agg_trades_1h",
+}
+"""Module of tests → the features whose rows it computes apart from SQL, or by hand."""
+STATES = {"trades_1m_state", "footprint_1m_state", "footprint_by_bucket_state", "mid_1m_state"}
+"""Read by a view of the same name, whose case is theirs."""
+REFRESHED = {"footprint_candidates_1h", "footprint_candidates_4h", "footprint_candidates_24h"}
+"""The answer of footprint_candidates_at at a refresh, whose case is in test_catalogue_footprint."""
+
+
+def catalogue() -> list[Feature]:
+    """What has columns of its own and is no relay of raw rows."""
+    return [
+        each
+        for each in features()
+        if each.columns and not any(column.name == "stream_seq" for column in each.columns) and _is_own(each)
+    ]
+
+
+def _is_own(each: Feature) -> bool:
+    """Panels, universes and drift have their own plans (tests of panels, tests of monitors)."""
+    return not each.name.split(".")[1].startswith(
+        ("grid_", "panel_", "tradable_", "feature_drift", "lob_manifest", "all_")
+    )
+
+
+@pytest.mark.parametrize("module", CASES)
+def test_the_case_is_there(module: str) -> None:
+    text = (HERE / f"{module}.py").read_text()
+    missing = [name for name in CASES[module].split() if name not in text]
+    assert missing == []
+
+
+def test_every_feature_has_one() -> None:
+    known = {name for names in CASES.values() for name in names.split()} | STATES | REFRESHED
+    names = {each.name.split(".")[1] for each in catalogue()}
+    assert names - known == set(), "write its case, and name it here"
+    assert known - names == set()
+
+
+def test_the_tape_has_every_edge() -> None:
+    """Boundary: a trade on the first millisecond of a minute; hole; late row; the third batch goes in twice."""
+    tape = make_tape("EDGES", random.Random(1).randrange(1000), count=600)
+    assert any(row["timestamp"] % 60_000 == 0 for row in tape.trades)
+    assert tape.hole is not None
+    (late,) = (row for row in tape.trades if row["late"])
+    assert any(row["received_at"] < late["received_at"] for row in tape.trades if row["sequence"] > late["sequence"])
+    stamps = {row["timestamp"] for row in tape.trades}
+    assert any(row["timestamp"] in stamps for row in tape.quotes), "a quote in the very millisecond of a trade"
