@@ -119,6 +119,6 @@ def test_delivery_names_every_crash_point_and_only_tests_that_exist() -> None:
     assert len(named) > 20
     assert [name for name in named if f"def {name}(" not in tests] == []
     rows = [
-        line for line in text.partition("## The other faults")[2].partition("## What")[0].splitlines() if "| " in line
+        line for line in text.partition("## The other faults")[2].partition("\n## ")[0].splitlines() if "| " in line
     ]
     assert [row for row in rows[2:] if "`test_" not in row] == [], "a fault without a test"
