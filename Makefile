@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 DATA   ?= data
 
-.PHONY: run install test lint bench e2e-ops fuzz soak faults faults-mutants docs web lock clean help
+.PHONY: run install test lint bench e2e-ops fuzz soak faults faults-mutants exchange-faults docs web lock clean help
 
 help:            ## what there is
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/ —/'
@@ -36,10 +36,10 @@ bench: install   ## figures of the documents, printed as ratios
 e2e-ops: install ## faults in a running system: each alert fires and resolves at a real Alertmanager's receiver
 	$(BIN)/python -m tests.ops
 
-fuzz: install    ## a million mutated frames, messages of every exchange, requests; N=1000000 by default
+fuzz: install    ## a million mutated frames, requests and exchange payloads; N=1000000 by default
 	$(BIN)/python -m tests.fuzz --inputs $(or $(N),1000000)
 
-soak: install    ## HOURS of market time at 20x with random kills: memory flat, parts bounded, nothing lost or doubled
+soak: install    ## HOURS of market time at 20x with random faults: memory flat, parts bounded, nothing lost or doubled
 	$(BIN)/python -m tests.soak --hours $(or $(HOURS),24)
 
 faults: install  ## kill and restart schedules; N=200 by default

@@ -75,7 +75,9 @@ async def run(directory: Path, exchange_name: str, kinds: Sequence[str], seed: i
     verdict = Verdict(struck=faults.counts)
     try:
         async with Simulator(options) as exchange:
-            async with collecting(exchange, broker, metrics, every=False) as service:
+            async with collecting(
+                exchange, broker, metrics, every=False, patience=0.1 if {"stall", "silent_ack"} & set(kinds) else 1.0
+            ) as service:
                 try:
                     async with asyncio.timeout(PATIENCE_S):
                         while not exchange.hub.subscribed_keys():
