@@ -169,6 +169,8 @@ COVERAGE: Final[dict[str, dict[str, Cell]]] = {
 _NAMES: Final = {"binance": "Binance", "okx": "OKX", "deribit": "Deribit", "bybit": "Bybit"}
 _MARKETS: Final = {"binance.linear": "linear (USD-M)", "binance.inverse": "inverse (COIN-M)"}
 
+BEGIN: Final = "<!-- coverage: python -m collector.coverage --write -->"
+END: Final = "<!-- /coverage -->"
 _HEAD: Final = """# Coverage
 
 One row for each exchange and market. A ✓ names the real message or recording that a test reads and compares with an
@@ -196,10 +198,21 @@ def page() -> str:
     return _HEAD + table()
 
 
+def readme(text: str) -> str:
+    """The README with the table of today between its two marks. Raises ValueError when a mark is missing."""
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise ValueError(f"README.md lacks {BEGIN} or {END}: put them around the coverage table")
+    return f"{before}{BEGIN}\n{table()}{END}{after}"
+
+
 def main() -> int:
-    """Print the page, or write it with ``--write``."""
+    """Print the page, or write it and the README's table with ``--write``."""
     if sys.argv[1:] == ["--write"]:
-        (Path(__file__).resolve().parent.parent / "docs" / "coverage.md").write_text(page())
+        root = Path(__file__).resolve().parent.parent
+        (root / "docs" / "coverage.md").write_text(page())
+        (root / "README.md").write_text(readme((root / "README.md").read_text()))
     else:
         sys.stdout.write(page())
     return 0

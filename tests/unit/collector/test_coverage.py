@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from collector.coverage import COLUMNS, COVERAGE, page
+from collector.coverage import COLUMNS, COVERAGE, page, readme
 from collector.venues import VENUES
 from marketprism.events import ROW_TYPES
 from tests.conftest import REPOSITORY
@@ -16,6 +16,8 @@ PROOFS = sorted({proof for cells in COVERAGE.values() for cell in cells.values()
 
 def test_the_page_is_current() -> None:
     assert (REPOSITORY / "docs" / "coverage.md").read_text() == page(), "run: python -m collector.coverage --write"
+    text = (REPOSITORY / "README.md").read_text()
+    assert text == readme(text), "run: python -m collector.coverage --write"
 
 
 def test_every_venue_has_a_row_and_every_column_is_a_data_type() -> None:
