@@ -144,12 +144,17 @@ class Chain(Rig):
 
     def _compare(self, timeout_s: float, *, whole: bool) -> Verdict:
         new = self.ledger.read_on()
-        self._until_stored(new, timeout_s)
-        self.say("pause")
-        time.sleep(0.2)  # the step that had begun ends; the file is flushed at its end
-        for key, trades in self.ledger.read_on().items():
-            new[key] |= trades
-        self._until_stored(new, timeout_s)
+        for _ in range(5):
+            self._until_stored(new, timeout_s)
+            self.say("pause")
+            time.sleep(0.2)  # the step that had begun ends; the file is flushed at its end
+            for key, trades in self.ledger.read_on().items():
+                new[key] |= trades
+            if self._until_stored(new, timeout_s, unless_brought_back=True):
+                break
+            self.say("go")  # who came back while the market paused must hear of it again
+        else:
+            raise AssertionError(f"ends again and again: {self.log('collector')[-1500:]}")
         asyncio.run(self.until_stored())  # an insert shows in the table before it shows in the last view
         return compare(self.ledger.trades if whole else new, self.tables)
 
@@ -157,17 +162,23 @@ class Chain(Rig):
         """The same of everything since the beginning; the market stays paused."""
         return self._compare(timeout_s, whole=True)
 
-    def _until_stored(self, new: dict[Key, dict[int, Trade]], timeout_s: float) -> None:
+    def _until_stored(
+        self, new: dict[Key, dict[int, Trade]], timeout_s: float, *, unless_brought_back: bool = False
+    ) -> bool:
+        """False when a part had to be started again first, and that ends the wait."""
+        brought_back = self.brought_back
         last = {key: max(trades) for key, trades in new.items()}
         deadline = time.monotonic() + timeout_s
         stored: dict[Key, Any] = {}
         while time.monotonic() < deadline:
             self._bring_back()
+            if unless_brought_back and self.brought_back > brought_back:
+                return False
             self._assert_not_halted()
             query = "SELECT market_type, symbol, max(sequence) FROM marketprism_hot.trades GROUP BY ALL"
             stored = {(market, symbol): sequence for market, symbol, sequence in self.tables.rows(query)}
             if all(stored.get(key, 0) >= sequence for key, sequence in last.items()):
-                return
+                return True
             time.sleep(0.05)
         raise AssertionError(
             f"not stored within {timeout_s} s: {last} traded, {stored} stored; "
