@@ -58,7 +58,7 @@ class BybitWire:
         if kind != "orderbook" or follower is None:
             return None
         bids, asks = follower.book(DEPTH)
-        data = _book(follower.spec, follower.change_id, bids, asks)
+        data = _book(follower.spec, follower.told_id, bids, asks)
         return _push(follower.spec, topic, time_ms, data)[1]
 
 
@@ -97,7 +97,7 @@ class BybitRest(MirrorRest):
     def _order_book(self, request: web.Request) -> str:
         follower = self._of(request)
         bids, asks = follower.book(int(request.query.get("limit", 25)))
-        body = json.loads(_book(follower.spec, follower.change_id, bids, asks))
+        body = json.loads(_book(follower.spec, follower.told_id, bids, asks))
         return _result({**body, "ts": self.now_ms})
 
     def _settled(self, request: web.Request) -> str:

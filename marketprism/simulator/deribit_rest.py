@@ -84,7 +84,7 @@ class DeribitRest(MirrorRest):
             {
                 "timestamp": self.now_ms,
                 "instrument_name": spec.symbol,
-                "change_id": follower.change_id,
+                "change_id": follower.told_id,
                 "bids": sides[0],
                 "asks": sides[1],
             }

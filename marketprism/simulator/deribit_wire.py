@@ -70,7 +70,7 @@ class DeribitWire:
         ]
         data = (
             f'{{"type":"snapshot","timestamp":{time_ms},"instrument_name":"{follower.spec.symbol}",'
-            f'"change_id":{follower.change_id},"bids":[{sides[0]}],"asks":[{sides[1]}]}}'
+            f'"change_id":{follower.told_id},"bids":[{sides[0]}],"asks":[{sides[1]}]}}'
         )
         return _push(stream, data)[1]
 

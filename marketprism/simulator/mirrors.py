@@ -1,7 +1,7 @@
 """The model's market as other exchanges trade it: the same trades a little later, in their units, with their own ids.
 
 No sockets and no wire format. ``Mirrors.take`` turns a step's events into those of the followers that are due;
-a follower's ``book`` is the one that its subscribers have been told, change by change.
+a follower's ``book`` is the one that its subscribers have been told, change by change, and ``told_id`` is its id.
 """
 
 from __future__ import annotations
@@ -87,6 +87,8 @@ class Follower:
         self.bids: dict[int, int] = {}
         self.asks: dict[int, int] = {}
         self.change_id = first_id
+        self.told_id = first_id
+        """Of the newest change in ``bids`` and ``asks``; ``change_id`` may be of one that is due but not yet sent."""
         self.next_trade_id = first_id
         self.trades = Rows(first_id, "time_ms", "price", "lots", "buys", "forced")
         self.said: Said | None = None
@@ -96,6 +98,7 @@ class Follower:
     def skip_ids(self, updates: int, trades: int) -> None:
         """As a venue does that loses messages: the next change does not follow on the last, ids are never given."""
         self.change_id += updates
+        self.told_id = self.change_id
         for _ in range(trades):
             self.trades.append(0, 0, 0, 0, 0)
             self.next_trade_id += 1
@@ -107,6 +110,7 @@ class Follower:
                     side[price] = units
                 else:
                     side.pop(price, None)
+        self.told_id = change.change_id
 
     def book(self, limit: int) -> tuple[Levels, Levels]:
         """(bids, asks), best first."""

@@ -57,7 +57,7 @@ class OkxWire:
         if channel == "books" and follower is not None:
             bids, asks = follower.book(_DEPTH)
             sides = _sides(follower.spec, bids, asks)
-            data = f'[{{{sides},"ts":"{time_ms}","checksum":0,"seqId":{follower.change_id},"prevSeqId":-1}}]'
+            data = f'[{{{sides},"ts":"{time_ms}","checksum":0,"seqId":{follower.told_id},"prevSeqId":-1}}]'
             return self._push(stream, data, "snapshot")[1]
         return None
 
@@ -74,7 +74,7 @@ class OkxWire:
     def book(follower: Follower, limit: int, time_ms: int) -> str:
         """A book of REST."""
         bids, asks = follower.book(limit)
-        return f'[{{{_sides(follower.spec, bids, asks)},"ts":"{time_ms}","seqId":{follower.change_id}}}]'
+        return f'[{{{_sides(follower.spec, bids, asks)},"ts":"{time_ms}","seqId":{follower.told_id}}}]'
 
     @staticmethod
     def interest(spec: MirrorSpec, said: Said) -> str:

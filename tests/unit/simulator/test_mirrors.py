@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from decimal import Decimal
 
 import pytest
 
 from marketprism.errors import SettingsError
+from marketprism.simulator.bybit_wire import BybitWire
 from marketprism.simulator.deribit_wire import DeribitWire
 from marketprism.simulator.dialects import BybitDialect, DeribitDialect, OkxDialect
 from marketprism.simulator.events import DepthChange, Fill
 from marketprism.simulator.market import Market
-from marketprism.simulator.mirror_specs import LAG_MS, MIRRORS, mirror_specs
+from marketprism.simulator.mirror_specs import BYBIT_VENUES, LAG_MS, MIRRORS, mirror_specs
 from marketprism.simulator.mirrors import Changed, Done, Liquidated, Mirrors, Said, option_price
 from marketprism.simulator.okx_wire import OkxWire, carries
 from marketprism.simulator.specs import default_specs
@@ -81,6 +82,33 @@ def test_books_chain_and_never_cross(ran: tuple[Mirrors, list[Fill], list[object
     for follower in mirrors.followers:
         assert max(follower.bids) < min(follower.asks)
         assert follower.change_id == last[follower.number]
+
+
+def test_who_subscribes_between_two_changes_of_a_step_gets_the_book_of_its_id() -> None:
+    """Changes have their ids when they are due, and are sent one by one: clients are answered in between."""
+    market = Market(SPECS, seed=5, start_ms=START_MS)
+    mirrors = Mirrors(market, mirror_specs(SPECS, MIRRORS + BYBIT_VENUES, START_MS), seed=5, first_id=1)
+    wires = {"okx": OkxWire(mirrors.followers), "deribit": DeribitWire(mirrors.followers, 5)}
+    bybit = BybitWire(mirrors.followers)
+    seen = Counter[str]()
+    for _ in range(20):
+        due = mirrors.take([event for _ in range(3) for event in market.advance(100)], market.time_ms)
+        for event in (event for event in due if isinstance(event, Changed)):
+            follower = mirrors.followers[event.mirror]
+            symbol, exchange = follower.spec.symbol, follower.spec.exchange
+            if exchange == "okx":
+                book = json.loads(wires[exchange].opening(f"books:{symbol}", 0) or "")["data"][0]
+                told = book["seqId"]
+            elif exchange == "deribit":
+                book = json.loads(wires[exchange].opening(f"book.{symbol}.100ms", 0) or "")["params"]["data"]
+                told = book["change_id"]
+            else:
+                book = json.loads(bybit.opening(follower.spec.venue, f"orderbook.200.{symbol}", 0) or "")["data"]
+                told = book["u"]
+            assert told == event.previous_id, follower.spec.venue
+            seen[exchange] += follower.change_id != event.change_id
+            follower.apply(event)
+    assert set(+seen) == {"okx", "deribit", "bybit"}
 
 
 def test_two_runs_are_equal() -> None:
