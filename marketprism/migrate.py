@@ -27,6 +27,7 @@ from marketprism.errors import MigrationError
 logger = logging.getLogger(__name__)
 
 VERSIONS_TABLE = f"{HOT}.schema_versions"
+_VERSION_COLUMNS = {"version": "UInt32", "md5": "String", "script": "String"}
 
 
 def shipped(folder: str) -> Path:
@@ -48,17 +49,41 @@ def migrate(client: Any, directory: Path | None = None, cluster: str = "") -> li
     """
     folder = directory or shipped("migrations")
     waiting = pending(client, folder, cluster)
-    migrator = Migrator(ClickhouseConnectConnection(client), migrations_table=VERSIONS_TABLE)
+    if not waiting:
+        return []
     migrations = _for_cluster(_read(folder), folder, cluster) if cluster else _read(folder)
-    versions = {name: version for version, name in _names(folder).items()}
-    for name in waiting:
-        try:
-            migrator.apply_migration(migrations, multi_statement=True, to_version=versions[name])
-        except Exception as error:  # the driver's errors and the library's alike
-            reason = " ".join(str(error).split())[:500]
-            raise MigrationError(f"migration {name} failed: {reason}; correct the cause and migrate again") from error
-        logger.info("migration applied: %s", name)
-    return waiting
+    connection = _Recording(client, _names(folder))
+    try:
+        Migrator(connection, migrations_table=VERSIONS_TABLE).apply_migration(migrations, multi_statement=True)
+    except Exception as error:  # the driver's errors and the library's alike
+        name = waiting[len(connection.applied)]
+        reason = " ".join(str(error).split())[:500]
+        raise MigrationError(f"migration {name} failed: {reason}; correct the cause and migrate again") from error
+    return connection.applied
+
+
+class _Recording(ClickhouseConnectConnection):  # type: ignore[misc]  # the library has no types
+    """Says which file has been applied; the library writes its row at the end of each.
+
+    The row's types are known here: without them the driver asks the server before each of the inserts.
+    """
+
+    def __init__(self, client: Any, names: dict[int, str]) -> None:
+        super().__init__(client)
+        self._names = names
+        self.applied: list[str] = []
+
+    def insert(self, table: str, rows: list[dict[str, Any]]) -> None:
+        data = [[row[column] for column in _VERSION_COLUMNS] for row in rows]
+        self._client.insert(
+            table,
+            data=data,
+            column_names=list(_VERSION_COLUMNS),
+            column_type_names=list(_VERSION_COLUMNS.values()),
+        )
+        for row in rows:
+            self.applied.append(self._names[row["version"]])
+            logger.info("migration applied: %s", self.applied[-1])
 
 
 def scripts(directory: Path | None = None, cluster: str = "") -> dict[str, str]:
