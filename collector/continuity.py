@@ -2,7 +2,7 @@
 
 A row of kind ``trade`` covers the ids from its first to its last (OKX can tell several prints of an order in one row);
 any other kind covers its own sequence. Where ids have holes of their own (``consecutive`` is false) rows leave as they
-come, and what a lost connection may have cost is said in a Gap.
+come, and what a lost connection may have cost is said in a Gap; so is a row that comes behind its successors.
 
 No I/O. The session offers rows from the stream and from REST alike, asks ``hole`` what is missing, fetches it, and
 calls ``give_up`` when the venue has no more. Laws (property-tested): with a repairer, any drop, duplicate and reorder
@@ -11,12 +11,15 @@ of a run of trades comes out as the run itself; without one, the rows and the Ga
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 
 from marketprism.events import Gap, Trade
 
 MAX_HELD = 50_000
 """Trades of one symbol held back behind a hole; beyond it the hole is given up."""
+_REMEMBERED = 4096
+"""Newest sequences of a symbol that are known to have left, where ids do not tell whether one is missing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +34,7 @@ class Hole:
 class TradeSequence:
     """Reorders, de-duplicates and holds back. ``last`` is the sequence of the newest trade let out (None = none)."""
 
-    __slots__ = ("_consecutive", "_held", "_since", "duplicates", "last", "last_time")
+    __slots__ = ("_consecutive", "_held", "_recent", "_since", "duplicates", "last", "last_time")
 
     def __init__(self, last: int | None = None, last_time: int = 0, *, consecutive: bool = True) -> None:
         self._consecutive = consecutive
@@ -40,6 +43,7 @@ class TradeSequence:
         self.duplicates = 0
         self._held: dict[int, Trade] = {}  # by the first sequence that each covers
         self._since = 0
+        self._recent: deque[int] = deque(maxlen=_REMEMBERED)
 
     def offer(self, trade: Trade) -> list[Trade]:
         """Take one trade; returns what may leave now, in order."""
@@ -50,6 +54,8 @@ class TradeSequence:
         if last is None or sequence == last + 1 or (sequence > last and not self._consecutive):
             self.last = trade.sequence
             self.last_time = trade.timestamp
+            if not self._consecutive:
+                self._recent.append(sequence)
             return self._drain([trade]) if self._held else [trade]
         if sequence <= last or sequence in self._held:
             self.duplicates += 1
@@ -58,6 +64,14 @@ class TradeSequence:
             self._since = trade.received_at
         self._held[sequence] = trade
         return []
+
+    def late(self, trade: Trade) -> Gap | None:
+        """The record of a row that ``offer`` kept back although it has not left: it came behind its successors."""
+        recent, sequence = self._recent, trade.sequence
+        if not recent or sequence < recent[0] or sequence in recent:
+            return None
+        recent.append(sequence)
+        return _gap(trade, Hole(sequence, sequence, 0), trade.timestamp, "sequence", repaired=False)
 
     @property
     def held(self) -> int:

@@ -122,6 +122,8 @@ class Market:
             self._holed[key] = None
             if sequence.held > MAX_HELD and (hole := sequence.hole) is not None:
                 self.give_up(key, hole.last)
+        elif (gap := sequence.late(trade)) is not None:
+            self.publish(gap)
         else:
             self._metrics.counts["duplicates"][self.key] += 1
 

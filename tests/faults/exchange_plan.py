@@ -18,10 +18,9 @@ import sys
 import tempfile
 import time
 from bisect import bisect_right
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import pairwise
 from pathlib import Path
@@ -38,6 +37,7 @@ from marketprism.simulator.events import DepthChange, Event
 from marketprism.simulator.faults import KINDS, USUAL_RATES, Faults
 from marketprism.simulator.server import Simulator, SimulatorOptions
 from marketprism.simulator.venue_book import VenueBook
+from tests.faults.plan_runs import Verdict, bounded, run_all
 from tests.integration.test_collector_delivery import Nats
 from tests.unit.storage.rig import free_port
 
@@ -87,21 +87,6 @@ class Noting(Simulator):
         if isinstance(event, DepthChange):
             self.updates[event.book].append(event.last_id)
         await super()._send(event)
-
-
-@dataclass
-class Verdict:
-    """What a run found; ``wrong`` should be empty."""
-
-    trades: int = 0
-    holes: int = 0
-    gaps: int = 0
-    repaired: int = 0
-    books: int = 0
-    resyncs: int = 0
-    reconnects: int = 0
-    struck: Counter[str] = field(default_factory=Counter)
-    wrong: list[str] = field(default_factory=list)
 
 
 async def run(
@@ -379,8 +364,11 @@ def _compare_book(book: VenueBook, row: dict[str, Any], verdict: Verdict) -> Non
                 verdict.wrong.append(f"{name}: {side} quantity at {spec.price_text(price)} is {stored}, not {base}")
 
 
-def _plans(venues: Sequence[str], kinds: Sequence[str], seeds: int) -> list[tuple[tuple[str, ...], str, int]]:
-    return [((venue,), kind, seed) for venue in venues for kind in kinds for seed in range(1, seeds + 1)]
+def one(venue: str, kind: str, seed: int) -> Verdict:
+    """A run in a process of its own."""
+    logging.disable(logging.WARNING)
+    with tempfile.TemporaryDirectory(prefix="marketprism-exchange-") as directory:
+        return bounded(run(Path(directory), (venue,), (kind,), seed))
 
 
 def main() -> int:
@@ -388,32 +376,12 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--venues", default=",".join(VENUES))
     parser.add_argument("--kinds", default=",".join(KINDS))
+    parser.add_argument("--jobs", type=int, default=8, help="runs side by side")
+    parser.add_argument("--record", type=Path, help="append a line for each run")
     given = parser.parse_args()
-    logging.disable(logging.WARNING)
-    began, runs, failed, total = time.monotonic(), 0, 0, Verdict()
-    for venues, kind, seed in _plans(given.venues.split(","), given.kinds.split(","), given.seeds):
-        with tempfile.TemporaryDirectory(prefix="marketprism-exchange-") as directory:
-            verdict = asyncio.run(run(Path(directory), venues, (kind,), seed))
-        runs += 1
-        failed += bool(verdict.wrong)
-        for name in ("trades", "holes", "gaps", "repaired", "books", "resyncs", "reconnects"):
-            setattr(total, name, getattr(total, name) + getattr(verdict, name))
-        total.struck += verdict.struck
-        name = f"{'+'.join(venues):16} {kind:18} seed {seed:2}"
-        print(
-            f"{name}: struck {verdict.struck[kind]:3}, trades {verdict.trades:4}, "
-            f"ids never given {verdict.holes:3} in {verdict.gaps} gaps, holes repaired {verdict.repaired:3}, "
-            f"resyncs {verdict.resyncs:3}, reconnects {verdict.reconnects:2}, wrong {len(verdict.wrong)}",
-            flush=True,
-        )
-        for line in verdict.wrong[:5]:
-            print(f"     {line}", flush=True)
-    print(
-        f"runs {runs}, failed {failed}; trades {total.trades}, books {total.books}, ids never given {total.holes} in "
-        f"{total.gaps} gaps, holes repaired {total.repaired}, resyncs {total.resyncs}, reconnects {total.reconnects}; "
-        f"struck {dict(total.struck)}; {time.monotonic() - began:.0f} s"
-    )
-    return 1 if failed else 0
+    seeds, venues, kinds = range(1, given.seeds + 1), given.venues.split(","), given.kinds.split(",")
+    plans = [(venue, kind, seed) for seed in seeds for kind in kinds for venue in venues]
+    return run_all(plans, one, given.jobs, given.record)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""OKX and Deribit misbehaving: seeded runs of exchange × misbehaviour, JetStream against what the exchange printed.
+"""OKX, Deribit and Bybit misbehaving: seeded runs of exchange × misbehaviour, JetStream against what they printed.
 
     python -m tests.faults.follower_plan --seeds 20
 
@@ -6,6 +6,9 @@ As ``exchange_plan`` does for Binance: a real nats-server, a real collector, the
 four markets of an exchange at once. It misbehaves for a while, behaves until the collector has caught up, and ends.
 Then every print is stored once and in order, in the exchange's units and in base units; an id without a trade was never
 given out and has its ``gaps`` row; every book is the exchange's own; nothing hangs. Exit code 0 when all of that holds.
+
+Bybit's ids only rise, and nothing is repaired there: what is stored must be what was printed, once and in order, and
+what is not stored must be in a ``gaps`` row; but for a print that was lost alone, which no id tells (``drop``).
 """
 
 from __future__ import annotations
@@ -16,8 +19,7 @@ import json
 import logging
 import sys
 import tempfile
-import time
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Sequence
 from decimal import Decimal
 from fractions import Fraction
@@ -29,15 +31,17 @@ from prometheus_client import CollectorRegistry
 
 from collector.metrics import CollectorMetrics
 from collector.service import CollectorService
+from collector.venues.bybit.books import PER_SEQUENCE
 from marketprism.simulator import Simulator, SimulatorOptions
 from marketprism.simulator.faults import KINDS, Faults
-from marketprism.simulator.mirror_specs import MIRRORS
+from marketprism.simulator.mirror_specs import BYBIT, BYBIT_VENUES, MIRRORS
 from marketprism.simulator.mirrors import Follower
-from tests.faults.exchange_plan import MISBEHAVE_MS, RATES, STRIKES, FastClock, Verdict, collecting
+from tests.faults.exchange_plan import MISBEHAVE_MS, RATES, STRIKES, FastClock, collecting
+from tests.faults.plan_runs import Verdict, bounded, run_all
 from tests.integration.test_collector_delivery import Nats
 from tests.unit.storage.rig import free_port
 
-EXCHANGES = ("okx", "deribit")
+EXCHANGES = ("okx", "deribit", "bybit")
 OF_BOOKS_OF_THE_MODEL = ("tick_change", "list_symbol")
 """Kinds that the followers do not know."""
 FOLLOWER_KINDS = tuple(kind for kind in KINDS if kind not in OF_BOOKS_OF_THE_MODEL)
@@ -58,7 +62,7 @@ async def run(directory: Path, exchange_name: str, kinds: Sequence[str], seed: i
     options = SimulatorOptions(
         seed=seed,
         symbols=("BTCUSDT",),
-        venues=tuple(venue for venue in MIRRORS if venue.startswith(exchange_name)),
+        venues=tuple(venue for venue in (*MIRRORS, *BYBIT_VENUES) if venue.startswith(exchange_name)),
         history_hours=0,
         history_step_ms=100,
         settle_s=0.2,
@@ -142,6 +146,8 @@ def _reached(service: CollectorService) -> Reached:
         for symbol, keeper in market.keepers.items():
             trades = [each for (of, _), each in market.sequences.items() if of == symbol]
             last = max((-1 if each.held or each.last is None else each.last for each in trades), default=-1)
+            if market.key[0] == BYBIT:
+                last //= PER_SEQUENCE
             found[".".join(market.key), symbol] = (last, keeper.last_id if keeper.live else -1)
     return found
 
@@ -205,7 +211,10 @@ async def _compare(exchange: Simulator, untold: set[Key], ledger: Path, broker: 
         own_gaps = gaps.get(key, [])
         verdict.repaired += sum(gap["repaired"] for gap in own_gaps)
         holes = [gap for gap in own_gaps if gap["of_type"] == "trades" and not gap["repaired"]]
-        _compare_trades(follower, trades.get(key, []), printed[key], holes, verdict)
+        if follower.spec.exchange == BYBIT:
+            _compare_rising(follower, trades.get(key, []), printed[key], holes, verdict)
+        else:
+            _compare_trades(follower, trades.get(key, []), printed[key], holes, verdict)
         last = books.get(key, [{}])[-1]
         if key not in untold and last.get("last_update_id") != follower.change_id:
             verdict.wrong.append(f"{key}: the last book is {last.get('last_update_id')}, not {follower.change_id}")
@@ -238,8 +247,47 @@ def _compare_trades(
         odd = sorted(set(sequences) ^ since.keys())
         verdict.wrong.append(f"{key}: {len(odd)} ids are not both printed and stored, such as {odd[:3]}, or the order")
         return
+    _compare_rows(follower, rows, {row["sequence"]: since[row["sequence"]] for row in rows}, verdict)
+    never = set(range(sequences[0], sequences[-1] + 1)) - since.keys()
+    told = {number for gap in holes for number in range(gap["from_sequence"], gap["to_sequence"] + 1)}
+    verdict.holes += len(never)
+    if never != told:
+        verdict.wrong.append(f"{key}: ids {sorted(never ^ told)[:5]} are in gaps and not missing, or the reverse")
+
+
+def _compare_rising(
+    follower: Follower,
+    rows: list[dict[str, Any]],
+    printed: dict[int, dict[str, Any]],
+    holes: list[dict[str, Any]],
+    verdict: Verdict,
+) -> None:
+    key = (follower.spec.venue, follower.spec.symbol)
+    verdict.trades += len(rows)
+    verdict.gaps += len(holes)
+    ids = [row["sequence"] // PER_SEQUENCE for row in rows]
+    if ids != sorted(set(ids)) or not set(ids) <= printed.keys():
+        verdict.wrong.append(f"{key}: ids are not printed, once and in order")
+        return
+    _compare_rows(follower, rows, {row["sequence"]: printed[row["sequence"] // PER_SEQUENCE] for row in rows}, verdict)
+    missing = sorted(number for number in printed.keys() - set(ids) if ids and number > ids[0])
+    untold = [
+        number
+        for number in missing
+        if not any(gap["from_sequence"] <= number * PER_SEQUENCE <= gap["to_sequence"] for gap in holes)
+    ]
+    verdict.holes += len(missing)
+    if len(untold) > verdict.struck["drop"]:
+        verdict.wrong.append(f"{key}: {len(untold)} prints are missing and in no gap, such as {untold[:3]}")
+
+
+def _compare_rows(
+    follower: Follower, rows: list[dict[str, Any]], printed: dict[int, dict[str, Any]], verdict: Verdict
+) -> None:
+    """Each row against the print of its sequence."""
+    key = (follower.spec.venue, follower.spec.symbol)
     for row in rows:
-        said = since[row["sequence"]]
+        said = printed[row["sequence"]]
         native, price = Decimal(said["quantity"]), Decimal(said["price"])
         spec = follower.spec
         base = Fraction(native) / 10**spec.contract_decimals
@@ -248,11 +296,13 @@ def _compare_trades(
         stored = (Decimal(row["price"]), Decimal(row["native_quantity"]), Decimal(row["quantity"]), row["side"])
         if stored != (price, native, _twelve(base), said["side"]) or row["timestamp"] != said["time"]:
             verdict.wrong.append(f"{key} {row['sequence']}: stored {stored}, printed {said}")
-    never = set(range(sequences[0], sequences[-1] + 1)) - since.keys()
-    told = {number for gap in holes for number in range(gap["from_sequence"], gap["to_sequence"] + 1)}
-    verdict.holes += len(never)
-    if never != told:
-        verdict.wrong.append(f"{key}: ids {sorted(never ^ told)[:5]} are in gaps and not missing, or the reverse")
+
+
+def one(exchange: str, kind: str, seed: int) -> Verdict:
+    """A run in a process of its own."""
+    logging.disable(logging.WARNING)
+    with tempfile.TemporaryDirectory(prefix="marketprism-follower-") as directory:
+        return bounded(run(Path(directory), exchange, (kind,), seed))
 
 
 def main() -> int:
@@ -260,28 +310,12 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--exchanges", default=",".join(EXCHANGES))
     parser.add_argument("--kinds", default=",".join(FOLLOWER_KINDS))
+    parser.add_argument("--jobs", type=int, default=6, help="runs side by side")
+    parser.add_argument("--record", type=Path, help="append a line for each run")
     given = parser.parse_args()
-    logging.disable(logging.WARNING)
-    began, runs, failed, total = time.monotonic(), 0, 0, Counter[str]()
-    for seed in range(1, given.seeds + 1):
-        for exchange in given.exchanges.split(","):
-            for kind in given.kinds.split(","):
-                with tempfile.TemporaryDirectory(prefix="marketprism-follower-") as directory:
-                    verdict = asyncio.run(run(Path(directory), exchange, (kind,), seed))
-                runs += 1
-                failed += bool(verdict.wrong)
-                counts = {name: getattr(verdict, name) for name in ("trades", "holes", "gaps", "repaired", "resyncs")}
-                total.update(counts)
-                print(
-                    f"{exchange:8} {kind:18} seed {seed:2}: struck {verdict.struck[kind]:4}, "
-                    + ", ".join(f"{name} {count}" for name, count in counts.items())
-                    + f", reconnects {verdict.reconnects}, wrong {len(verdict.wrong)}",
-                    flush=True,
-                )
-                for line in verdict.wrong[:5]:
-                    print(f"     {line[:400]}", flush=True)
-    print(f"runs {runs}, failed {failed}; {dict(total)}; {time.monotonic() - began:.0f} s")
-    return 1 if failed else 0
+    seeds, exchanges, kinds = range(1, given.seeds + 1), given.exchanges.split(","), given.kinds.split(",")
+    plans = [(exchange, kind, seed) for seed in seeds for kind in kinds for exchange in exchanges]
+    return run_all(plans, one, given.jobs, given.record)
 
 
 if __name__ == "__main__":

@@ -162,3 +162,18 @@ def test_ids_with_holes_of_their_own_are_let_out_as_they_come() -> None:
     seen = [len(sequence.offer(_covering(number, number))) for number in (5, 9, 9, 7, 20)]
     assert seen == [1, 1, 0, 0, 1]
     assert (sequence.hole, sequence.duplicates, sequence.last) == (None, 2, 20)
+
+
+def test_a_row_behind_its_successors_is_told_once_where_ids_have_holes_of_their_own() -> None:
+    sequence = TradeSequence(consecutive=False)
+    for number in (5, 9, 20):
+        sequence.offer(_covering(number, number))
+    told = []
+    for number in (9, 7, 20, 7, 3):  # 3: from before the start
+        assert sequence.offer(_covering(number, number)) == []
+        told.append(sequence.late(_covering(number, number)))
+    gap = told[1]
+    assert gap is not None
+    assert (gap.from_sequence, gap.to_sequence, gap.repaired) == (7, 7, False)
+    assert told == [None, gap, None, None, None]
+    assert TradeSequence().late(_covering(7, 7)) is None
