@@ -7,8 +7,9 @@ Owns a ``TradeSequence`` per symbol and trade kind and a ``BookKeeper`` per symb
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import msgspec
 
@@ -18,11 +19,13 @@ from collector.complaints import Complaints
 from collector.continuity import MAX_HELD, Hole, TradeSequence
 from collector.metrics import CollectorMetrics
 from collector.positions import Position, Series
+from collector.rest import RestError
 from collector.sampling import BookSampler
 from collector.units import PLAIN, Unit
 from collector.venue import BookUpdate, Control, MessageError, Parsed, Stream, Venue
 from marketprism.events import Gap, Instrument, Row, Trade
 
+T = TypeVar("T")
 TradeKey = tuple[str, str]
 """(symbol, trade_kind)."""
 
@@ -100,6 +103,14 @@ class Market:
             self.complain("malformed", f"{type(error).__name__}: {error}", payload)
             return None
         return parsed
+
+    async def asked(self, answer: Awaitable[T]) -> T:
+        """What the venue makes of a REST answer. Raises RestError, also for one of which it can make nothing."""
+        try:
+            return await answer
+        except (ValueError, LookupError, ArithmeticError, TypeError) as error:  # cut off, or text where a number is due
+            self._metrics.counts["errors"][(*self.key, "answer")] += 1
+            raise RestError(0, f"the answer cannot be used ({type(error).__name__}: {error})") from error
 
     def complain(self, reason: str, text: str, payload: bytes = b"") -> None:
         """Count an error and say it once in a while."""

@@ -10,7 +10,7 @@ from collector.complaints import Complaints
 from collector.market import Market
 from collector.positions import Positions
 from collector.rest import RestError
-from collector.venue import MessageError, Poll
+from collector.venue import Poll
 
 
 async def run_poll(
@@ -30,8 +30,8 @@ async def run_poll(
                 position = positions.get((poll.data_type, *market.key, symbol))
                 newest[symbol] = position.timestamp if position is not None else 0
             try:
-                rows = await poll.fetch(symbol, newest[symbol])
-            except (RestError, MessageError, ValueError) as error:
+                rows = await market.asked(poll.fetch(symbol, newest[symbol]))
+            except RestError as error:
                 complaints.say(f"poll {poll.name}", f"{poll.name} of {symbol} ({'.'.join(market.key)}): {error}")
             else:
                 market.publish_polled(rows)

@@ -114,7 +114,7 @@ class Session:
         delay = 0.5
         while True:
             try:
-                return await self.venue.fetch_instruments()
+                return await self.market.asked(self.venue.fetch_instruments())
             except RestError as error:
                 self._complaints.say("instruments", f"{'.'.join(self.key)} waits for its symbol list: {error}")
             await asyncio.sleep(delay)
@@ -125,7 +125,7 @@ class Session:
         if not wants_volumes(self._settings.symbols, instruments):
             return {}
         try:
-            return await self.venue.fetch_volumes()
+            return await self.market.asked(self.venue.fetch_volumes())
         except RestError as error:
             self._complaints.say("volumes", f"{'.'.join(self.key)} does not tell its volumes: {error}")
             return {}
@@ -175,7 +175,7 @@ class Session:
                 pass
             self._relisted.clear()
             try:
-                instruments = await self.venue.fetch_instruments()
+                instruments = await self.market.asked(self.venue.fetch_instruments())
             except RestError as error:
                 self._complaints.say("instruments", f"{'.'.join(self.key)} keeps its old symbol list: {error}")
             else:
@@ -243,7 +243,7 @@ class Session:
     async def _rest_book(self, symbol: str) -> bool:
         """Ask REST for a snapshot; False when there is none, or it is too old for what waits."""
         try:
-            return self.market.snapshot(await self.venue.fetch_book(symbol))
+            return self.market.snapshot(await self.market.asked(self.venue.fetch_book(symbol)))
         except RestError as error:
             self._complaints.say("snapshot", f"book of {symbol} ({'.'.join(self.key)}) waits: {error}")
             return False
@@ -261,7 +261,7 @@ class Session:
         while sequence.last is not None and sequence.last < hole.last:
             first = sequence.last + 1
             try:
-                page = await self.venue.fetch_trades(*key, first, hole.last)
+                page = await market.asked(self.venue.fetch_trades(*key, first, hole.last))
             except RestError as error:
                 attempts = _ATTEMPTS if error.permanent else attempts + 1
                 self._complaints.say("repair", f"missing trades of {key[0]} ({'.'.join(self.key)}): {error}")

@@ -1,4 +1,4 @@
-"""``make fuzz``: frames into the storage decoder, messages into every exchange parser, requests into the HTTP front."""
+"""``make fuzz``: frames into the decoder, messages and REST answers into every venue, requests into the HTTP front."""
 
 from __future__ import annotations
 
@@ -14,10 +14,12 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
+from collector.venues import VENUES
 from tests.conftest import REPOSITORY
+from tests.fuzz.answers import fuzz_answers
 from tests.fuzz.frames import fuzz_frames
 from tests.fuzz.front import fuzz_front
-from tests.fuzz.payloads import VENUES, fuzz_payloads, messages
+from tests.fuzz.payloads import SOURCES, fuzz_payloads, messages
 
 PIECE = 20_000
 
@@ -40,7 +42,8 @@ def _pieces(pool: ProcessPoolExecutor, work: Callable[..., Counter[str]], total:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
-    parser.add_argument("--inputs", type=int, default=1_000_000, help="frames; a tenth as many messages a venue")
+    parser.add_argument("--inputs", type=int, default=1_000_000, help="frames")
+    parser.add_argument("--messages", type=int, default=100_000, help="messages a venue, and a tenth as many answers")
     parser.add_argument("--requests", type=int, default=5_000, help="HTTP requests")
     parser.add_argument("--processes", type=int, default=2)
     given = parser.parse_args()
@@ -48,13 +51,19 @@ def main() -> int:
     print(f"{dt.datetime.now(dt.UTC).date()}, {os.cpu_count()} cores, {given.processes} processes")
     with ProcessPoolExecutor(given.processes, initializer=_quiet) as pool:
         began = time.monotonic()
-        _told("frames into the decoder", began, _pieces(pool, fuzz_frames, given.inputs))
-        for name in VENUES:
+        if given.inputs:
+            _told("frames into the decoder", began, _pieces(pool, fuzz_frames, given.inputs))
+        for name in SOURCES if given.messages else ():
             began, base = time.monotonic(), messages(name, recordings)
             if not base:
                 print(f"{name:<28} left out: no recording in {recordings}")
                 continue
-            _told(name, began, _pieces(pool, fuzz_payloads, given.inputs // 10, name, base))
+            _told(name, began, _pieces(pool, fuzz_payloads, given.messages, name, base))
+        for name in VENUES if given.messages else ():
+            began = time.monotonic()
+            _told(f"{name} REST", began, _pieces(pool, fuzz_answers, given.messages // 10, name))
+    if not given.requests:
+        return 0
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="marketprism-fuzz-") as folder:
         _told("requests into the front", began, fuzz_front(Path(folder), 1, given.requests))

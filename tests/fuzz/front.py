@@ -6,6 +6,7 @@ import contextlib
 import random
 import socket
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +16,8 @@ from tests.integration.embedded_process import EmbeddedServer
 TABLE: Final = "marketprism_hot.fuzz"
 EVERY: Final = 250
 """Requests between two looks at whether the server is well."""
+AT_ONCE: Final = 16
+"""Half a request is waited for by the server, and so by us: the others go on meanwhile."""
 
 
 def _requests() -> list[bytes]:
@@ -52,9 +55,10 @@ def fuzz_front(folder: Path, seed: int, count: int) -> Counter[str]:
         server.ask("CREATE DATABASE IF NOT EXISTS marketprism_hot")
         server.ask(f"CREATE TABLE {TABLE} (n UInt32, t String) ENGINE = MergeTree ORDER BY n")
         requests = _requests()
-        for number in range(1, count + 1):
-            counts[_send(server, mutated(chance, chance.choice(requests), requests))] += 1
-            if number % EVERY == 0:
+        sent = [mutated(chance, chance.choice(requests), requests) for _ in range(count)]
+        with ThreadPoolExecutor(AT_ONCE) as clients:
+            for start in range(0, count, EVERY):
+                counts.update(clients.map(lambda request: _send(server, request), sent[start : start + EVERY]))
                 assert server.process is not None
                 assert server.process.poll() is None, server.log()[-2000:]
                 assert server.ask("SELECT 41 + 1") == "42"

@@ -1,6 +1,7 @@
 """Mutated exchange messages into every parser: nothing raises, and each row is kept or refused by storage.
 
-The messages are the first of each recording beside the checkout, and of the simulator's wire for venues without one.
+The messages are the first of each recording beside the checkout, and of each venue that the simulator speaks
+(``corpus``).
 """
 
 from __future__ import annotations
@@ -15,9 +16,12 @@ from typing import Final
 
 import msgspec
 
+from collector.venues import VENUES
+from marketprism.events import Instrument
 from marketprism.subjects import Subject
 from storage_service.batching import clean
 from storage_service.frames import Frame
+from tests.fuzz.corpus import corpus
 from tests.fuzz.mutations import mutated
 from tests.golden.venues import lines_of, make_core
 from tests.unit.collector.feeding import Core, instrument
@@ -29,68 +33,74 @@ _FAST: Final = {"trade_stream": "{symbol}@trade", "depth_stream": "{symbol}@dept
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where a venue's messages come from: a recording ('' = those below), its symbols with ticks, and settings."""
+    """Where messages come from: a recording ('' = the corpus) with its symbols and ticks, and the venue's settings."""
 
-    recording: str
-    ticks: dict[str, str]
+    venue: str
+    recording: str = ""
+    ticks: dict[str, str] = field(default_factory=dict)
     settings: dict[str, str] = field(default_factory=dict)
 
+    def instruments(self) -> list[Instrument]:
+        if not self.recording:
+            return corpus().instruments[self.venue]
+        exchange, _, market = self.venue.partition(".")
+        return [
+            msgspec.structs.replace(instrument(market, symbol, tick), exchange=exchange, is_inverse=market == "inverse")
+            for symbol, tick in self.ticks.items()
+        ]
 
-VENUES: Final[dict[str, Source]] = {
-    "binance.spot": Source("binance_spot", {"BTCUSDT": "0.01", "ETHUSDT": "0.01"}),
-    "binance.linear": Source(
+
+_RECORDED: Final = (
+    Source("binance.spot", "binance_spot", {"BTCUSDT": "0.01", "ETHUSDT": "0.01"}),
+    Source(
+        "binance.linear",
         "binance_usdm_20240808",
         {"BTCUSDT": "0.1", "ETHUSDT": "0.01"},
         {f"binance_linear_{name}": value for name, value in _FAST.items()},
     ),
-    "binance.inverse": Source(
+    Source(
+        "binance.inverse",
         "binance_coinm",
         {"BTCUSD_PERP": "0.1", "ETHUSD_PERP": "0.01"},
         {f"binance_inverse_{name}": value for name, value in _FAST.items()},
     ),
-    "okx.spot": Source("okx", {"BTC-USDT": "0.1"}, {"okx_trade_channel": "trades"}),
-    "okx.inverse": Source("okx", {"UNI-USD-SWAP": "0.001", "BTC-USD-220527": "0.1"}, {"okx_trade_channel": "trades"}),
-    "deribit.option": Source(
+    Source("okx.spot", "okx", {"BTC-USDT": "0.1"}, {"okx_trade_channel": "trades"}),
+    Source("okx.inverse", "okx", {"UNI-USD-SWAP": "0.001", "BTC-USD-220527": "0.1"}, {"okx_trade_channel": "trades"}),
+    Source(
+        "deribit.option",
         "deribit",
         {"ETH-30JUL21-2800-C": "0.0005", "ETH-27AUG21-4000-P": "0.0005"},
         {"deribit_interval": "raw"},
     ),
-    "bybit.linear": Source("", {"BTCUSDT": "0.1"}),
+)
+SOURCES: Final[dict[str, Source]] = {
+    **{f"{source.venue} recorded": source for source in _RECORDED},
+    **{venue: Source(venue) for venue in VENUES},
 }
-BYBIT: Final = (
-    b'{"topic":"publicTrade.BTCUSDT","type":"snapshot","ts":1672304486868,"data":[{"T":1672304486865,"s":"BTCUSDT",'
-    b'"S":"Buy","v":"0.001","p":"16578.50","L":"PlusTick","i":"20f43950-d8dd-5b31-9112-a178eb6023af","BT":false}]}',
-    b'{"topic":"orderbook.200.BTCUSDT","type":"snapshot","ts":1672304484978,"data":{"s":"BTCUSDT","b":[["16493.50",'
-    b'"0.006"]],"a":[["16611.00","0.029"]],"u":18521288,"seq":7961638724},"cts":1672304484976}',
-    b'{"topic":"tickers.BTCUSDT","type":"snapshot","data":{"symbol":"BTCUSDT","markPrice":"17217.33","indexPrice":'
-    b'"17227.36","openInterest":"68744.761","fundingRate":"-0.000212","nextFundingTime":"1673280000000"},"ts":1673272861686}',
-)  # fmt: skip
+"""By name: every venue of the collector from the corpus, and those that are recorded."""
 
 
-def _core(name: str) -> Core:
-    exchange, _, market = name.partition(".")
-    source = VENUES[name]
-    listed = [
-        msgspec.structs.replace(instrument(market, symbol, tick), exchange=exchange, is_inverse=market == "inverse")
-        for symbol, tick in source.ticks.items()
-    ]
-    core = make_core(name, listed, **source.settings)
-    core.venue.plan(list(source.ticks))
+def make(source: Source) -> Core:
+    """The venue's pure core, following the source's instruments."""
+    listed = source.instruments()
+    core = make_core(source.venue, listed, **source.settings)
+    core.venue.plan([row.symbol for row in listed])
     return core
 
 
 def messages(name: str, recordings: Path) -> list[tuple[bytes, int]]:
-    """(text, receipt in µs) of a venue's first messages that it can use; [] when its recording is absent."""
-    recording = VENUES[name].recording
-    path = recordings / f"{recording}.jsonl.zst"
-    if recording and not path.is_file():
+    """(text, receipt in µs) of a source's first messages that it can use; [] when its recording is absent."""
+    source = SOURCES[name]
+    path = recordings / f"{source.recording}.jsonl.zst"
+    if not source.recording:
+        said = corpus().messages(source.venue)
+    elif path.is_file():
+        lines = (line for line in lines_of(path) if line.transport == "ws")
+        said = [(line.payload.encode(), line.received_at) for line in islice(lines, LOOKED_AT)]
+    else:
         return []
-    lines = (line for line in lines_of(path) if line.transport == "ws") if recording else iter(())
-    said = [(line.payload.encode(), line.received_at) for line in islice(lines, LOOKED_AT)]
-    core, usable = _core(name), []
-    for text, received_at in said or [(text, 1_672_304_487_000_000) for text in BYBIT]:
-        if core.market.receive(text, received_at) is not None:
-            usable.append((text, received_at))
+    core = make(source)
+    usable = [(text, at) for text, at in said if core.market.receive(text, at) is not None]
     return usable[:: max(1, len(usable) // MESSAGES)]
 
 
@@ -100,7 +110,7 @@ def fuzz_payloads(name: str, base: Sequence[tuple[bytes, int]], seed: int, count
     texts = [text for text, _ in base]
     done = 0
     while done < count:
-        core = _core(name)
+        core = make(SOURCES[name])
         for _ in range(min(2000, count - done)):
             text, received_at = chance.choice(base)
             if chance.random() < 0.9:
@@ -109,14 +119,14 @@ def fuzz_payloads(name: str, base: Sequence[tuple[bytes, int]], seed: int, count
             done += 1
         core.market.close()
         counts["refused"] += sum(core.errors().values())
-        counts += _into_storage(name, core.rows)
+        counts += into_storage(SOURCES[name].venue, core.rows)
     counts["messages"] = done
     return counts
 
 
-def _into_storage(name: str, rows: Sequence[object]) -> Counter[str]:
+def into_storage(venue: str, rows: Sequence[object]) -> Counter[str]:
     """What the storage service makes of the rows: each is kept, or refused with a reason."""
-    exchange, _, market = name.partition(".")
+    exchange, _, market = venue.partition(".")
     counts: Counter[str] = Counter()
     for data_type, part in _by_type(rows):
         subject = str(Subject(data_type, exchange, market, "_0"))

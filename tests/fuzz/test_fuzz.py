@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import logging
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from collector.venues import VENUES
 from marketprism.events import ROW_TYPES
 from storage_service.batching import clean
 from storage_service.frames import Frame
+from tests.fuzz.answers import fuzz_answers, unmutated
 from tests.fuzz.frames import base_lines, check_frames, fuzz_frames
-from tests.fuzz.payloads import VENUES, fuzz_payloads, messages
+from tests.fuzz.payloads import SOURCES, fuzz_payloads, messages
 
 
 def test_frames_are_accounted_for_and_no_row_is_wrong() -> None:
@@ -21,16 +24,43 @@ def test_frames_are_accounted_for_and_no_row_is_wrong() -> None:
     assert min(counts["rows"], counts["refused_lines"], counts["refused_frames"]) > 20
 
 
-@pytest.mark.parametrize("name", VENUES)
-def test_exchange_messages(name: str, shared: Path) -> None:
+@pytest.fixture
+def quiet() -> Iterator[None]:
     logging.disable(logging.CRITICAL)
-    try:
-        base = messages(name, shared / "recordings")
-        counts = fuzz_payloads(name, base, seed=5, count=300)
-    finally:
-        logging.disable(logging.NOTSET)
+    yield
+    logging.disable(logging.NOTSET)
+
+
+@pytest.mark.parametrize("name", SOURCES)
+@pytest.mark.usefixtures("quiet")
+def test_exchange_messages(name: str, shared: Path) -> None:
+    counts = fuzz_payloads(name, messages(name, shared / "recordings"), seed=5, count=300)
     assert counts["messages"] == 300
     assert counts["refused"] > 10
+    assert counts["rows"] > 0
+
+
+QUESTIONS = {"instruments", "volumes", "book", "trades"}
+POLLS = {
+    "binance.linear": {"settled funding", "open interest", "top position ratio", "account ratio"},
+    "binance.inverse": {"settled funding", "open interest", "top position ratio", "account ratio"},
+    "okx.linear": {"settled funding", "open interest", "top position ratio", "account ratio"},
+    "okx.inverse": {"settled funding", "open interest", "top position ratio", "account ratio"},
+    "okx.option": {"open interest"},
+    "deribit.linear": {"settled funding"},
+    "deribit.inverse": {"settled funding"},
+    "bybit.linear": {"settled funding"},
+}
+
+
+@pytest.mark.parametrize("venue", VENUES)
+@pytest.mark.usefixtures("quiet")
+def test_rest_answers(venue: str) -> None:
+    """Whole answers are understood, every kind of them; of broken ones nothing but a refusal comes."""
+    assert set(unmutated(venue)) == QUESTIONS | POLLS.get(venue, set())
+    counts = fuzz_answers(venue, seed=3, count=150)
+    assert counts["questions"] == 150
+    assert min(counts["refused"], counts["understood"]) > 10
 
 
 def _frame(seq: int, payload: bytes, data_type: str = "open_interests") -> Frame:
