@@ -60,6 +60,8 @@ class Connection:
     ) -> None:
         self.plan = plan
         self.up = False
+        self.subscribed_at: float | None = None
+        """When (monotonic) the last of the socket's subscriptions was sent; None until then."""
         self._key = key
         self._dialect = dialect
         self._receive = receive
@@ -114,6 +116,7 @@ class Connection:
                 await _stop(current)
                 current, successor = successor, None
                 self.up = True
+                self.subscribed_at = time.monotonic()
                 self._metrics.counts["reconnects"][(*self._key, "planned")] += 1
         finally:
             await _stop(current, successor)
@@ -149,6 +152,7 @@ class Connection:
             return "unreachable"
         finally:
             self.up = False
+            self.subscribed_at = None
 
     async def _serve(self, socket: ClientConnection, ready: asyncio.Event) -> str:
         watch = FirstData(self.plan.streams, time.monotonic(), self._patience)
@@ -219,6 +223,8 @@ class Connection:
                 await socket.send(message)
             except ConnectionClosed:
                 return
+            if self.subscribed_at is None and requests.empty():
+                self.subscribed_at = time.monotonic()
             await asyncio.sleep(self._dialect.send_interval_s)
 
     async def _watch(

@@ -138,6 +138,17 @@ class Market:
         else:
             self._metrics.counts["duplicates"][self.key] += 1
 
+    def goes_on(self, symbol: str) -> TradeKey | None:
+        """The trades of a symbol, when the last of them is known: seen, or published before this process began."""
+        key = (symbol, self.venue.trade_kind)
+        sequence = self.sequences.get(key)
+        if sequence is None:
+            position = self._position(("trades", *self.key, symbol))
+            if position is None or position.kind != key[1]:
+                return None
+            sequence = self._sequence(key)
+        return None if sequence.last is None else key
+
     def holes(self) -> list[tuple[TradeKey, Hole]]:
         """Every symbol that is held back, and what it waits for."""
         found = []

@@ -6,10 +6,11 @@ import asyncio
 import itertools
 import logging
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from functools import partial
 from typing import Any, Final
 
+from collector.catchup import CatchUp
 from collector.clock import Clock
 from collector.complaints import Complaints
 from collector.connection import Connection
@@ -20,7 +21,7 @@ from collector.metrics import CollectorMetrics
 from collector.polling import run_poll
 from collector.positions import Positions
 from collector.rest import RestError
-from collector.venue import Control, Parsed, Venue
+from collector.venue import Control, Parsed, Stream, Venue
 from marketprism.events import Instrument
 from marketprism.settings import CollectorSettings
 
@@ -70,6 +71,10 @@ class Session:
         self._busy: dict[tuple[str, ...], asyncio.Task[None]] = {}
         self._seen_holes: dict[TradeKey, tuple[int, float]] = {}
         self._group: asyncio.TaskGroup | None = None
+        self._trades_on: dict[str, Connection] = {}
+        self._catch_up = CatchUp(
+            market, self._subscribed_at, self._exclusively, self._complaints, settings.repair_max_trades
+        )
 
     @property
     def ready(self) -> bool:
@@ -83,6 +88,7 @@ class Session:
             self._listed(instruments, await self._volumes(instruments))
             self._group.create_task(self._housekeeping())
             self._group.create_task(self._watch_listings())
+            self._group.create_task(self._catch_up.run())
             for poll in self.venue.polls():
                 self._group.create_task(
                     run_poll(poll, self.market, self._positions, lambda: self._symbols, self._complaints)
@@ -155,7 +161,7 @@ class Session:
                 plan,
                 self.venue.dialect,
                 receive=partial(self.receive, plan.urls[0]),
-                lost=self.market.lost,
+                lost=self._lost,
                 room=self._room,
                 metrics=self._metrics,
                 complaints=self._complaints,
@@ -163,7 +169,18 @@ class Session:
                 silence_is_trouble=not self._clock.stamped,
             )
             self.connections.append(connection)
+            self._trades_on |= {stream.symbol: connection for stream in plan.streams if stream.channel == "trades"}
             self._group.create_task(connection.run())
+        self._catch_up.doubt(added)
+
+    def _lost(self, streams: Iterable[Stream], cause: str) -> None:
+        streams = list(streams)
+        self.market.lost(streams, cause)
+        self._catch_up.doubt(stream.symbol for stream in streams if stream.channel == "trades")
+
+    def _subscribed_at(self, symbol: str) -> float | None:
+        connection = self._trades_on.get(symbol) or self._trades_on.get("")  # one stream may have every symbol
+        return None if connection is None else connection.subscribed_at
 
     async def _watch_listings(self) -> None:
         while True:
@@ -207,6 +224,11 @@ class Session:
                     self.market.give_up(key, hole.last)
             elif now - since >= self._settings.repair_grace_ms / 1000:
                 self._start(("trades", *key), self._repair(key, hole))
+
+    async def _exclusively(self, name: tuple[str, ...], work: Coroutine[Any, Any, None]) -> None:
+        """Run ``work`` unless the same is under way, and wait for its end."""
+        self._start(name, work)
+        await asyncio.wait([self._busy[name]])
 
     def _start(self, name: tuple[str, ...], work: Coroutine[Any, Any, None]) -> None:
         """Run ``work`` unless the same is under way."""

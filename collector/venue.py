@@ -156,6 +156,10 @@ class Venue(Protocol):
     trades_consecutive: bool
     """Whether a jump of the trades' ids means that some are missing. If not, only a lost connection tells of a loss."""
 
+    @property
+    def trade_kind(self) -> str:
+        """The id space of the trades that are subscribed."""
+
     async def fetch_instruments(self) -> list[Instrument]:
         """Every listed instrument, as rows. Raises RestError."""
 

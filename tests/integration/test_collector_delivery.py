@@ -216,6 +216,32 @@ async def test_a_restart_goes_on_from_the_last_published_trade(broker: Nats) -> 
         await check_trades(broker, exchange)
 
 
+async def test_what_was_missed_arrives_though_nothing_more_is_traded(broker: Nats) -> None:
+    """After a restart and after a lost connection: the market has paused, no trade tells of the hole."""
+    async with FakeExchange(("BTCUSDT", "ETHUSDT")) as exchange:
+        async with collecting(exchange, broker) as service:
+            for _ in range(5):
+                await exchange.trade()
+            await exchange.trade("ETHUSDT")
+            await until(lambda: published(service) == 6)
+        exchange.subscribed.clear()
+        for _ in range(2_200):
+            await exchange.trade(quietly=True)
+        exchange.failing["/api/v3/historicalTrades"] = 1  # asked again
+        async with collecting(exchange, broker) as service:
+            await until(lambda: published(service) == 2_200)
+            await exchange.cut()
+            for _ in range(3):
+                await exchange.trade(quietly=True)
+                await exchange.trade("ETHUSDT", quietly=True)
+            await until(lambda: published(service) == 2_206)
+        for symbol in exchange.symbols:
+            await check_trades(broker, exchange, symbol)
+        gaps = {(row["symbol"], row["from_sequence"], row["to_sequence"]) for row in await broker.rows("gaps")}
+        assert gaps == {("BTCUSDT", 6, 2_205), ("BTCUSDT", 2_206, 2_208), ("ETHUSDT", 2, 4)}
+        assert all(row["repaired"] for row in await broker.rows("gaps"))
+
+
 async def test_a_hole_that_rest_cannot_fill_becomes_a_gap(broker: Nats) -> None:
     async with FakeExchange(("BTCUSDT", "ETHUSDT")) as exchange:
         exchange.failing["/api/v3/historicalTrades"] = 1  # the first answer is a 503: asked again

@@ -14,19 +14,24 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from fractions import Fraction
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
 
+import nats
 import pytest
 from prometheus_client import CollectorRegistry
 
+from collector.framing import Frame
 from collector.metrics import CollectorMetrics
+from collector.positions import Positions
 from collector.service import CollectorService
 from collector.venues.bybit.books import PER_SEQUENCE
 from marketprism.settings import CollectorSettings, NatsSettings
 from marketprism.simulator import Simulator, SimulatorOptions
 from marketprism.simulator.mirror_specs import BYBIT_VENUES, MIRRORS
 from marketprism.simulator.mirrors import Follower
+from marketprism.streams import ensure_streams
 from tests.integration.test_collector_delivery import Nats, until
 
 NOW_MS = 1_790_000_000_000
@@ -183,3 +188,63 @@ async def test_bybit_which_numbers_its_prints_as_it_likes(
     assert check_trades(rows["trades"], ledger, followers) > 800
     check_books(rows["orderbooks"], followers)
     assert {row["funding_kind"] for row in rows["funding_rates"]} == {"predicted", "settled"}
+
+
+class Unheard(Simulator):
+    """Its market goes on and ends although nobody listens."""
+
+    async def _somebody_listens(self) -> None:
+        return
+
+
+async def test_a_start_asks_each_exchange_for_what_was_traded_meanwhile(
+    tmp_path: Path, free_port: Callable[[], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The market is over before the collector comes, which goes on from the tenth trade of each symbol."""
+    broker = Nats(tmp_path / "nats", free_port())
+    broker.start()
+    venues = ("binance.spot", "binance.linear", "binance.inverse", "okx.linear", "deribit.inverse", "deribit.option")
+    ledger = tmp_path / "ledger.jsonl"
+    options = SimulatorOptions(
+        seed=3, symbols=("BTCUSDT",), venues=venues, history_hours=0, history_step_ms=10**9, live_step_ms=100,
+        ledger=ledger, clock_ms=chain([NOW_MS], repeat(NOW_MS + 90_000)).__next__, end_ms=NOW_MS + 60_000,
+    )  # fmt: skip
+    nats_settings = NatsSettings(_env_file=None, url=broker.url, stream_max_bytes=8 << 20)
+    try:
+        async with Unheard(options) as exchange:
+            while not exchange._ended:
+                await asyncio.sleep(0.05)
+            traded: dict[tuple[str, str], set[int]] = defaultdict(set)
+            for fill in map(json.loads, ledger.read_text().splitlines()):
+                by_fill = fill["venue"] not in ("binance.linear", "binance.inverse")
+                traded[fill["venue"], fill["symbol"]].add(fill["id" if by_fill else "aggregate_id"])
+            missed = {key: sorted(ids)[10:] for key, ids in traded.items()}
+            positions = Positions()
+            for venue, symbol in missed:
+                tenth = sorted(traded[venue, symbol])[9:10]
+                kind = "agg_trade" if venue in ("binance.linear", "binance.inverse") else "trade"
+                frame = Frame("", b"", 0, "trades", *venue.split("."), {symbol: (max(tenth, default=0), NOW_MS, kind)})
+                positions.stored(frame)
+            client = await nats.connect(broker.url)
+            await ensure_streams(client.jetstream(), nats_settings)
+            await positions.save(client)
+            await client.close()
+            for name, value in exchange.environment.items():
+                monkeypatch.setitem(os.environ, name, value)
+            metrics = CollectorMetrics(CollectorRegistry())
+            service = CollectorService(CollectorSettings(_env_file=None), nats_settings, metrics)
+            work = asyncio.create_task(service.run())
+            wanted = sum(map(len, missed.values()))
+            counts = metrics.counts["published_rows"]
+            try:
+                await until(lambda: sum(counts[("trades", *venue.split("."))] for venue in venues) >= wanted, 30)
+            finally:
+                work.cancel()
+                await asyncio.wait([work])
+        stored: dict[tuple[str, str], list[int]] = defaultdict(list)
+        for row in await broker.rows("trades"):
+            stored[f"{row['exchange']}.{row['market_type']}", row["symbol"]].append(row["sequence"])
+        assert dict(stored) == {key: ids for key, ids in missed.items() if ids}
+        assert len({venue for venue, _ in stored}) >= 5
+    finally:
+        broker.kill()

@@ -76,6 +76,10 @@ class BinanceMarket:
         self._tracked: dict[str, Tracked] = {}
         self._routes: dict[str, Handler] = {}
 
+    @property
+    def trade_kind(self) -> str:
+        return "agg_trade" if "aggtrade" in self._trade_stream.lower() else "trade"
+
     def track(self, instruments: Sequence[Instrument]) -> None:
         for instrument in instruments:
             self._tracked[instrument.symbol] = Tracked.of(instrument)
@@ -148,9 +152,9 @@ class BinanceMarket:
 
     def _market_streams(self, symbol: str) -> tuple[Stream, Stream]:
         """(trades, depth) of a symbol; their messages are routed from now on."""
-        agg = "aggtrade" in self._trade_stream.lower()
+        on_trade = self._on_agg_trade if self.trade_kind == "agg_trade" else self._on_trade
         return (
-            self._route(self._trade_stream, "trades", symbol, self._on_agg_trade if agg else self._on_trade),
+            self._route(self._trade_stream, "trades", symbol, on_trade),
             self._route(self._depth_stream, "orderbooks", symbol, self._on_depth),
         )
 

@@ -67,6 +67,7 @@ class Bybit:
     book_rule: BookRule = staticmethod(books.update_rule)
     book_resubscribes = True
     trades_consecutive = False
+    trade_kind = "trade"
 
     def __init__(self, market_type: str, settings: CollectorSettings, client: RestClient) -> None:
         self.market_type = market_type

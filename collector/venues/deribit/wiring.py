@@ -77,6 +77,7 @@ class Deribit:
     book_rule: BookRule = staticmethod(books.change_rule)
     book_resubscribes = True
     trades_consecutive = True
+    trade_kind = "trade"
 
     def __init__(self, market_type: str, settings: CollectorSettings, client: RestClient) -> None:
         live = settings.clock == "system"  # a replay that falls silent must not be looked for on the internet

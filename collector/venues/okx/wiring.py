@@ -74,6 +74,7 @@ class Okx(OkxPolls):
     book_rule: BookRule = staticmethod(books.sequence_rule)
     book_resubscribes = True
     trades_consecutive = True
+    trade_kind = "trade"
 
     def __init__(self, market_type: str, settings: CollectorSettings, client: RestClient) -> None:
         live = settings.clock == "system"  # a replay that falls silent must not be looked for on the internet
