@@ -135,9 +135,31 @@ def test_quantities_read_the_arrow_buffer_with_its_offset():
     assert Quantities.of(column.slice(1)).integers() == [2 * 10**12, 99999999999999 * 10**12 + 1]
 
 
-def test_the_last_ordinal_of_a_day_stays_open():
+@settings(max_examples=80, deadline=None)
+@given(days())
+def test_the_loop_and_the_vectors_end_alike(day):
+    """Also in what a bucket that closed was like, and in where the day stands."""
+    plan, ts, quantities, updates = day
+    found = []
+    for below in (2, 10**9):
+        state = DayState()
+        before, fold._LOOP_BELOW = fold._LOOP_BELOW, below
+        try:
+            part = advance(
+                state, plan.thresholds(), np.array(ts), Quantities.of_integers(quantities), np.array(updates)
+            )
+        finally:
+            fold._LOOP_BELOW = before
+        if not state.is_open:  # nothing of a closed bucket counts but its number
+            state = DayState(ordinal=state.ordinal)
+        found.append((state, part.closed, part.ordinals.tolist()))
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("mode", ["count", "volume"])
+def test_the_last_ordinal_of_a_day_stays_open(mode):
     state = DayState(ordinal=fold.MAX_ORDINAL - 1)
-    plan = DayPlan("trade", "count", n_trades=1, t_max_ms=1)
+    plan = DayPlan("trade", mode, n_trades=1, q_bucket=1, t_max_ms=1)
     part = advance(state, plan.thresholds(), np.arange(100, dtype=np.int64) * 10, Quantities.of_integers([1] * 100))
     assert set(part.ordinals.tolist()) == {fold.MAX_ORDINAL}
     assert not part.closing.any()
