@@ -39,6 +39,7 @@ class CollectorMetrics:
         self.counts: dict[str, defaultdict[Key, int]] = {name: defaultdict(int) for name in _COUNTERS}
         self.last_event_ms: dict[Key, int] = {}
         self._gauges: list[Gauges] = []
+        self._venues: Callable[[], Iterable[tuple[Key, bool]]] = tuple
         self.ack_latency = Histogram(
             f"{_PREFIX}_ack_latency_seconds",
             "from sending a frame to its acknowledgement",
@@ -62,6 +63,16 @@ class CollectorMetrics:
         self.counts["frames"][key] += 1
         self.counts["published_rows"][key] += rows
 
+    def announce(self, exchange: str, market_type: str) -> None:
+        """Counters whose rise wakes somebody begin at 0: one that appears with its first count does not rise."""
+        for of_type in ("trades", "orderbooks"):
+            for repaired in ("true", "false"):
+                self.counts["gaps"][exchange, market_type, of_type, repaired] += 0
+
+    def watch_venues(self, venues: Callable[[], Iterable[tuple[Key, bool]]]) -> None:
+        """``venues()`` gives (exchange, market type) and whether it is ready, at each scrape."""
+        self._venues = venues
+
     def watch(self, gauges: Gauges) -> None:
         """Add gauges that are read at each scrape."""
         self._gauges.append(gauges)
@@ -79,6 +90,12 @@ class CollectorMetrics:
         for key, milliseconds in list(self.last_event_ms.items()):
             last.add_metric(key, milliseconds / 1000)
         yield last
+        ready = GaugeMetricFamily(
+            f"{_PREFIX}_venue_ready", "1 when its symbols are known and all its connections are up", labels=_VENUE
+        )
+        for key, is_ready in self._venues():
+            ready.add_metric(key, int(is_ready))
+        yield ready
         for gauges in self._gauges:
             for name, text, measured in gauges():
                 yield GaugeMetricFamily(f"{_PREFIX}_{name}", text, value=measured)

@@ -77,9 +77,10 @@ class CollectorService:
             )
             self.recorder = Recorder(settings.record_dir, limits)
         self.metrics.watch(self._gauges)
+        self.metrics.watch_venues(lambda: [(session.key, session.ready) for session in self.sessions])
 
     def ready(self) -> dict[str, object]:
-        """For /ready: NATS and every venue's connections."""
+        """For /ready: NATS, every venue's connections, and the age of the newest row of each type and venue."""
         venues = {".".join(session.key): session.ready for session in self.sessions}
         connected = self.publisher.connected.is_set()
         return {
@@ -88,6 +89,10 @@ class CollectorService:
             "venues": venues,
             "pending_frames": self.publisher.pending_frames,
             "leases": sum(lease.held for lease in self.leases),
+            "age_s": {
+                ".".join(key): round(self._clock.now() / 1e6 - newest / 1000, 3)
+                for key, newest in sorted(self.metrics.last_event_ms.items())
+            },
         }
 
     async def run(self) -> None:
@@ -118,6 +123,7 @@ class CollectorService:
         settings = self.settings
         venue = make_venue(name, settings, client)
         options = BookOptions(settings.depth_levels, settings.depth_interval_ms, settings.best_quotes)
+        self.metrics.announce(venue.exchange, venue.market_type)
         lease = Lease((venue.exchange, venue.market_type), settings.lease_s)
         gate = Gate(self.framer.add, lease, settings.lease_s + 4 * BEAT_S)
         market = Market(venue, options, self.metrics, gate, self.positions.get)

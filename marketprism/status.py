@@ -52,6 +52,7 @@ class StreamStatus(msgspec.Struct, kw_only=True):
     """One JetStream stream and how far the storage service is with it.
 
     ``pending``: messages not stored yet. ``lost``: messages that the stream's limits removed before they were stored.
+    ``behind``: replicas of the stream that are offline or not up to date.
     """
 
     name: str
@@ -62,6 +63,7 @@ class StreamStatus(msgspec.Struct, kw_only=True):
     acked_sequence: int
     pending: int
     lost: int = 0
+    behind: int = 0
 
 
 class Status(msgspec.Struct, kw_only=True):
@@ -100,6 +102,7 @@ async def stream_states(client: NatsClient, settings: NatsSettings) -> list[Stre
                 acked = consumer.ack_floor.stream_seq if consumer.ack_floor else 0
                 pending = (consumer.num_pending or 0) + (consumer.num_ack_pending or 0)
                 lost = max(0, info.state.first_seq - acked - 1) if info.state.first_seq else 0
+            copies = info.cluster.replicas if info.cluster and info.cluster.replicas else []
             states.append(
                 StreamStatus(
                     name=name,
@@ -110,6 +113,7 @@ async def stream_states(client: NatsClient, settings: NatsSettings) -> list[Stre
                     acked_sequence=acked,
                     pending=pending,
                     lost=lost,
+                    behind=sum(1 for copy in copies if copy.offline or not copy.current),
                 )
             )
     return states

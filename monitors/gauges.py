@@ -36,6 +36,9 @@ class Gauges:
         self._stream_lost = gauge(
             f"{prefix}_stream_lost_messages", "messages that limits removed before they were stored", ("stream",)
         )
+        self._stream_behind = gauge(
+            f"{prefix}_stream_replicas_behind", "replicas of a stream that are offline or not up to date", ("stream",)
+        )
         self._bucket_standing = gauge(
             "ubt_bucket_id_anomalies", "bucket ids since yesterday that are missing or out of order", _SYMBOL
         )
@@ -65,6 +68,7 @@ class Gauges:
         self._stream_limit.set(limit_bytes)
         for stream in streams:
             self._stream_lost.labels(stream.name).set(stream.lost)
+            self._stream_behind.labels(stream.name).set(stream.behind)
             self._stream_pending.labels(stream.name).set(stream.pending)
             self._stream_messages.labels(stream.name).set(stream.messages)
             self._stream_bytes.labels(stream.name).set(stream.bytes)

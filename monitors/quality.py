@@ -36,6 +36,15 @@ class Books(NamedTuple):
     one_sided: int
 
 
+class StaleBooks(NamedTuple):
+    """Symbols of a venue with a book within the last ten minutes, and those of them with none in the last minute."""
+
+    exchange: str
+    market_type: str
+    symbols: int
+    stale: int
+
+
 class InsertLag(NamedTuple):
     """From receipt to storage over the last minute, seconds."""
 
@@ -106,6 +115,12 @@ SELECT exchange, market_type, count(),
 FROM {HOT}.orderbooks WHERE timestamp >= now('UTC') - INTERVAL 10 MINUTE
 GROUP BY exchange, market_type"""
 
+STALE_BOOKS: Final = f"""
+SELECT exchange, market_type, count(), countIf(newest < now64(3, 'UTC') - INTERVAL 1 MINUTE) FROM (
+    SELECT exchange, market_type, symbol, max(timestamp) AS newest FROM {HOT}.orderbooks
+    WHERE timestamp >= now('UTC') - INTERVAL 10 MINUTE GROUP BY exchange, market_type, symbol
+) GROUP BY exchange, market_type"""
+
 INSERT_LAG: Final = "\nUNION ALL ".join(
     f"SELECT '{name}', quantile(0.5)(lag), quantile(0.99)(lag) FROM ("
     f"SELECT dateDiff('microsecond', received_at, created_at) / 1e6 AS lag FROM {HOT}.{name} "
@@ -168,6 +183,10 @@ async def lengths(client: Any, limit: int) -> list[Lengths]:
 
 async def books(client: Any) -> list[Books]:
     return [Books(*row) for row in await _rows(client, BOOKS)]
+
+
+async def stale_books(client: Any) -> list[StaleBooks]:
+    return [StaleBooks(*row) for row in await _rows(client, STALE_BOOKS)]
 
 
 async def insert_lag(client: Any) -> list[InsertLag]:

@@ -8,7 +8,8 @@ from typing import Final
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge
 
 from monitors.audits import Audit, AuditResult
-from monitors.quality import Archive, Books, Deviation, Disk, InsertLag, Lengths, Missing, Parts
+from monitors.quality import Archive, Books, Deviation, Disk, InsertLag, Lengths, Missing, Parts, StaleBooks
+from monitors.server import Server
 
 _SYMBOL: Final = ("exchange", "market_type", "symbol")
 _VENUE: Final = ("exchange", "market_type")
@@ -31,6 +32,13 @@ class QualityGauges:
         self._crossed = gauge("crossed_books_ratio", "share of them with a bid above the ask", _VENUE)
         self._locked = gauge("locked_books_ratio", "share of them with a bid equal to the ask", _VENUE)
         self._one_sided = gauge("one_sided_books_ratio", "share of them with an empty side", _VENUE)
+        self._stale = gauge("stale_books_ratio", "share of symbols whose newest book is older than a minute", _VENUE)
+        self._memory = gauge("clickhouse_memory_bytes", "memory that ClickHouse has taken")
+        self._memory_limit = gauge("clickhouse_memory_limit_bytes", "memory that it may take; 0 = no limit")
+        self._longest = gauge("clickhouse_longest_query_seconds", "the SELECT that has run longest so far")
+        self._mutations = gauge("clickhouse_stuck_mutations", "mutations not done after 15 minutes")
+        self._read_only = gauge("clickhouse_read_only_replicas", "replicated tables that take no inserts")
+        self._replica_lag = gauge("clickhouse_replica_lag_seconds", "largest delay of a replicated table")
         self._insert_lag = gauge(
             "insert_lag_seconds", "from receipt to storage over the last minute", ("data_type", "quantile")
         )
@@ -79,6 +87,19 @@ class QualityGauges:
             self._crossed.labels(*key).set(row.crossed / row.books)
             self._locked.labels(*key).set(row.locked / row.books)
             self._one_sided.labels(*key).set(row.one_sided / row.books)
+
+    def set_stale_books(self, rows: Iterable[StaleBooks]) -> None:
+        self._stale.clear()
+        for row in rows:
+            self._stale.labels(row.exchange, row.market_type).set(row.stale / row.symbols)
+
+    def set_server(self, row: Server) -> None:
+        self._memory.set(row.memory)
+        self._memory_limit.set(row.memory_limit)
+        self._longest.set(row.longest_s)
+        self._mutations.set(row.mutations)
+        self._read_only.set(row.read_only_replicas)
+        self._replica_lag.set(row.replica_lag_s)
 
     def set_insert_lag(self, rows: Iterable[InsertLag]) -> None:
         self._insert_lag.clear()

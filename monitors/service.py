@@ -43,13 +43,15 @@ class Monitor:
         self._clickhouse: Any = None
         self._problems: dict[str, str] = {"clickhouse": "not looked yet", "nats": "not looked yet"}
         self._last_look_s = 0.0
+        self._newest: dict[str, float] = {}
 
     def ready(self) -> dict[str, object]:
-        """Ready when the last look at both succeeded."""
+        """Ready when the last look at both succeeded; ``age_s``: of the newest stored row of each type and venue."""
         return {
             "ready": not self._problems,
             "problems": dict(self._problems),
             "last_look_s": self._last_look_s,
+            "age_s": {name: round(time.time() - at, 3) for name, at in sorted(self._newest.items())},
         }
 
     async def look(self) -> None:
@@ -81,7 +83,9 @@ class Monitor:
             self._clickhouse = await connect_async(self._clickhouse_settings)
         try:
             self._gauges.set_tables(await looks.tables(self._clickhouse))
-            self._gauges.set_newest(await looks.newest(self._clickhouse))
+            newest = await looks.newest(self._clickhouse)
+            self._newest |= {f"{row.data_type}.{row.exchange}.{row.market_type}": row.timestamp_s for row in newest}
+            self._gauges.set_newest(newest)
             self._gauges.set_buckets(await looks.buckets(self._clickhouse, limit))
             self._gauges.set_features(await looks.features(self._clickhouse, limit))
         except (*DOWN, asyncio.CancelledError):  # cancelled: it took too long

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from prometheus_client import Counter, Gauge, Histogram
 
 ROWS = Counter("marketprism_storage_rows_total", "rows stored", ["data_type"])
@@ -75,3 +77,15 @@ BUCKET_LAG = Gauge(
     "ubt_latest_bucket_lag_seconds", "now minus the newest bucket-bearing trade", ["exchange", "market_type"]
 )
 BUCKET_ANOMALIES = Counter("ubt_bucket_id_anomaly_total", "symbol-days that ran out of bucket numbers", ["exchange"])
+
+
+def announce(data_types: Iterable[str]) -> None:
+    """Counters whose rise wakes somebody begin at 0: one that appears with its first count does not rise."""
+    for data_type in data_types:
+        for counter in (DEAD_LETTERS, STREAM_HOLES, FORGOTTEN_HOLES, RETRIES, SESSIONS, REPLAYS):
+            counter.labels(data_type).inc(0)
+    for source in ("config", "expired", "default", "time"):
+        DAY_PLANS.labels(source).inc(0)
+    for job in ("rebuild", "verify", "archive", "calibrate"):
+        for result in ("done", "failed"):
+            DAY_JOBS.labels(job, result).inc(0)

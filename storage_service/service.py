@@ -23,6 +23,7 @@ from marketprism.metrics import serve_health
 from marketprism.settings import ClickHouseSettings, NatsSettings, StorageSettings
 from marketprism.streams import ensure_streams
 from marketprism.subjects import POSITIONS_BUCKET, partition_of
+from storage_service import metrics
 from storage_service.buckets.freeze import Freezer
 from storage_service.buckets.resolve import Defaults
 from storage_service.clickhouse_io import ClickHouseAway, InsertRefused, Warehouse
@@ -239,6 +240,7 @@ async def run(partitions: str = "") -> None:
     if partitions:
         settings = settings.model_copy(update={"partitions": partitions})
     service = StorageService(ClickHouseSettings(), NatsSettings(), settings)
+    metrics.announce(ROW_TYPES)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, service.stop.set)

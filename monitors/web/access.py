@@ -50,6 +50,7 @@ class Access:
 
     def __init__(self, settings: WebSettings) -> None:
         self._token = settings.token.get_secret_value()
+        self.metrics_open = settings.metrics_open
         self._loopback = is_loopback(settings.host)
         if not self._loopback and not self._token:
             raise SettingsError(
@@ -103,6 +104,12 @@ def _same(given: str, expected: str) -> bool:
 OPEN_PATHS: Final = frozenset({"/api/login", "/api/openapi.json", "/health"})
 
 
+def _is_locked(path: str, access: Access) -> bool:
+    if path == "/metrics":
+        return not access.metrics_open
+    return path.startswith(("/api/", "/metrics")) and path not in OPEN_PATHS
+
+
 def middleware(access: Access) -> Middleware:
     """The lock in front of every handler, and every error as a Problem."""
 
@@ -110,7 +117,7 @@ def middleware(access: Access) -> Middleware:
     async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
         try:
             access.check_origin(request)
-            if request.path.startswith(("/api/", "/metrics")) and request.path not in OPEN_PATHS:
+            if _is_locked(request.path, access):
                 await access.check_token(request)
             return await handler(request)
         except Refused as error:

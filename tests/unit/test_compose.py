@@ -10,6 +10,7 @@ import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 import yaml
@@ -19,7 +20,7 @@ from marketprism.settings import ALL_SETTINGS
 from tests.conftest import REPOSITORY
 
 FILES = sorted(REPOSITORY.glob("docker-compose*.yml"))
-OURS = ("collector", "storage", "monitors", "receiver")
+OURS = ("collector", "storage", "monitors", "web", "receiver")
 COMPOSE = yaml.safe_load((REPOSITORY / "docker-compose.yml").read_text())
 
 
@@ -74,6 +75,19 @@ def test_the_image_does_not_run_as_root() -> None:
     users = re.findall(r"^USER (\S+)$", (REPOSITORY / "Dockerfile").read_text(), re.MULTILINE)
     assert users
     assert users[-1] not in ("root", "0")
+
+
+def test_who_looks_may_only_read() -> None:
+    """The page and Grafana come as a user of its own, which has no right but SELECT."""
+    user = ElementTree.parse(REPOSITORY / "monitors" / "clickhouse" / "analyst.xml").getroot()
+    grants = [str(grant.text) for grant in user.iterfind("users/analyst/grants/query")]
+    assert grants
+    assert all(re.fullmatch(r"GRANT SELECT ON (marketprism_\w+\.\*|system\.\w+)", grant) for grant in grants)
+    assert user.findtext("profiles/analyst/readonly") == "2"
+    assert COMPOSE["services"]["web"]["environment"]["MARKETPRISM_WEB_CLICKHOUSE_USER"] == "analyst"
+    sources = yaml.safe_load((REPOSITORY / "monitors/grafana/provisioning/datasources/datasources.yml").read_text())
+    (clickhouse,) = [source for source in sources["datasources"] if source["name"] == "ClickHouse"]
+    assert clickhouse["jsonData"]["username"] == "analyst"
 
 
 def test_every_mounted_file_is_there() -> None:

@@ -106,6 +106,9 @@ async def test_metrics_are_locked_like_data() -> None:
     async with TestClient(TestServer(application(_page(host="0.0.0.0", token="t")))) as client:
         assert (await client.get("/metrics")).status == 401
         assert (await client.get("/health")).status == 200
+    async with TestClient(TestServer(application(_page(host="0.0.0.0", token="t", metrics_open=True)))) as client:
+        assert (await client.get("/metrics")).status == 200
+        assert (await client.get("/api/pipeline")).status == 401
 
 
 async def test_clickhouse_that_is_away_is_a_clear_refusal() -> None:
