@@ -66,6 +66,7 @@ class Market:
         self._consecutive = venue.trades_consecutive
         self._units: dict[str, Unit] = {}
         self._causes: dict[str, str] = {}
+        self._whole: dict[str, tuple[int, int]] = {}
         self._holed: dict[TradeKey, None] = {}
         self._unsynced: dict[str, None] = {}
         self._recent: dict[tuple[str, str], deque[bytes]] = {}
@@ -242,8 +243,39 @@ class Market:
         finally:
             if keeper.resyncs != resyncs:
                 self._metrics.counts["book_resyncs"][(*self.key, "chain")] += 1
+            if not self._consecutive:
+                self._doubt(update, lost=keeper.resyncs != resyncs)
             if not keeper.live:
                 self._unsynced[update.symbol] = None
+
+    def _doubt(self, update: BookUpdate, *, lost: bool) -> None:
+        """Where ids do not tell what is missing the book does: with updates that are lost go prints of their time."""
+        symbol = update.symbol
+        sequence = self.sequences.get((symbol, self.venue.trade_kind))
+        if sequence is None or sequence.last is None:
+            return
+        last, time = self._whole.get(symbol, (sequence.last, sequence.last_time))
+        if not lost:
+            self._whole[symbol] = sequence.last, sequence.last_time
+        elif self._causes.setdefault(symbol, "sequence") and sequence.last > last:
+            exchange, market_type = self.key
+            self.publish(
+                Gap(
+                    timestamp=update.timestamp,
+                    received_at=update.received_at,
+                    exchange=exchange,
+                    market_type=market_type,
+                    symbol=symbol,
+                    sequence=sequence.last,
+                    of_type="trades",
+                    from_sequence=last + 1,
+                    to_sequence=sequence.last,
+                    from_time=time,
+                    to_time=update.timestamp,
+                    cause="sequence",
+                    repaired=False,
+                )
+            )
 
     def _lose(self, keeper: BookKeeper, cause: str) -> None:
         if keeper.live:

@@ -36,10 +36,9 @@ from marketprism.simulator import Simulator, SimulatorOptions
 from marketprism.simulator.faults import KINDS, Faults
 from marketprism.simulator.mirror_specs import BYBIT, BYBIT_VENUES, MIRRORS
 from marketprism.simulator.mirrors import Follower
+from tests.faults.brokers import Broker
 from tests.faults.exchange_plan import MISBEHAVE_MS, RATES, STRIKES, FastClock, collecting
 from tests.faults.plan_runs import Verdict, bounded, run_all
-from tests.integration.test_collector_delivery import Nats
-from tests.unit.storage.rig import free_port
 
 EXCHANGES = ("okx", "deribit", "bybit")
 OF_BOOKS_OF_THE_MODEL = ("tick_change", "list_symbol")
@@ -73,7 +72,7 @@ async def run(directory: Path, exchange_name: str, kinds: Sequence[str], seed: i
     )
     if "silent_ack" in kinds:
         faults.once("silent_ack")  # subscriptions are few, and most are made at the start
-    broker = Nats(directory / "nats", free_port())
+    broker = Broker(directory / "nats")
     broker.start()
     metrics = CollectorMetrics(CollectorRegistry())
     verdict = Verdict(struck=faults.counts)
@@ -120,12 +119,9 @@ async def _market_passes(exchange: Simulator, for_ms: float) -> None:
 
 async def _caught_up(exchange: Simulator, service: CollectorService) -> None:
     """The market goes on until the collector has all of it, then stands still until it has the rest."""
-    while not _whole(exchange, service, _told(exchange)):
-        told = _told(exchange)
-        for _ in range(100):
-            if _whole(exchange, service, told):
-                break
-            await asyncio.sleep(0.02)
+    told = _told(exchange)
+    while not _whole(exchange, service, told):
+        await asyncio.sleep(0.02)
     exchange.options.end_ms = exchange.market.time_ms
     await exchange.finished()
     while not _whole(exchange, service, _told(exchange)):
@@ -200,7 +196,7 @@ def _compare_memory(exchange: Simulator, service: CollectorService, verdict: Ver
     return untold
 
 
-async def _compare(exchange: Simulator, untold: set[Key], ledger: Path, broker: Nats, verdict: Verdict) -> None:
+async def _compare(exchange: Simulator, untold: set[Key], ledger: Path, broker: Broker, verdict: Verdict) -> None:
     printed: dict[Key, dict[int, dict[str, Any]]] = defaultdict(dict)
     for line in ledger.read_text().splitlines():
         row = json.loads(line)
@@ -220,7 +216,7 @@ async def _compare(exchange: Simulator, untold: set[Key], ledger: Path, broker: 
             verdict.wrong.append(f"{key}: the last book is {last.get('last_update_id')}, not {follower.change_id}")
 
 
-async def _by_key(broker: Nats, kind: str) -> dict[Key, list[dict[str, Any]]]:
+async def _by_key(broker: Broker, kind: str) -> dict[Key, list[dict[str, Any]]]:
     found: dict[Key, list[dict[str, Any]]] = defaultdict(list)
     for row in await broker.rows(kind):
         found[f"{row['exchange']}.{row['market_type']}", row["symbol"]].append(row)

@@ -102,7 +102,7 @@ def run(
         if time.monotonic() > until:
             return
         folder = directory / f"chain-{begin // PER_CHAIN}"
-        folder.mkdir()
+        folder.mkdir(exist_ok=True)  # it may hold an engine directory that has been migrated
         chain = open_chain(folder, seed + begin // PER_CHAIN, slowly=slowly)
         try:
             for number in range(begin + 1, min(begin + PER_CHAIN, count) + 1):

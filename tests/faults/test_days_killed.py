@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from marketprism.migrate import migrate
 from marketprism.settings import ClickHouseSettings
 from storage_service.buckets.plan import DayPlan
 from storage_service.days.content import columns_of, fingerprint
@@ -21,6 +20,7 @@ from storage_service.days.tiers import ARCHIVE_POINTS
 from storage_service.days.vision import ArchiveFile
 from tests.integration.embedded_process import EmbeddedServer
 from tests.integration.test_days_history import content, forget, ms
+from tests.migrated import Template
 from tests.unit.days.samples import store_live, trade_row
 from tests.unit.days.vision_files import AGG_HEADER, agg_rows, write_file
 
@@ -30,9 +30,10 @@ SYMBOLS = ("KILLUSDT", "STAYUSDT")
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
-    server = EmbeddedServer(tmp_path_factory.mktemp("days-killed")).start()
-    migrate(server.client())
+def server(tmp_path_factory: pytest.TempPathFactory, migrated: Template) -> Iterator[EmbeddedServer]:
+    data = tmp_path_factory.mktemp("days-killed")
+    migrated.seed(data)
+    server = EmbeddedServer(data).start()
     yield server
     server.stop()
 

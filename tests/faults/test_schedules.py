@@ -7,14 +7,16 @@ from pathlib import Path
 import pytest
 
 from tests.faults.schedules import run
+from tests.migrated import Template
 
 SEED = 55
 
 pytestmark = [pytest.mark.faults, pytest.mark.slow, pytest.mark.timeout(400)]
 
 
-def test_nothing_is_lost_or_doubled(tmp_path: Path) -> None:
+def test_nothing_is_lost_or_doubled(tmp_path: Path, migrated: Template) -> None:
     """A batch across UTC midnight is torn; each of the four processes dies at least once."""
+    migrated.seed(tmp_path / "chain-0" / "data")
     killed: set[str] = set()
     midnights = 0
     for number, kills, verdict, chain in run(tmp_path, seed=SEED, count=3):

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from storage_service.faultpoints import BEFORE_SEND, POINTS
+from tests.migrated import Template
 from tests.unit.storage.ledger import DAY_US, Ledger
 from tests.unit.storage.rig import Rig, assert_equals_ledger
 
@@ -17,12 +18,12 @@ pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("storage-faults")]
 
 
 @pytest.fixture(scope="module")
-def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
+def rig(tmp_path_factory: pytest.TempPathFactory, migrated: Template) -> Iterator[Rig]:
     rig = Rig(tmp_path_factory.mktemp("storage-faults"))
     try:
         rig.start_nats()
+        migrated.seed(rig.data)
         rig.start_clickhouse()
-        rig.migrate()
         yield rig
     finally:
         rig.close()

@@ -185,3 +185,26 @@ def test_spot_has_trades_and_books_only() -> None:
     assert plan.urls == ("wss://stream.bybit.com/v5/public/spot",)
     assert [stream.name for stream in plan.streams] == ["publicTrade.BTCUSDT", "orderbook.200.BTCUSDT"]
     assert core.venue.polls() == ()
+
+
+def test_a_book_that_breaks_tells_that_prints_may_be_missing_too() -> None:
+    """A connection that lost messages and lives on: ids of prints do not show it, those of books do."""
+    core = linear()
+
+    def book(number: int, kind: str = "delta") -> None:
+        data = {"s": "BTCUSDT", "b": [["16578.4", "1"]], "a": [["16578.6", "1"]], "u": number, "seq": number}
+        say(core, "orderbook.200.BTCUSDT", data, type=kind)
+
+    book(100, "snapshot")
+    say(core, "publicTrade.BTCUSDT", [trade(7, 1)])
+    book(101)
+    assert core.of("gaps") == []
+    say(core, "publicTrade.BTCUSDT", [trade(20, 2)])  # after what was lost, and told before the book shows it
+    book(105)
+    say(core, "publicTrade.BTCUSDT", [trade(30, 3)])
+    told = [(gap.from_sequence, gap.to_sequence, gap.cause) for gap in core.of("gaps") if gap.of_type == "trades"]
+    assert told == [(700001, 2000000, "sequence"), (2000001, 2999999, "sequence")]
+    book(200, "snapshot")
+    book(201)
+    say(core, "publicTrade.BTCUSDT", [trade(40, 4)])
+    assert len([gap for gap in core.of("gaps") if gap.of_type == "trades"]) == 2
