@@ -6,8 +6,13 @@ import os
 import socket
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from tests.golden.replays import Replays
+    from tests.migrated import Template
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -26,6 +31,29 @@ def shared() -> Path:
     if not (folder / "recordings").is_dir():
         pytest.skip(f"no recordings: {folder}/recordings is absent (set MARKETPRISM_SHARED)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def session_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One folder for all test processes of this session."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
+@pytest.fixture(scope="session")
+def migrated(session_folder: Path) -> Template:
+    """Copies of an engine directory that has the whole schema."""
+    from tests.migrated import Template  # most test files need neither the engine nor its client
+
+    return Template(session_folder / "migrated")
+
+
+@pytest.fixture(scope="session")
+def replays(session_folder: Path, migrated: Template) -> Replays:
+    """Copies of what ``marketprism replay`` made of a recording."""
+    from tests.golden.replays import Replays
+
+    return Replays(session_folder / "replays", migrated)
 
 
 @pytest.fixture

@@ -20,6 +20,7 @@ from tests.browser.asking import api, asked
 from tests.browser.attacks import AttackCases
 from tests.browser.chromium import Browser
 from tests.integration.running import Running
+from tests.migrated import Template
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(420)]
 
@@ -46,9 +47,11 @@ def _windows_are_full(status: dict[str, Any]) -> bool:
 
 
 @pytest.fixture(scope="module")
-def up(tmp_path_factory: pytest.TempPathFactory, chromium: None) -> Iterator[Running]:
+def up(tmp_path_factory: pytest.TempPathFactory, chromium: None, migrated: Template) -> Iterator[Running]:
     """A market with enough history for windows of fifty buckets."""
-    run = Running(tmp_path_factory.mktemp("page"), "--simulate", "--history-hours", "0.55")
+    folder = tmp_path_factory.mktemp("page")
+    migrated.seed(folder / "data")
+    run = Running(folder, "--simulate", "--history-hours", "0.55")
     try:
         run.until(_windows_are_full, timeout_s=240)
         yield run

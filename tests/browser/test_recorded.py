@@ -16,6 +16,7 @@ import pytest
 
 from tests.browser.asking import asked
 from tests.browser.chromium import Browser
+from tests.migrated import Template
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(420)]
 
@@ -25,9 +26,12 @@ KEY = f"exchange = 'binance' AND market_type = 'linear' AND symbol = '{SYMBOL}'"
 
 
 @pytest.fixture(scope="module")
-def replayed(shared: Path, tmp_path_factory: pytest.TempPathFactory, chromium: None) -> Iterator[tuple[str, str]]:
+def replayed(
+    shared: Path, tmp_path_factory: pytest.TempPathFactory, chromium: None, migrated: Template
+) -> Iterator[tuple[str, str]]:
     """Addresses of the page and of ClickHouse, while ``marketprism replay --look`` stays up."""
     folder = tmp_path_factory.mktemp("recorded")
+    migrated.seed(folder / "data")
     errors = folder / "stderr.txt"
     with errors.open("w") as stderr:
         process = subprocess.Popen(

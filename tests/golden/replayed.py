@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
-import json
 import math
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
@@ -18,13 +15,9 @@ from typing import Any
 
 from tests.conftest import REPOSITORY
 from tests.golden.independent_features import ORDER, Recorded, Row, features_of, read_recording
+from tests.golden.replays import Replay
 from tests.integration.embedded_process import EmbeddedServer
 
-SMALL_BUCKETS = {
-    "MARKETPRISM_STORAGE_DEFAULT_Q_NOTIONAL": '{"*": 120000}',
-    "MARKETPRISM_STORAGE_DEFAULT_T_MAX_MS": "8000",
-}
-"""Ten minutes hold too few default buckets for one full window of 50."""
 TOLERANCE = 1e-12
 """Of a ratio, relative: its states are exact, its last steps are float."""
 UNIT_RANGE = {"weighted_imbalance_5"}
@@ -47,33 +40,6 @@ _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _MICROSECONDS = {"available_at", "received_at"}
 
 
-def replay(recording: Path, data: Path) -> dict[str, Any]:
-    """The report of one replay into a fresh directory."""
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "marketprism",
-            "replay",
-            str(recording),
-            "--speed",
-            "max",
-            "--json",
-            "--data",
-            str(data),
-        ],
-        cwd=data.parent,
-        env={**os.environ, **SMALL_BUCKETS},
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    report: dict[str, Any] = json.loads(done.stdout)
-    return report
-
-
 @dataclass
 class Replayed:
     """A served replay beside the independent computation of its features."""
@@ -94,21 +60,19 @@ class Replayed:
 
 
 @contextmanager
-def replayed(recording: Path, market_type: str, ticks: dict[str, str], folder: Path, times: int) -> Iterator[Replayed]:
-    """Replay so many times at once, serve the first, compute what it should hold."""
-    places = [folder / f"data{number}" for number in range(times)]
-    with ThreadPoolExecutor(times) as pool:
-        running = [pool.submit(replay, recording, place) for place in places]
-        recorded = read_recording(recording)
-        assert all(report.result()["exact"] for report in running)
-    server = EmbeddedServer(places[0]).start()
+def replayed(recording: Path, market_type: str, ticks: dict[str, str], replays: list[Replay]) -> Iterator[Replayed]:
+    """Serve the first of ``replays``, compute what it should hold."""
+    assert all(replay.report["exact"] for replay in replays)
+    recorded = read_recording(recording)
+    server = EmbeddedServer(replays[0].data).start()
     try:
         refresh(server)
         expected = {
             symbol: features_of(recorded[symbol], market_type == "spot", Decimal(tick), frozen_days(server, symbol))
             for symbol, tick in ticks.items()
         }
-        yield Replayed(recording, market_type, server, recorded, expected, places[1] if times > 1 else None)
+        again = replays[1].data if len(replays) > 1 else None
+        yield Replayed(recording, market_type, server, recorded, expected, again)
     finally:
         server.stop()
 

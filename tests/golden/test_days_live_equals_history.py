@@ -18,7 +18,7 @@ import pytest
 import zstandard
 
 from marketprism import catalogue
-from marketprism.migrate import migrate, shipped
+from marketprism.migrate import shipped
 from marketprism.settings import ClickHouseSettings, StorageSettings
 from storage_service.days.content import columns_of, row_hash
 from storage_service.days.engine import Engine
@@ -26,8 +26,9 @@ from storage_service.days.fetching import Request
 from storage_service.days.history import Backfill
 from storage_service.days.layouts import LAYOUTS
 from storage_service.days.vision import ArchiveFile
-from tests.golden.replayed import replay
+from tests.golden.replays import Replays
 from tests.integration.embedded_process import EmbeddedServer
+from tests.migrated import Template
 from tests.unit.days.vision_files import write_file
 
 SYMBOLS = ("BTCUSDT", "ETHUSDT")
@@ -72,17 +73,19 @@ def prints_of(recording: Path) -> dict[tuple[str, date], list[list[object]]]:
 
 
 @pytest.fixture(scope="module")
-def both(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
+def both(
+    shared: Path, tmp_path_factory: pytest.TempPathFactory, migrated: Template, replays: Replays
+) -> Iterator[Both]:
     folder = tmp_path_factory.mktemp("live-history")
     recording = shared / "recordings" / "binance_spot.jsonl.zst"
-    replay(recording, folder / "data")
+    (made,) = replays.copies(recording, folder)
     prints = prints_of(recording)
     archive = folder / "archive"
     for (symbol, day), rows in prints.items():
         write_file(archive, ArchiveFile("spot", "trades", symbol, "", day.isoformat()), rows)
-    live = EmbeddedServer(folder / "data").start()
+    live = EmbeddedServer(made.data).start()
+    migrated.seed(folder / "history")
     history = EmbeddedServer(folder / "history").start()
-    migrate(history.client())
     clickhouse = ClickHouseSettings(url=history.url, _env_file=None)
     settings = StorageSettings(default_q_notional={"*": 120_000.0}, default_t_max_ms=8_000, _env_file=None)
     days = sorted(day for _, day in prints)

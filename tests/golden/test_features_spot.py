@@ -12,17 +12,17 @@ from marketprism.settings import ClickHouseSettings, StorageSettings
 from storage_service.days.engine import Engine
 from storage_service.days.rebuild import Rebuilder
 from tests.golden.replayed import TABLES, Replayed, check_recording, check_second_replay, check_table, replayed
+from tests.golden.replays import Replays
 from tests.integration.test_days_keeper import polled
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 @pytest.fixture(scope="module")
-def case(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Replayed]:
+def case(shared: Path, tmp_path_factory: pytest.TempPathFactory, replays: Replays) -> Iterator[Replayed]:
     recording = shared / "recordings" / "binance_spot.jsonl.zst"
-    with replayed(
-        recording, "spot", {"BTCUSDT": "0.01", "ETHUSDT": "0.01"}, tmp_path_factory.mktemp("replay"), times=2
-    ) as case:
+    made = replays.copies(recording, tmp_path_factory.mktemp("replay"), times=2)
+    with replayed(recording, "spot", {"BTCUSDT": "0.01", "ETHUSDT": "0.01"}, made) as case:
         yield case
 
 

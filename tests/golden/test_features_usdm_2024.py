@@ -8,16 +8,16 @@ from pathlib import Path
 import pytest
 
 from tests.golden.replayed import TABLES, Replayed, check_recording, check_table, replayed
+from tests.golden.replays import Replays
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 
 @pytest.fixture(scope="module")
-def case(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Replayed]:
+def case(shared: Path, tmp_path_factory: pytest.TempPathFactory, replays: Replays) -> Iterator[Replayed]:
     recording = shared / "recordings" / "binance_usdm_20240808.jsonl.zst"
-    with replayed(
-        recording, "linear", {"BTCUSDT": "0.1", "ETHUSDT": "0.01"}, tmp_path_factory.mktemp("replay"), times=1
-    ) as case:
+    made = replays.copies(recording, tmp_path_factory.mktemp("replay"))
+    with replayed(recording, "linear", {"BTCUSDT": "0.1", "ETHUSDT": "0.01"}, made) as case:
         yield case
 
 

@@ -15,7 +15,6 @@ import pytest
 
 import marketprism.panel
 from marketprism.errors import QueryError
-from marketprism.migrate import migrate
 from marketprism.panel import Panel, read, universe
 from marketprism.panel_export import export_panel
 from marketprism.settings import ClickHouseSettings, StorageSettings
@@ -27,6 +26,7 @@ from storage_service.days.lob.reading import ColumnMap
 from tests.golden import panel_reference as reference
 from tests.golden.panel_reference import DAY, GRID, MIDNIGHT_MS, Made, make
 from tests.integration.embedded_process import EmbeddedServer
+from tests.migrated import Template
 
 NEXT = DAY + dt.timedelta(days=1)
 START_MS, END_MS = MIDNIGHT_MS - 8_460_000, MIDNIGHT_MS + 310_000
@@ -87,16 +87,16 @@ def run_import(server: EmbeddedServer, root: Path) -> LobSummary:
 
 
 @pytest.fixture(scope="module")
-def imported(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Imported]:
+def imported(shared: Path, tmp_path_factory: pytest.TempPathFactory, migrated: Template) -> Iterator[Imported]:
     folder = tmp_path_factory.mktemp("lob")
     made = make(shared / "recordings" / "binance_spot.jsonl.zst")
     root = folder / "days"
     root.mkdir()
     files = write_files(made, root)
     made.books["ETHUSDT"] = made.books["ETHUSDT"].filter(pl.col("T") < MIDNIGHT_MS)
+    migrated.seed(folder / "data")
     server = EmbeddedServer(folder / "data").start()
     client = server.client()
-    migrate(client)
     yield Imported(server, client, made, files, root, run_import(server, root))
     client.close()
     server.stop()

@@ -14,7 +14,6 @@ from typing import Any
 
 import pytest
 
-from marketprism.migrate import migrate
 from marketprism.settings import ClickHouseSettings, StorageSettings
 from storage_service.days.content import columns_of, fingerprint
 from storage_service.days.engine import Engine
@@ -23,15 +22,17 @@ from storage_service.days.history import Backfill, Summary
 from storage_service.days.layouts import LAYOUTS
 from storage_service.days.vision import ArchiveFile
 from tests.integration.embedded_process import EmbeddedServer
+from tests.migrated import Template
 from tests.unit.days.vision_files import AGG_HEADER, agg_rows, write_file
 
 TARGETS = ("bucket_flow", "flow_1s", "trades_1m_state", "footprint_1m_state", "footprint_by_bucket_state")
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
-    server = EmbeddedServer(tmp_path_factory.mktemp("days-history")).start()
-    migrate(server.client())
+def server(tmp_path_factory: pytest.TempPathFactory, migrated: Template) -> Iterator[EmbeddedServer]:
+    data = tmp_path_factory.mktemp("days-history")
+    migrated.seed(data)
+    server = EmbeddedServer(data).start()
     yield server
     server.stop()
 

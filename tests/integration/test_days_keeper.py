@@ -23,6 +23,7 @@ from storage_service.days.queue import RebuildQueue, Waiting
 from storage_service.days.rebuild import Rebuilder
 from storage_service.position import Positions
 from tests.integration.embedded_process import EmbeddedServer
+from tests.migrated import Template
 from tests.unit.storage.ledger import Ledger
 from tests.unit.storage.rig import Rig
 
@@ -44,9 +45,9 @@ async def nats_only(tmp_path: Path) -> AsyncIterator[Rig]:
 
 
 @pytest.fixture
-def rig(nats_only: Rig) -> Rig:
+def rig(nats_only: Rig, migrated: Template) -> Rig:
+    migrated.seed(nats_only.data)
     nats_only.start_clickhouse()
-    nats_only.migrate()
     return nats_only
 
 

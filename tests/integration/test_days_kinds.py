@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from marketprism.migrate import migrate
 from marketprism.settings import ClickHouseSettings, StorageSettings
 from storage_service.days.engine import Engine
 from storage_service.days.fetching import Request
@@ -18,6 +17,7 @@ from storage_service.days.history import Backfill, Summary
 from storage_service.days.layouts import LAYOUTS, MARKETS
 from storage_service.days.vision import ArchiveFile
 from tests.integration.embedded_process import EmbeddedServer
+from tests.migrated import Template
 from tests.unit.days.vision_files import write_file
 
 D = Decimal
@@ -30,9 +30,10 @@ EIGHT = "8.000000000000"
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedServer]:
-    server = EmbeddedServer(tmp_path_factory.mktemp("days-kinds")).start()
-    migrate(server.client())
+def server(tmp_path_factory: pytest.TempPathFactory, migrated: Template) -> Iterator[EmbeddedServer]:
+    data = tmp_path_factory.mktemp("days-kinds")
+    migrated.seed(data)
+    server = EmbeddedServer(data).start()
     yield server
     server.stop()
 

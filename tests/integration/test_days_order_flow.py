@@ -15,13 +15,13 @@ import pytest
 
 from marketprism.errors import QueryError
 from marketprism.flow_export import HOURS, MINUTES, FlowRange, export_flows
-from marketprism.migrate import migrate
 from marketprism.settings import ClickHouseSettings, StorageSettings
 from storage_service.days.engine import Engine
 from storage_service.days.fetching import Request
 from storage_service.days.history import Backfill
 from storage_service.days.layouts import LAYOUTS
 from tests.integration.embedded_process import EmbeddedServer
+from tests.migrated import Template
 
 DAY = "cm/daily/aggTrades/BTCUSD_PERP/BTCUSD_PERP-aggTrades-2026-05-08.zip"
 E12 = 10**12
@@ -29,9 +29,10 @@ WIDE = Context(prec=90)
 
 
 @pytest.fixture(scope="module")
-def engine(tmp_path_factory: pytest.TempPathFactory, shared: Path) -> Iterator[Engine]:
-    server = EmbeddedServer(tmp_path_factory.mktemp("days-flow")).start()
-    migrate(server.client())
+def engine(tmp_path_factory: pytest.TempPathFactory, shared: Path, migrated: Template) -> Iterator[Engine]:
+    data = tmp_path_factory.mktemp("days-flow")
+    migrated.seed(data)
+    server = EmbeddedServer(data).start()
     clickhouse = ClickHouseSettings(url=server.url, _env_file=None)
     day = date(2026, 5, 8)
     request = Request("cm", LAYOUTS["aggTrades"], ("BTCUSD_PERP",), ("",), day, day)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from marketprism.errors import DayError
-from marketprism.migrate import migrate
 from marketprism.settings import ClickHouseSettings, StorageSettings
 from storage_service.buckets.book import DayRequest
 from storage_service.buckets.plan import DayPlan
@@ -28,6 +26,7 @@ from storage_service.days.tiers import Archivist, run_archive
 from storage_service.days.trades import frozen_plans
 from tests.integration.embedded_process import EmbeddedServer
 from tests.integration.test_days_history import content, ms
+from tests.migrated import Template
 from tests.unit.days.samples import day_number, store_live, trade_row
 
 TIME_ONLY = DayPlan("agg_trade", "time", t_max_ms=60_000, source="time")
@@ -36,13 +35,11 @@ LATER = NOW.replace(year=NOW.year + 1)
 
 
 @pytest.fixture(scope="module")
-def directories(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+def directories(tmp_path_factory: pytest.TempPathFactory, migrated: Template) -> tuple[Path, Path]:
     """Two migrated data directories."""
     here, there = (tmp_path_factory.mktemp("days-tiers") / name for name in ("here", "there"))
-    server = EmbeddedServer(here).start()
-    migrate(server.client())
-    server.stop()
-    shutil.copytree(here, there, symlinks=True)  # migrating twice takes longer
+    for data in (here, there):
+        migrated.seed(data)
     return here, there
 
 

@@ -12,6 +12,7 @@ from marketprism.clickhouse import HOT
 from marketprism.settings import ClickHouseSettings
 from storage_service.clickhouse_io import InsertRefused, Warehouse
 from storage_service.schema import ipc_stream, stored, to_record_batch
+from tests.migrated import Template
 from tests.unit.storage.rig import Rig
 
 pytestmark = pytest.mark.xdist_group("storage-blocks")
@@ -21,11 +22,11 @@ START = 1_700_000_000_000
 
 
 @pytest.fixture(scope="module")
-def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
+def rig(tmp_path_factory: pytest.TempPathFactory, migrated: Template) -> Iterator[Rig]:
     rig = Rig(tmp_path_factory.mktemp("storage-blocks"))
     try:
+        migrated.seed(rig.data)
         rig.start_clickhouse()
-        rig.migrate()
         yield rig
     finally:
         rig.close()

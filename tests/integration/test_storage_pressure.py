@@ -19,6 +19,7 @@ from marketprism.streams import ensure_streams, stream_config
 from marketprism.subjects import stream_name
 from storage_service import clickhouse_io
 from storage_service.service import StorageService
+from tests.migrated import Template
 from tests.unit.storage.rig import Rig
 from tests.unit.storage.samples import row
 
@@ -29,12 +30,12 @@ TABLE = f"marketprism_hot.{TYPE}"
 
 
 @pytest.fixture(scope="module")
-def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
+def rig(tmp_path_factory: pytest.TempPathFactory, migrated: Template) -> Iterator[Rig]:
     rig = Rig(tmp_path_factory.mktemp("pressure"))
     try:
         rig.start_nats()
+        migrated.seed(rig.data)
         rig.start_clickhouse()
-        rig.migrate()
         yield rig
     finally:
         rig.close()

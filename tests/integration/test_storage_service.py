@@ -18,6 +18,7 @@ from marketprism.subjects import POSITIONS_BUCKET, stream_name
 from storage_service.clickhouse_io import Warehouse
 from storage_service.deadletters import list_letters
 from storage_service.position import Positions
+from tests.migrated import Template
 from tests.unit.storage.ledger import Ledger
 from tests.unit.storage.rig import REPOSITORY, Rig, assert_equals_ledger
 from tests.unit.storage.samples import MS, row
@@ -26,12 +27,12 @@ pytestmark = pytest.mark.xdist_group("storage-service")
 
 
 @pytest.fixture(scope="module")
-def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
+def rig(tmp_path_factory: pytest.TempPathFactory, migrated: Template) -> Iterator[Rig]:
     rig = Rig(tmp_path_factory.mktemp("storage-service"))
     try:
         rig.start_nats()
+        migrated.seed(rig.data)
         rig.start_clickhouse()
-        rig.migrate()
         yield rig
     finally:
         rig.close()

@@ -9,7 +9,7 @@ from typing import Any
 import clickhouse_connect
 import pytest
 
-from marketprism.migrate import migrate
+from tests.migrated import Template
 from tests.sql.rows import books_table, trades_table
 
 _numbers = itertools.count(1)
@@ -39,9 +39,10 @@ class Engine:
 
 
 @pytest.fixture(scope="session")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
-    client = clickhouse_connect.get_client(interface="chdb", path=str(tmp_path_factory.mktemp("engine")))
-    migrate(client)
+def engine(tmp_path_factory: pytest.TempPathFactory, migrated: Template) -> Iterator[Engine]:
+    path = tmp_path_factory.mktemp("sql") / "engine"
+    migrated.copy(path)
+    client = clickhouse_connect.get_client(interface="chdb", path=str(path))
     yield Engine(client)
     client.close()
 

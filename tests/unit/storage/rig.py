@@ -39,6 +39,7 @@ class Rig:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
+        self.data = directory / "data"
         self.nats_port, self.clickhouse_port, self.metrics_port = free_port(), free_port(), free_port()
         self.nats_settings = NatsSettings(
             url=f"nats://127.0.0.1:{self.nats_port}", stream_max_bytes=256 << 20, _env_file=None
@@ -51,7 +52,7 @@ class Rig:
             "MARKETPRISM_NATS_STREAM_MAX_BYTES": str(256 << 20),
             "MARKETPRISM_EMBEDDED_CLICKHOUSE_PORT": str(self.clickhouse_port),
             "MARKETPRISM_STORAGE_METRICS_PORT": str(self.metrics_port),
-            "MARKETPRISM_DATA_DIR": str(directory / "data"),
+            "MARKETPRISM_DATA_DIR": str(self.data),
         }
 
     # Processes
