@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 DATA   ?= data
 
-.PHONY: run install test lint bench e2e-ops fuzz soak faults faults-mutants exchange-faults docs web lock clean help
+.PHONY: run install test lint bench e2e-ops fuzz soak faults faults-mutants exchange-faults docs web audit lock clean help
 
 help:            ## what there is
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/ —/'
@@ -23,7 +23,7 @@ run: install     ## everything on the embedded default until Ctrl-C; data stays 
 	@exec $(BIN)/marketprism up --data $(DATA)
 
 test: install    ## every test kind that fits in 15 minutes on two cores
-	$(BIN)/python -m pytest tests -n 2 --dist loadfile
+	$(BIN)/python -m pytest tests -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: install    ## ruff and mypy strict
 	$(BIN)/ruff check .
@@ -60,8 +60,12 @@ docs: install    ## the pages that are made from the code
 	$(BIN)/python -m marketprism.migrate --snapshot
 	$(BIN)/python -m marketprism.catalogue --write
 
+audit:           ## known vulnerabilities of what requirements.lock pins; needs the advisory database of the internet
+	test -x .venv-audit/bin/pip-audit || ($(PYTHON) -m venv .venv-audit && .venv-audit/bin/pip install --quiet pip-audit==2.10.1)
+	.venv-audit/bin/pip-audit --strict --disable-pip --require-hashes --requirement requirements.lock
+
 lock:            ## resolve pyproject.toml into requirements.lock (needs uv)
 	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet --output-file requirements.lock
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) .venv-audit .pytest_cache .mypy_cache .ruff_cache

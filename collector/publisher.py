@@ -30,10 +30,12 @@ from collector.framing import Frame
 from collector.metrics import CollectorMetrics
 from marketprism.errors import NatsUnreachable
 from marketprism.events import CONTRACT_VERSION
+from marketprism.logs import FLOW
 from marketprism.settings import NatsSettings
 from marketprism.subjects import HEADER_CONTRACT, HEADER_FRAME, HEADER_ROWS, frame_id
 
 logger = logging.getLogger(__name__)
+flow = logging.getLogger(FLOW)
 
 Prepare = Callable[[Client], Awaitable[None]]
 """Called with each new connection before anything is sent on it (creates the streams)."""
@@ -46,6 +48,8 @@ class _AckError(msgspec.Struct):
 
 class _Ack(msgspec.Struct):
     error: _AckError | None = None
+    stream: str = ""
+    seq: int = 0
     duplicate: bool = False
 
 
@@ -256,6 +260,9 @@ class Publisher:
         self._metrics.ack_latency.observe(time.monotonic() - flight.sent_at)
         if ack.duplicate:
             self._metrics.duplicate_frames.inc()
+        if flow.isEnabledFor(logging.INFO):
+            names = {"frame": flight.headers[HEADER_FRAME], "stream": ack.stream, "seq": ack.seq}
+            flow.info("frame taken", extra={**names, "subject": flight.frame.subject, "rows": flight.frame.rows})
         self._settle()
 
     def _settle(self) -> None:

@@ -1,4 +1,8 @@
-"""Logging for people (text) or machines (one JSON object a line), always on stderr: stdout is for results."""
+"""Logging for people (text) or machines (one JSON object a line), always on stderr: stdout is for results.
+
+``FLOW`` has a line for each frame that NATS took (collector) and each block that ClickHouse stored (storage), with
+frame ids, stream sequences and insert token: the way of a row, in both directions (MARKETPRISM_LOG_FLOW=true).
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,7 @@ from typing import Final
 from marketprism.settings import AppSettings
 
 _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+FLOW: Final = "marketprism.flow"
 _NOISY: Final = {
     "aiohttp.access": logging.WARNING,
     "websockets": logging.WARNING,
@@ -78,6 +83,7 @@ def configure_logging(service: str, settings: AppSettings | None = None) -> None
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(settings.log_level.upper())
+    logging.getLogger(FLOW).setLevel(logging.INFO if settings.log_flow else logging.WARNING)
     if settings.log_level != "debug":
         for name, level in _NOISY.items():
             logging.getLogger(name).setLevel(level)

@@ -310,6 +310,7 @@ class AppSettings(BaseSettings):
     data_dir: Path = Field(Path("data"), description="where the embedded default keeps everything")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="least severe log line shown")
     log_format: Literal["text", "json"] = Field("text", description="json for machines")
+    log_flow: bool = Field(False, description="log each frame that NATS took and each block that ClickHouse stored")
     metrics_host: str = Field("127.0.0.1", description="address of /metrics and /health (0.0.0.0 in a container)")
 
 

@@ -12,7 +12,10 @@ from marketprism.subjects import Subject
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One message. ``rows`` = its lines; ``stored_us``: when JetStream took it; ``contract``: None = header missing."""
+    """One message. ``rows`` = its lines; ``stored_us``: when JetStream took it; ``contract``: None = header missing.
+
+    ``id``: what the publisher called the frame, for logs; '' when it did not.
+    """
 
     seq: int
     subject: str
@@ -21,15 +24,23 @@ class Frame:
     rows: int
     contract: str | None = None
     reply: str = ""
+    id: str = ""
 
     @classmethod
     def of(
-        cls, seq: int, subject: str, payload: bytes, stored_us: int, contract: str | None = None, reply: str = ""
+        cls,
+        seq: int,
+        subject: str,
+        payload: bytes,
+        stored_us: int,
+        contract: str | None = None,
+        reply: str = "",
+        name: str = "",
     ) -> Frame:
         """The payload ends with a newline from here on, so that frames can be joined."""
         if not payload.endswith(b"\n"):
             payload += b"\n"
-        return cls(seq, subject, payload, stored_us, payload.count(b"\n"), contract, reply)
+        return cls(seq, subject, payload, stored_us, payload.count(b"\n"), contract, reply, name)
 
     def parsed_subject(self) -> Subject:
         """The subject without a partition prefix. Raises ValueError."""

@@ -273,7 +273,7 @@ class Worker:
         await self._positions.write(self.data_type, _done(cell))
         reach("after_done", self.data_type)
         self._held = []
-        tell(self.data_type, batch, prepared)
+        tell(self.data_type, batch, prepared, cell.token)
         self._show_lag()
 
     async def _replay(self, intent: Cell) -> None:
