@@ -2,10 +2,11 @@
 
 Quantities are integers of 10⁻¹² (see ``decimals``), so sums do not depend on their order. Prices are keyed by their
 Float64: two decimal texts of at most 15 significant digits never share one, and longer ones are refused. A side keeps
-a dictionary price key → quantity and its keys in ascending *rank* (price for bids, −price for asks) in one block of
-memory, so that the best level is always the last: most changes are near the best and move little, the top N is a
-slice, and a thousand books of integers spread over the heap are not searched through (a third of the cost of an update
-at 1,000 symbols). Updates cost O(log n) + a short memmove; nothing sorts the whole book after the snapshot.
+a dictionary price key → quantity, and in ascending *rank* (price for bids, −price for asks) its keys and the Float64 of
+its quantities, each in one block of memory, so that the best level is always the last: most changes are near the best
+and move little, the top N is two slices, and a thousand books of integers spread over the heap are not searched through
+(a third of the cost of an update at 1,000 symbols). Updates cost O(log n) + a short memmove; nothing sorts the whole
+book after the snapshot.
 
 Order flow imbalance (Cont, Kukanov, Stoikov 2014), per update and level rank r = 1…5, with key k and quantity q of the
 level at rank r before (o) and after (n) the update:
@@ -67,12 +68,13 @@ def price_text(key: float) -> str:
 class Side:
     """One side of a book. ``sign`` is +1 for bids, −1 for asks; ``top`` holds the best five (key, quantity)."""
 
-    __slots__ = ("_edge", "_keys", "_quantities", "_sign", "_unit", "added", "cancelled", "top")
+    __slots__ = ("_edge", "_keys", "_quantities", "_sign", "_sizes", "_unit", "added", "cancelled", "top")
 
     def __init__(self, sign: int, unit: Unit = PLAIN) -> None:
         self._sign = sign
         self._unit = None if unit.plain else unit
         self._keys = array("d")
+        self._sizes = array("d")
         self._quantities: dict[float, int] = {}
         self._edge = -inf
         self.top: Top = [_NOTHING] * OFI_LEVELS
@@ -93,6 +95,7 @@ class Side:
         if not all(-_LIMIT < key < _LIMIT for key in self._quantities):
             raise ValueError(f"a price of the snapshot is no number below {_LIMIT:.0f}")
         self._keys = array("d", sorted(self._quantities))
+        self._sizes = array("d", [self._quantities[key] / ONE for key in self._keys])
         self.refresh()
 
     def update(self, levels: Levels) -> bool:
@@ -109,6 +112,7 @@ class Side:
     def _update(self, levels: Levels) -> bool:
         # the loop is most of the cost of a depth stream: price_key and decimals.scaled are inlined here
         sign, keys, quantities, edge, unit = self._sign, self._keys, self._quantities, self._edge, self._unit
+        sizes = self._sizes
         added = cancelled = 0
         touched = False
         for price, quantity in levels:
@@ -131,12 +135,18 @@ class Side:
                 if new < 0:
                     raise ValueError(f"negative quantity {quantity!r} at price {price!r}")
                 del quantities[key]
-                del keys[bisect_left(keys, key)]
+                at = bisect_left(keys, key)
+                del keys[at]
+                del sizes[at]
             else:
-                if not old:
-                    if not -_LIMIT < key < _LIMIT:
-                        raise ValueError(f"price {price!r} is no number below {_LIMIT:.0f}")
-                    keys.insert(bisect_left(keys, key), key)
+                at = bisect_left(keys, key)
+                if old:
+                    sizes[at] = new / ONE
+                elif -_LIMIT < key < _LIMIT:
+                    keys.insert(at, key)
+                    sizes.insert(at, new / ONE)
+                else:
+                    raise ValueError(f"price {price!r} is no number below {_LIMIT:.0f}")
                 quantities[key] = new
             if key >= edge:
                 touched = True
@@ -165,8 +175,8 @@ class Side:
         """(prices, quantities) of the best ``count`` levels, best first: the Float64 nearest to each text."""
         keys = self._keys[-count:].tolist()
         keys.reverse()
-        quantities = self._quantities
-        sizes = [quantities[key] / ONE for key in keys]
+        sizes = self._sizes[-count:].tolist()
+        sizes.reverse()
         return keys if self._sign > 0 else [-key for key in keys], sizes
 
     @property
@@ -206,16 +216,20 @@ class LocalBook:
             new = bid_side.top
             if new != old:
                 changed = new[0] != old[0]
-                for rank, ((before, was), (after, now)) in enumerate(zip(old, new, strict=True)):
-                    ofi[rank] += (now if after >= before else 0) - (was if after <= before else 0)
+                for rank, (level, other) in enumerate(zip(old, new, strict=True)):
+                    if level != other:
+                        (before, was), (after, now) = level, other
+                        ofi[rank] += (now if after >= before else 0) - (was if after <= before else 0)
         if ask_side.update(asks):
             old = ask_side.top
             ask_side.refresh()
             new = ask_side.top
             if new != old:
                 changed = changed or new[0] != old[0]
-                for rank, ((before, was), (after, now)) in enumerate(zip(old, new, strict=True)):
-                    ofi[rank] -= (now if after >= before else 0) - (was if after <= before else 0)
+                for rank, (level, other) in enumerate(zip(old, new, strict=True)):
+                    if level != other:
+                        (before, was), (after, now) = level, other
+                        ofi[rank] -= (now if after >= before else 0) - (was if after <= before else 0)
         self.updates += 1
         self.best_changed = changed
 

@@ -238,7 +238,7 @@ class Connection:
         """Silent streams are subscribed again; a channel that stays dead sends us to the next documented address."""
         started = time.monotonic()
         standstill = Standstill(self.plan.streams, started, self._patience)
-        while watch.waiting or self._silence_is_trouble:
+        while watch.watching or self._silence_is_trouble:
             await asyncio.sleep(min(0.5, 2.5 * self._patience))
             now = time.monotonic()
             if now - started > _OVERLAP_S or not watch.waiting:

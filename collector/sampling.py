@@ -30,7 +30,8 @@ class BookSampler:
     """Turns the states of one book into ``orderbooks`` and ``best_quotes`` rows."""
 
     __slots__ = (
-        "_book", "_last", "_levels", "_quotes", "_sink", "_slot", "_time", "_width", "exchange", "market_type", "told",
+        "_best", "_best_texts", "_book", "_last", "_levels", "_quotes", "_sink", "_slot", "_time", "_width", "exchange",
+        "market_type", "told",
     )  # fmt: skip
 
     def __init__(
@@ -42,6 +43,8 @@ class BookSampler:
         self._width = interval_ms
         self._quotes = quotes
         self._sink = sink
+        self._best: tuple[object, object] | None = None
+        self._best_texts = ("", "", "", "")
         self.told: tuple[int, int] | None = None  # id and time of the last row
         self.restart()
 
@@ -81,8 +84,16 @@ class BookSampler:
         if self._last is not None and self._last.received_at < received_before:
             self.flush()
 
+    def _texts(self) -> tuple[str, str, str, str]:
+        """Price and quantity of the best bid, then of the best ask: a row and a quote of one state share them."""
+        best = bid, ask = self._book.bids.top[0], self._book.asks.top[0]
+        if best != self._best:
+            self._best = best
+            self._best_texts = (price_text(bid[0]), text_of(bid[1]), price_text(-ask[0]), text_of(ask[1]))
+        return self._best_texts
+
     def _quote(self, update: BookUpdate) -> BestQuote:
-        (bid_key, bid_quantity), (ask_key, ask_quantity) = self._book.bids.top[0], self._book.asks.top[0]
+        bid_price, bid_quantity, ask_price, ask_quantity = self._texts()
         return BestQuote(
             timestamp=update.timestamp,
             received_at=update.received_at,
@@ -90,10 +101,10 @@ class BookSampler:
             market_type=self.market_type,
             symbol=update.symbol,
             sequence=update.sequence or update.last_id,
-            bid_price=price_text(bid_key),
-            bid_quantity=text_of(bid_quantity),
-            ask_price=price_text(-ask_key),
-            ask_quantity=text_of(ask_quantity),
+            bid_price=bid_price,
+            bid_quantity=bid_quantity,
+            ask_price=ask_price,
+            ask_quantity=ask_quantity,
             last_update_id=update.last_id,
         )
 
@@ -101,7 +112,7 @@ class BookSampler:
         book = self._book
         bid_prices, bid_quantities = book.bids.floats(self._levels)
         ask_prices, ask_quantities = book.asks.floats(self._levels)
-        (bid_key, bid_quantity), (ask_key, ask_quantity) = book.bids.top[0], book.asks.top[0]
+        bid_price, bid_quantity, ask_price, ask_quantity = self._texts()
         return OrderBook(
             timestamp=update.timestamp,
             received_at=update.received_at,
@@ -110,10 +121,10 @@ class BookSampler:
             symbol=update.symbol,
             sequence=update.sequence or update.last_id,
             last_update_id=update.last_id,
-            best_bid_price=price_text(bid_key),
-            best_ask_price=price_text(-ask_key),
-            best_bid_quantity=text_of(bid_quantity),
-            best_ask_quantity=text_of(ask_quantity),
+            best_bid_price=bid_price,
+            best_ask_price=ask_price,
+            best_bid_quantity=bid_quantity,
+            best_ask_quantity=ask_quantity,
             bids_count=len(book.bids),
             asks_count=len(book.asks),
             bid_prices=bid_prices,

@@ -86,7 +86,8 @@ BookRule = Callable[[int, BookUpdate, bool], Verdict]
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """One subscription. ``expect_s``: seconds within which data must arrive; None where silence is normal."""
+    """One subscription. ``expect_s``: seconds within which data must arrive; None where silence is normal: asked for
+    again too, after longer, but no sign of a dead address."""
 
     name: str
     channel: str

@@ -9,6 +9,8 @@ from collector.venue import Stream
 
 _SLOWEST = 8
 """A stream is asked for again at least every so many times its first patience: a request can be lost too."""
+_QUIET_S = 300.0
+"""The first patience where silence is normal: an acknowledged subscription may be dead there too."""
 
 
 @dataclass(slots=True)
@@ -33,15 +35,19 @@ class FirstData:
     def __init__(self, streams: Iterable[Stream], now: float, patience: float = 1.0) -> None:
         self._waiting: dict[str, _Watch] = {}
         for stream in streams:
-            if stream.expect_s is not None:
-                first = stream.expect_s * patience
-                self._waiting[stream.name] = _Watch(stream, first, _SLOWEST * first, now + first)
+            first = (_QUIET_S if stream.expect_s is None else stream.expect_s) * patience
+            self._waiting[stream.name] = _Watch(stream, first, _SLOWEST * first, now + first)
         self._alive: set[str] = set()
         self._asked_again: set[str] = set()
 
     @property
     def waiting(self) -> bool:
-        """Some stream has had no data yet."""
+        """Some stream of which data is due has had none yet."""
+        return any(watch.stream.expect_s is not None for watch in self._waiting.values())
+
+    @property
+    def watching(self) -> bool:
+        """Some stream has had no data yet, though that may be normal."""
         return bool(self._waiting)
 
     def seen(self, name: str) -> None:
@@ -52,7 +58,11 @@ class FirstData:
     def overdue(self, now: float) -> Silence:
         """Streams to subscribe again (each time with twice the patience), and channels that are dead even so."""
         late = [watch for watch in self._waiting.values() if watch.due <= now]
-        dead = {watch.stream.channel for watch in late if watch.stream.name in self._asked_again} - self._alive
+        dead = {
+            watch.stream.channel
+            for watch in late
+            if watch.stream.name in self._asked_again and watch.stream.expect_s is not None
+        } - self._alive
         for watch in late:
             self._asked_again.add(watch.stream.name)
             watch.patience_s = min(watch.patience_s * 2, watch.slowest_s)

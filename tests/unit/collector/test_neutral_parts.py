@@ -116,7 +116,19 @@ def test_silent_streams_are_asked_again_and_dead_channels_named() -> None:
     watch.seen("a@depth")
     watch.seen("b@trade")
     assert not watch.waiting
-    assert watch.overdue(10_000).streams == []
+    assert [stream.name for stream in watch.overdue(10_000).streams] == ["all@force"]
+
+
+def test_a_stream_whose_silence_is_normal_is_asked_for_again_but_is_no_sign_of_a_dead_address() -> None:
+    watch = FirstData([Stream("trades.OPTION", "trades", "OPTION")], now=0)
+    assert (watch.watching, watch.waiting) == (True, False)
+    assert watch.overdue(299).streams == []
+    for now in (300, 900, 2100):
+        silence = watch.overdue(now)
+        assert ([stream.name for stream in silence.streams], silence.dead) == (["trades.OPTION"], set())
+        assert watch.overdue(now + 1).streams == []
+    watch.seen("trades.OPTION")
+    assert not watch.watching
 
 
 def test_a_dead_stream_is_asked_for_again_and_again() -> None:
