@@ -17,6 +17,16 @@ if TYPE_CHECKING:
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests first, so that the test processes of a session end at about the same time.
+
+    For ``--dist loadfile`` this needs ``--no-loadscope-reorder``: by itself it starts the files of few tests last, and
+    here those are the long ones.
+    """
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 def missing(what: str) -> None:
     """Skip for a missing service or folder; under REQUIRE_SERVICES=1 that is a failure."""
     if os.environ.get("REQUIRE_SERVICES") == "1":

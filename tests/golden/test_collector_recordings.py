@@ -59,7 +59,7 @@ ALL = {
 }
 
 
-pytestmark = pytest.mark.xdist_group("collector_recordings")  # the module reads each recording once
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("collector_recordings")]  # each recording is read once
 
 E12 = Decimal(10**12)
 Top = list[tuple[int, int]]

@@ -31,6 +31,8 @@ from tests.integration.embedded_process import EmbeddedServer
 from tests.migrated import Template
 from tests.unit.days.vision_files import write_file
 
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+
 SYMBOLS = ("BTCUSDT", "ETHUSDT")
 TARGETS = ("bucket_flow", "flow_1s", "trades_1m_state", "footprint_1m_state", "footprint_by_bucket_state")
 BOOKS = ("orderbooks", "best_quotes")

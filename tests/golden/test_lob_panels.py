@@ -28,6 +28,8 @@ from tests.golden.panel_reference import DAY, GRID, MIDNIGHT_MS, Made, make
 from tests.integration.embedded_process import EmbeddedServer
 from tests.migrated import Template
 
+pytestmark = pytest.mark.slow
+
 NEXT = DAY + dt.timedelta(days=1)
 START_MS, END_MS = MIDNIGHT_MS - 8_460_000, MIDNIGHT_MS + 310_000
 SYMBOLS = ("BTCUSDT", "ETHUSDT")

@@ -23,7 +23,7 @@ from tests.unit.storage.ledger import Ledger
 from tests.unit.storage.rig import REPOSITORY, Rig, assert_equals_ledger
 from tests.unit.storage.samples import MS, row
 
-pytestmark = pytest.mark.xdist_group("storage-service")
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("storage-service")]
 
 
 @pytest.fixture(scope="module")
