@@ -22,12 +22,14 @@ SAME_MS = 5_000
 
 
 class BookKeeper:
-    """Owns the local book of one symbol. ``live``: in step with the exchange; ``resyncs``: times that it was not."""
+    """Owns the local book of one symbol. ``live``: in step with the exchange; ``resyncs``: times that it was not;
+    ``snapshots``: that came on its stream."""
 
     def __init__(self, symbol: str, rule: BookRule, sampler: BookSampler, book: LocalBook, sink: Sink) -> None:
         self.symbol = symbol
         self.live = False
         self.resyncs = 0
+        self.snapshots = 0
         self.last_id = 0
         self._rule = rule
         self._book = book
@@ -52,6 +54,7 @@ class BookKeeper:
         """Take one update from the stream. Raises ValueError when a level is no number (the book starts over)."""
         self._newest = update
         if update.snapshot:
+            self.snapshots += 1
             # of a connection that overlaps another it tells nothing new; younger with a smaller id, ids start over
             if not self.live or (update.last_id < self.last_id and update.timestamp > self._time):
                 self._waiting.clear()  # what came before it on the stream is in it

@@ -32,6 +32,8 @@ _QUIET_MS: Final = 500
 _QUIET_EVERY: Final = 5
 _ATTEMPTS: Final = 5
 _SNAPSHOT_PATIENCE_S: Final = 5.0
+_REQUESTS: Final = 6
+"""Subscriptions for a snapshot, where REST has given the book meanwhile."""
 _LISTING_PAUSE_S: Final = 2.0
 """Listing events come in bursts, and REST may know a little later."""
 
@@ -240,20 +242,7 @@ class Session:
 
     async def _sync_book(self, symbol: str) -> None:
         if self.venue.book_resubscribes:
-            streams = [
-                (connection, stream)
-                for connection in self.connections
-                for stream in connection.plan.streams
-                if stream.channel == "orderbooks" and stream.symbol == symbol
-            ]
-            patience_s = _SNAPSHOT_PATIENCE_S
-            while symbol in self.market.wants_books():
-                for connection, stream in streams:
-                    connection.resubscribe([stream])
-                await asyncio.sleep(patience_s)  # for the snapshot to come before it is asked for again
-                patience_s = min(patience_s * 2, 60.0)  # subscriptions are counted by the hour
-                if symbol in self.market.wants_books():
-                    await self._rest_book(symbol)
+            await self._resubscribe_book(symbol)
             return
         delay = 0.25
         while symbol in self.market.wants_books():
@@ -261,6 +250,26 @@ class Session:
                 return
             await asyncio.sleep(delay)
             delay = min(delay * 2, 10.0)
+
+    async def _resubscribe_book(self, symbol: str) -> None:
+        """Until the stream begins anew with its snapshot: a request can be lost, and a book from REST would then stand
+        still. A venue that never sends one is asked a few times."""
+        streams = [
+            (connection, stream)
+            for connection in self.connections
+            for stream in connection.plan.streams
+            if stream.channel == "orderbooks" and stream.symbol == symbol
+        ]
+        keeper = self.market.keepers[symbol]
+        snapshots, requests, patience_s = keeper.snapshots, 0, _SNAPSHOT_PATIENCE_S
+        while symbol in self.market.wants_books() or (keeper.snapshots == snapshots and requests < _REQUESTS):
+            for connection, stream in streams:
+                connection.resubscribe([stream])
+            requests += 1
+            await asyncio.sleep(patience_s)  # for the snapshot to come before it is asked for again
+            patience_s = min(patience_s * 2, 60.0)  # subscriptions are counted by the hour
+            if symbol in self.market.wants_books():
+                await self._rest_book(symbol)
 
     async def _rest_book(self, symbol: str) -> bool:
         """Ask REST for a snapshot; False when there is none, or it is too old for what waits."""
