@@ -90,15 +90,13 @@ class Lease:
                 self._revision = await bucket.update(self._key, self._identity, last=self._revision)
                 return
             except KeyWrongLastSequenceError:
+                value, revision = await self._read(bucket)
+                if value == self._identity:  # our own beat, whose answer was lost
+                    self._revision = revision
+                    return
                 self.held = False
                 logger.warning("%s is another's now", self._key)
-        try:
-            entry = await bucket.get(self._key)
-            value, revision = entry.value, entry.revision or 0
-        except KeyDeletedError as error:
-            value, revision = _RELEASED, error.entry.revision or 0
-        except KeyNotFoundError:
-            value, revision = _RELEASED, 0
+        value, revision = await self._read(bucket)
         if revision != self._revision:
             self._revision, self._seen_at = revision, now
         # our own identity: the answer to a beat was lost
@@ -111,6 +109,16 @@ class Lease:
         self.held = True
         logger.info("%s is ours", self._key)
         self._taken()
+
+    async def _read(self, bucket: KeyValue) -> tuple[bytes | None, int]:
+        """Who holds it and the revision of that; as after a release when nobody ever did."""
+        try:
+            entry = await bucket.get(self._key)
+        except KeyDeletedError as error:
+            return _RELEASED, error.entry.revision or 0
+        except KeyNotFoundError:
+            return _RELEASED, 0
+        return entry.value, entry.revision or 0
 
     @staticmethod
     async def _bucket(client: Client) -> KeyValue:

@@ -180,17 +180,21 @@ def _dead_letters(client: Any) -> Finding:
 
 
 async def _nats_findings(servers: Servers) -> list[Finding]:
+    from marketprism.doctor_checks import stream_settings  # it reports in our terms
+
     try:
         client = await connect_nats(servers.nats)
     except MarketPrismError as error:
         return [_error("NATS", error)]
     try:
         states = await stream_states(client, servers.nats)
+        limits = await stream_settings(client.jetstream(), servers.nats, [state.name for state in states])
         known = client.connected_server_version
         version = f"{known.major}.{known.minor}.{known.patch}"
     finally:
         await client.close()
-    findings = [_ok("NATS", f"{version} at {servers.nats.url.rpartition('@')[2]}, {len(states)} streams")]
+    where = servers.nats.url.rpartition("@")[2]
+    findings = [_ok("NATS", f"{version} at {where}, {len(states)} streams"), limits]
     full = [state.name for state in states if state.bytes > 0.8 * servers.nats.stream_max_bytes]
     if full:
         advice = "raise MARKETPRISM_NATS_STREAM_MAX_BYTES, or find out why storage does not keep up"
@@ -214,7 +218,22 @@ async def _service_findings(servers: Servers) -> list[Finding]:
             findings.append(Finding(check=name, verdict=Verdict.WARN, found="alive, not ready", advice=advice))
         else:
             findings.append(_ok(name, f"ready at {url}"))
+    page = servers.holder.page_url if servers.holder is not None else ""
+    if page and not await http_answers(f"{page}/health"):
+        advice = "the run starts it again by itself; web.log in the data directory says why it ended"
+        findings.append(Finding(check="page", verdict=Verdict.WARN, found=f"{page} is silent", advice=advice))
+    elif page:
+        findings.append(_ok("page", f"at {page}"))
     return findings
+
+
+async def _exchange_findings(servers: Servers) -> list[Finding]:
+    """Clocks of the exchanges; a run on the simulator asks none."""
+    from marketprism.doctor_checks import exchange_clocks  # it reports in our terms
+
+    if servers.holder is not None and servers.holder.source == "exchange simulator":
+        return [_ok("exchange clocks", "not asked: this run is on the exchange simulator")]
+    return await exchange_clocks(CollectorSettings())
 
 
 def check_clock() -> Finding:
@@ -228,15 +247,13 @@ def check_clock() -> Finding:
 
 async def examine(servers: Servers, data: Path | None = None) -> list[Finding]:
     """Every check, side by side where they wait for somebody."""
-    from marketprism.doctor_checks import exchange_clocks  # it reports in our terms
-
     directory = data or AppSettings().data_dir
     findings = [check_versions(), check_nats_binary(), check_disk(directory), check_ports(servers), check_clock()]
     remote: list[Callable[[], Awaitable[list[Finding]]]] = [
         lambda: asyncio.to_thread(_clickhouse_findings, servers),
         lambda: _nats_findings(servers),
         lambda: _service_findings(servers),
-        lambda: exchange_clocks(CollectorSettings()),
+        lambda: _exchange_findings(servers),
     ]
     for found in await asyncio.gather(*(question() for question in remote)):
         findings += found

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Iterable
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 import aiohttp
+from clickhouse_connect.driver.exceptions import ClickHouseError
+from nats.js import JetStreamContext
 
 from marketprism.clickhouse import COLD, FEATURES, HOT
 from marketprism.doctor import Finding, Verdict
-from marketprism.settings import CollectorSettings
+from marketprism.settings import CollectorSettings, NatsSettings
+from marketprism.streams import stream_config
 
 SKEW_S: Final = 2.0
 """The Date header has whole seconds: less than this says nothing."""
@@ -25,17 +29,28 @@ def stored_findings(client: Any) -> list[Finding]:
     return [_insert_settings(client), _archive(client), _serving(client)]
 
 
+NEEDED: Final = {
+    "async_insert": "0",
+    "insert_deduplicate": "1",
+    "deduplicate_blocks_in_dependent_materialized_views": "1",
+}
+"""What the storage service says with each insert, because servers have other defaults."""
+
+
 def _insert_settings(client: Any) -> Finding:
-    """Ours are sent with every insert; those of the server hold for whoever else writes."""
-    rows = client.query("SELECT name, value FROM system.settings WHERE name = 'async_insert'").result_rows
-    if rows and str(rows[0][1]) == "1":
-        return Finding(
-            check="insert settings",
-            verdict=Verdict.WARN,
-            found="async_insert = 1 by default on this server",
-            advice="set async_insert = 0 in the profile of every writer: an asynchronous block carries no token",
-        )
-    return Finding(check="insert settings", verdict=Verdict.OK, found="async_insert = 0")
+    """Whether the server lets our user say what every insert needs: a profile can forbid it."""
+    names = ", ".join(f"'{name}'" for name in NEEDED)
+    query = f"SELECT name, value FROM system.settings WHERE name IN ({names})"
+    advice = f"allow the user to change {', '.join(NEEDED)}: no `readonly`, no constraint on them in its profile"
+    try:
+        found = {str(name): str(value) for name, value in client.query(query, settings=NEEDED).result_rows}
+    except ClickHouseError as error:
+        text = " ".join(str(error).split())[:200]
+        return Finding(check="insert settings", verdict=Verdict.FAIL, found=text, advice=advice)
+    told = ", ".join(f"{name} = {value}" for name, value in sorted(found.items()))
+    if found != NEEDED:
+        return Finding(check="insert settings", verdict=Verdict.FAIL, found=f"the server keeps {told}", advice=advice)
+    return Finding(check="insert settings", verdict=Verdict.OK, found=f"{told} with each insert")
 
 
 def _archive(client: Any) -> Finding:
@@ -68,6 +83,34 @@ def _serving(client: Any) -> Finding:
             advice="`marketprism serving list`; SymbolDegraded in monitors/RUNBOOK.md",
         )
     return Finding(check="serving", verdict=Verdict.OK, found="every symbol is healthy")
+
+
+async def stream_settings(js: JetStreamContext, settings: NatsSettings, names: Iterable[str]) -> Finding:
+    """Whether the streams have the limits and the deduplication window of the settings. Raises nats errors."""
+    wrong = []
+    for name in names:
+        data_type, _, partition = name.removeprefix("MD_").lower().rpartition("_")
+        wanted = stream_config(data_type, int(partition), settings)
+        has = (await js.stream_info(name)).config
+        wrong += [
+            f"{name}: {field} {getattr(has, field)} is not {getattr(wanted, field)}"
+            for field in ("duplicate_window", "max_bytes", "max_age", "num_replicas")
+            if getattr(has, field) != getattr(wanted, field)
+        ]
+    if wrong:
+        return Finding(
+            check="stream settings",
+            verdict=Verdict.WARN,
+            found=f"{len(wrong)} differ; {wrong[0]}",
+            advice="start the storage service with these settings: it brings the streams to them",
+        )
+    window = min(settings.duplicate_window_s, settings.stream_max_age_s)
+    return Finding(
+        check="stream settings",
+        verdict=Verdict.OK,
+        found=f"as configured: deduplication over {window:g} s, {settings.stream_max_bytes >> 20} MiB, "
+        f"{settings.stream_max_age_s / 3600:g} h",
+    )
 
 
 async def exchange_clocks(settings: CollectorSettings) -> list[Finding]:

@@ -68,6 +68,15 @@ class ClickHouseAway(Exception):
 
 REASONS: Final[dict[int, str]] = {243: "disk", 252: "parts", 241: "memory", 469: "held"}
 """Error codes by what ClickHouse is short of (``held``: the day is being installed); any other is ``away``."""
+WAITS: Final[dict[str, str]] = {
+    "away": "ClickHouse is away",
+    "disk": "ClickHouse is short of disk",
+    "parts": "ClickHouse has too many parts",
+    "memory": "ClickHouse is short of memory",
+    "held": "a day is being installed",
+    "lease": "an insert took longer than the lease",
+}
+"""Why inserts wait, by reason, for people."""
 _LEASE_OVER: Final = "Constraint `lease`"
 
 
@@ -120,6 +129,7 @@ class Warehouse:
                 if self._lease is not None and _LEASE_OVER in str(error):
                     self._lease.forget_server_clock()  # over by its clock: if not by ours, the clocks have moved apart
                     LATE_INSERTS.inc()
+                    raise ClickHouseAway(f"{name} refused what came after the lease's end", "lease") from error
                 raise classified(error) from error
             except Exception as error:
                 if type(error).__module__.partition(".")[0] not in ("aiohttp", "urllib3"):

@@ -30,7 +30,7 @@ LATE_INSERTS = Counter(
 )
 PRESSURE = Gauge(
     "marketprism_storage_pressure",
-    "1 while ClickHouse refuses inserts for this reason: disk, parts, memory, or away",
+    "1 while inserts wait for this reason: disk, parts, memory, held, lease, or away",
     ["data_type", "reason"],
 )
 DISK_FREE = Gauge("marketprism_storage_disk_free_bytes", "free space on ClickHouse's fullest local disk")

@@ -24,7 +24,7 @@ from storage_service import metrics
 from storage_service.batching import Prepared, TooManyDays, accept, clean, finish
 from storage_service.buckets.book import BucketBook
 from storage_service.buckets.freeze import Freezer
-from storage_service.clickhouse_io import REASONS, ClickHouseAway, InsertRefused, Warehouse
+from storage_service.clickhouse_io import WAITS, ClickHouseAway, InsertRefused, Warehouse
 from storage_service.deadletters import SCHEMA as DEAD_SCHEMA
 from storage_service.deadletters import TABLE as DEAD_TABLE
 from storage_service.deadletters import to_batch
@@ -362,7 +362,7 @@ class Worker:
                 metrics.RETRIES.labels(self.data_type).inc()
                 if delay == 0.05 or delay >= 10.0:
                     logger.warning(
-                        "ClickHouse is away, trying again", extra={"data_type": self.data_type, "error": error}
+                        "%s, trying again", WAITS[error.reason], extra={"data_type": self.data_type, "error": error}
                     )
             else:
                 if reason:
@@ -378,7 +378,7 @@ class Worker:
 
     def _under_pressure(self, reason: str, text: str) -> None:
         """What ClickHouse is short of, as metric and in ``/ready``; '' when it takes inserts again."""
-        for known in (*REASONS.values(), "away"):
+        for known in WAITS:
             metrics.PRESSURE.labels(self.data_type, known).set(known == reason)
         name = f"{self.data_type}.{self.partition}"
         self._warehouse.pressure.pop(name, None)
