@@ -27,6 +27,10 @@ VIEWS = ("bucket_flow", "flow_1s", "trades_1m_state", "footprint_1m_state", "foo
 DAY_MS = 86_400_000
 
 
+class StandsStill(AssertionError):
+    """The tables do not catch up with the market within the plan's patience."""
+
+
 class Chain(Rig):
     """One directory and its processes. The exchange is never killed: it is what the tables are compared with."""
 
@@ -170,7 +174,7 @@ class Chain(Rig):
             if now != stored:
                 stored, moved = now, time.monotonic()
             time.sleep(0.05)
-        raise AssertionError(
+        raise StandsStill(
             f"nothing more stored for {timeout_s} s: {last} traded, {stored} stored; "
             f"collector: {self.log('collector')[-1500:]}; storage: {self.log('storage')[-1500:]}"
         )

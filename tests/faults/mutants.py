@@ -1,16 +1,19 @@
 """``python -m tests.faults.mutants [NAME…]``: the fault plan must fail for each way in which delivery can be broken.
 
 Five take a part out of the storage service (``mutant_storage``), three are done to the running chain. The schedules are
-those of the plan, drawn among kills that can matter. Prints how each was noticed; exit 1 when one was not.
+those of the plan, drawn among kills that can matter. Prints how each was noticed; exit 1 when one was not, or not by
+the harm that it does (``HARM``).
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import random
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -18,7 +21,8 @@ from typing import Final
 
 from marketprism.streams import stream_config
 from storage_service.faultpoints import POINTS
-from tests.faults.chain import Chain
+from tests.faults.chain import Chain, StandsStill
+from tests.faults.compare_ledger import Verdict, compare
 from tests.faults.mutant_storage import MUTANTS
 from tests.faults.schedules import Kill, open_chain, run_schedule
 
@@ -100,33 +104,67 @@ DONE_TO_THE_CHAIN: Final[dict[str, Callable[[Chain], AbstractContextManager[None
 }
 
 
-def noticed(name: str, directory: Path, seed: int) -> str:
-    """How the plan notices the mutant; empty when it does not."""
+HARM: Final[dict[str, str]] = {
+    "ack_before_insert": "lost",
+    "token_dropped": "doubled",
+    "block_cut_changed_on_retry": "doubled",
+    "state_recovered_with_the_intent": "halts",  # the replay's digest is not the intent's
+    "durable_not_reset": "stands still",  # newer messages come first, and the worker refuses to pass over the others
+    "view_that_throws": "halts",
+    "stream_recreated": "lost",
+    "replace_without_the_lock": "lost",
+}
+"""What each must be noticed by."""
+
+
+def noticed(name: str, directory: Path, seed: int, patience_s: float) -> tuple[str, str]:
+    """(what the plan notices, in detail); empty when it notices nothing before its patience ends."""
     chain, chance = None, random.Random(seed)
     disturb = DONE_TO_THE_CHAIN.get(name, undisturbed)
+    until = time.monotonic() + patience_s
     try:
         chain = open_chain(directory, seed, mutant=name if name in MUTANTS else "")
         with disturb(chain):
             for kills in schedules(chance):
                 verdict = run_schedule(chain, kills if name in MUTANTS else [], SETTLE_S)
                 if not verdict.exact:
-                    return f"lost {verdict.lost}, doubled {verdict.doubled}, wrong {len(verdict.wrong)}"
+                    return _harm(verdict), str(kills[0]) if name in MUTANTS else "under load"
+                if time.monotonic() > until:
+                    break
+    except StandsStill as error:
+        assert chain is not None
+        verdict = compare(chain.ledger.trades, chain.tables)
+        return ("doubled" if verdict.doubled else "stands still"), f"{_harm(verdict)}; {error}"[:150]
     except AssertionError as error:
-        return str(error).partition(";")[0].partition("\n")[0][:150]
+        return ("halts" if "stopped storing" in str(error) else "ends"), str(error).partition("\n")[0][:150]
     finally:
         if chain is not None:
             chain.close()
-    return ""
+    return "", ""
+
+
+def _harm(verdict: Verdict) -> str:
+    found = {"lost": verdict.lost, "doubled": verdict.doubled, "wrong": len(verdict.wrong)}
+    return ", ".join(f"{word} {count}" for word, count in found.items() if count)
 
 
 def main() -> int:
-    missed = 0
-    for number, name in enumerate(sys.argv[1:] or [*MUTANTS, *DONE_TO_THE_CHAIN]):
+    parser = argparse.ArgumentParser(prog="python -m tests.faults.mutants", description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*", metavar="NAME", choices=[[], *HARM], help=", ".join(HARM) + " [all]")
+    parser.add_argument(
+        "--patience-s", type=float, default=180.0, help="a mutant that is not noticed by then is missed"
+    )
+    given = parser.parse_args()
+    missed, began = 0, time.monotonic()
+    for number, name in enumerate(given.names or HARM):
         with tempfile.TemporaryDirectory(prefix="marketprism-mutant-") as temporary:
-            how = noticed(name, Path(temporary), 100 + number)
-        missed += not how
-        print(f"{name}: {'noticed: ' + how if how else 'NOT NOTICED'}", flush=True)
-    print(f"mutants not noticed: {missed}")
+            how, detail = noticed(name, Path(temporary), 100 + number, given.patience_s)
+        right = HARM[name] in how
+        missed += not right
+        verdict = "noticed" if right else f"NOTICED OTHERWISE (must be: {HARM[name]})" if how else "NOT NOTICED"
+        print(f"{name}: {verdict}: {how}; {detail}", flush=True)
+    print(f"mutants not noticed for what they break: {missed} of {len(given.names or HARM)}; "
+          f"{time.monotonic() - began:.0f} s")  # fmt: skip
     return 1 if missed else 0
 
 
