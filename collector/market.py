@@ -67,6 +67,7 @@ class Market:
         self._units: dict[str, Unit] = {}
         self._causes: dict[str, str] = {}
         self._whole: dict[str, tuple[int, int]] = {}
+        self._doubtful: set[str] = set()
         self._holed: dict[TradeKey, None] = {}
         self._unsynced: dict[str, None] = {}
         self._recent: dict[tuple[str, str], deque[bytes]] = {}
@@ -237,27 +238,33 @@ class Market:
 
     def _book(self, update: BookUpdate) -> None:
         keeper = self.keepers.get(update.symbol) or self._keeper(update.symbol)
-        resyncs = keeper.resyncs
+        resyncs, live = keeper.resyncs, keeper.live
         try:
             keeper.update(update)
         finally:
             if keeper.resyncs != resyncs:
                 self._metrics.counts["book_resyncs"][(*self.key, "chain")] += 1
             if not self._consecutive:
-                self._doubt(update, lost=keeper.resyncs != resyncs)
+                self._witness(update, whole=live and keeper.live and keeper.resyncs == resyncs)
             if not keeper.live:
                 self._unsynced[update.symbol] = None
 
-    def _doubt(self, update: BookUpdate, *, lost: bool) -> None:
+    def _witness(self, update: BookUpdate, *, whole: bool) -> None:
         """Where ids do not tell what is missing the book does: with updates that are lost go prints of their time."""
         symbol = update.symbol
         sequence = self.sequences.get((symbol, self.venue.trade_kind))
         if sequence is None or sequence.last is None:
             return
-        last, time = self._whole.get(symbol, (sequence.last, sequence.last_time))
-        if not lost:
-            self._whole[symbol] = sequence.last, sequence.last_time
-        elif self._causes.setdefault(symbol, "sequence") and sequence.last > last:
+        last, time = self._whole.setdefault(symbol, (sequence.last, sequence.last_time))
+        if not whole:
+            self._doubtful.add(symbol)
+            return
+        self._whole[symbol] = sequence.last, sequence.last_time
+        if symbol not in self._doubtful:
+            return
+        self._doubtful.discard(symbol)
+        self._causes.setdefault(symbol, "sequence")  # the next print tells the rest of it
+        if sequence.last > last:
             exchange, market_type = self.key
             self.publish(
                 Gap(

@@ -1,4 +1,4 @@
-"""OKX, Deribit and Bybit beside Binance: their sockets, REST and ledger rows, behind one object for the server."""
+"""The exchanges that follow the model: their sockets, REST and ledger rows, behind one object for the server."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Final
 
 from aiohttp import web
 
-from marketprism.simulator import okx_wire
+from marketprism.simulator import binance_option, okx_wire
+from marketprism.simulator.binance_option import BinanceOptionRest, BinanceOptionWire
 from marketprism.simulator.bybit_wire import DEPTH, BybitRest, BybitWire
 from marketprism.simulator.deribit_rest import DeribitRest
 from marketprism.simulator.deribit_wire import INTERVAL, DeribitWire
@@ -15,7 +16,16 @@ from marketprism.simulator.dialects import BybitDialect, DeribitDialect, OkxDial
 from marketprism.simulator.events import Event
 from marketprism.simulator.market import Market
 from marketprism.simulator.mirror_rest import MirrorRest
-from marketprism.simulator.mirror_specs import BYBIT, BYBIT_VENUES, DERIBIT, MIRRORS, OKX, mirror_specs
+from marketprism.simulator.mirror_specs import (
+    BINANCE,
+    BINANCE_OPTION,
+    BYBIT,
+    BYBIT_VENUES,
+    DERIBIT,
+    FOLLOWING,
+    OKX,
+    mirror_specs,
+)
 from marketprism.simulator.mirrors import Changed, Done, Follower, Mirrored, Mirrors
 from marketprism.simulator.okx_rest import OkxRest
 from marketprism.simulator.okx_wire import OkxWire
@@ -28,22 +38,26 @@ ROUTES: Final = (
     (OKX, "public", "/okx/ws/v5/public"),
     (OKX, "business", "/okx/ws/v5/business"),
     (DERIBIT, "public", "/deribit/ws/api/v2"),
+    (BINANCE_OPTION, "public", "/option/public/stream"),
+    (BINANCE_OPTION, "market", "/option/market/stream"),
     *((venue, "public", f"/bybit/v5/public/{venue.partition('.')[2]}") for venue in BYBIT_VENUES),
 )
 
 
 def others_of(venues: Sequence[str]) -> tuple[str, ...]:
     """Those that follow the model."""
-    return tuple(venue for venue in venues if venue in MIRRORS or venue in BYBIT_VENUES)
+    return tuple(venue for venue in venues if venue in FOLLOWING)
 
 
 def carries(venue: str, route: str, stream: str) -> bool:
     """Whether a route has a stream's data."""
+    if venue == BINANCE_OPTION:
+        return binance_option.carries(route, stream)
     return venue != OKX or okx_wire.carries(route, stream)
 
 
 class OtherExchanges:
-    """Everything of the venues that follow the model. ``venues``: of ``MIRRORS``; none is fine."""
+    """Everything of the venues that follow the model. ``venues``: of ``FOLLOWING``; none is fine."""
 
     def __init__(
         self,
@@ -63,14 +77,16 @@ class OtherExchanges:
         self._now_us = now_us
         followers = self._mirrors.followers
         self._bybit = BybitWire(followers)
-        self._wires: dict[str, OkxWire | DeribitWire] = {
+        self._wires: dict[str, OkxWire | DeribitWire | BinanceOptionWire] = {
             OKX: OkxWire(followers),
             DERIBIT: DeribitWire(followers, seed),
+            BINANCE: BinanceOptionWire(followers),
         }
         self._rests: list[MirrorRest] = [
             OkxRest(followers, seed, now_us, refuses),
             DeribitRest(followers, seed, now_us, refuses),
             BybitRest(followers, seed, now_us, refuses),
+            BinanceOptionRest(followers, seed, now_us, refuses),
         ]
 
     @property
@@ -88,7 +104,7 @@ class OtherExchanges:
             return
         dialects: dict[str, ServerDialect] = {OKX: OkxDialect(), DERIBIT: DeribitDialect(), BYBIT: BybitDialect()}
         for venue, route, path in ROUTES:
-            router.add_get(path, hub.handler(venue, route, dialect=dialects[venue.partition(".")[0]]))
+            router.add_get(path, hub.handler(venue, route, dialect=dialects.get(venue.partition(".")[0])))
         for rest in self._rests:
             rest.add_routes(router)
 
@@ -127,6 +143,9 @@ class OtherExchanges:
             if exchange == BYBIT:
                 exchange = each.spec.venue
                 books, trades = f"orderbook.{DEPTH}.{symbol}", [f"publicTrade.{symbol}"]
+            elif exchange == BINANCE:
+                exchange = each.spec.venue
+                books, *trades = binance_option.streams_of(each.spec)
             elif exchange == OKX:
                 books, trades = f"books:{symbol}", [f"trades-all:{symbol}", f"trades:{symbol}"]
             else:

@@ -1,4 +1,4 @@
-"""What OKX, Deribit and Bybit list in the simulated market, and in which units they count it.
+"""What OKX, Deribit, Bybit and Binance's options list in the simulated market, and in which units they count it.
 
 Their spot and perpetual books follow the books of the model; options are quoted from its perpetual.
 """
@@ -23,7 +23,12 @@ MIRRORS: Final = tuple(
 BYBIT: Final = "bybit"
 BYBIT_VENUES: Final = (f"{BYBIT}.spot", f"{BYBIT}.linear")
 
-LAG_MS: Final = {OKX: 35, DERIBIT: 90, BYBIT: 50}
+BINANCE: Final = "binance"
+BINANCE_OPTION: Final = f"{BINANCE}.option"
+"""The only market of Binance that follows the model instead of being a part of it."""
+
+FOLLOWING: Final = (*MIRRORS, *BYBIT_VENUES, BINANCE_OPTION)
+LAG_MS: Final = {OKX: 35, DERIBIT: 90, BYBIT: 50, BINANCE: 20}
 """How long after the model's book the same trade is done here."""
 
 _OKX_CONTRACT_DECIMALS: Final = {"BTC": 2, "ETH": 1}
@@ -31,6 +36,8 @@ _OKX_CONTRACT_DECIMALS: Final = {"BTC": 2, "ETH": 1}
 _OPTION_DAYS: Final = 30
 _OPTION_STRIKES: Final = (0.95, 1.0, 1.05)
 _OPTION_TICK_DECIMALS: Final = 4
+_PREMIUM_TICK_DECIMALS: Final = 1
+"""Where premiums are in the quote currency, not in coins."""
 
 Counts = Literal["base", "dollars"]
 
@@ -90,8 +97,8 @@ def mirror_specs(sources: Sequence[BookSpec], venues: Sequence[str], start_ms: i
     """Everything that these venues list; raises SettingsError for a venue that is not simulated."""
     specs: list[MirrorSpec] = []
     for venue in venues:
-        if venue not in MIRRORS and venue not in BYBIT_VENUES:
-            known = ", ".join((*MIRRORS, *BYBIT_VENUES))
+        if venue not in FOLLOWING:
+            known = ", ".join(FOLLOWING)
             raise SettingsError(f"simulator: unknown venue {venue!r}; known besides Binance: {known}")
         exchange, _, market = venue.partition(".")
         for index, source in enumerate(sources):
@@ -141,8 +148,11 @@ def _options(exchange: str, index: int, source: BookSpec, start_ms: int) -> list
         strike = max(1, int(float(f"{source.price * share:.2g}")))
         for call in (True, False):
             letter = "C" if call else "P"
+            binance = exchange == BINANCE
             if exchange == OKX:
                 symbol = f"{source.base}-USD-{expiry:%y%m%d}-{strike}-{letter}"
+            elif binance:
+                symbol = f"{source.base}-{expiry:%y%m%d}-{strike}-{letter}"
             else:
                 symbol = f"{source.base}-{expiry.day}{expiry:%b%y}-{strike}-{letter}".upper()
             found.append(
@@ -151,10 +161,10 @@ def _options(exchange: str, index: int, source: BookSpec, start_ms: int) -> list
                     market_type="option",
                     symbol=symbol,
                     base=source.base,
-                    quote="USD",
-                    settle=source.base,
+                    quote="USDT" if binance else "USD",
+                    settle="USDT" if binance else source.base,
                     source=index,
-                    tick_decimals=_OPTION_TICK_DECIMALS,
+                    tick_decimals=_PREMIUM_TICK_DECIMALS if binance else _OPTION_TICK_DECIMALS,
                     lot_decimals=1,
                     decimals=0 if exchange == OKX else 1,
                     contract_decimals=2 if exchange == OKX else 0,

@@ -17,7 +17,7 @@ import msgspec
 from marketprism.simulator import statistics
 from marketprism.simulator.events import DepthChange, Event, Fill, ForcedOrder, Levels, Mark
 from marketprism.simulator.market import Market
-from marketprism.simulator.mirror_specs import BYBIT, LAG_MS, MirrorSpec
+from marketprism.simulator.mirror_specs import BINANCE, BYBIT, LAG_MS, MirrorSpec
 from marketprism.simulator.trade_log import Rows
 
 _YEAR_MS: Final = 365.25 * 86_400_000
@@ -196,10 +196,12 @@ class Mirrors:
     # ------------------------------------------------------------------ options
 
     def _option(self, follower: Follower, mark: Mark, due: int) -> list[Mirrored]:
-        """Quotes around the theoretical price (in coins), now and then a trade at the touch."""
+        """Quotes around the theoretical price (in coins, or as Binance has it), now and then a trade at the touch."""
         spec, random = follower.spec, self._random
         volatility = implied_volatility(self._seed, spec.base, due)
         price = option_price(mark.mark, spec, volatility, due)
+        if spec.exchange == BINANCE:
+            price *= mark.mark
         tick = 10**-spec.tick_decimals
         middle = max(1, round(price / tick))
         out: list[Mirrored] = []

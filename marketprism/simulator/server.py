@@ -26,7 +26,7 @@ from marketprism.simulator.exchanges import OtherExchanges, others_of
 from marketprism.simulator.exchanges import carries as others_carry
 from marketprism.simulator.faults import Faults
 from marketprism.simulator.market import Market
-from marketprism.simulator.mirror_specs import BYBIT_VENUES, DERIBIT, LAG_MS, OKX
+from marketprism.simulator.mirror_specs import BINANCE_OPTION, BYBIT_VENUES, DERIBIT, LAG_MS, OKX
 from marketprism.simulator.mirrors import Follower, Mirrored
 from marketprism.simulator.sockets import Key, StreamHub
 from marketprism.simulator.specs import default_specs
@@ -50,7 +50,7 @@ _PATIENCE: Final = 6
 """Times ``settle_s``: how long a collector may take between connecting to one venue and to the next."""
 _SAVE_LIVE_MS: Final = 1_000
 _SAVE_HISTORY_MS: Final = 60_000
-OTHERS: Final = (OKX, DERIBIT, *BYBIT_VENUES)
+OTHERS: Final = (OKX, DERIBIT, *BYBIT_VENUES, BINANCE_OPTION)
 _YIELD_EVERY: Final = 64  # frames; sends to a fast client never suspend, and requests must be answered in between
 
 

@@ -1,11 +1,12 @@
-"""OKX, Deribit and Bybit misbehaving: seeded runs of exchange × misbehaviour, JetStream against what they printed.
+"""Exchanges that follow the simulated market misbehaving: seeded runs, JetStream against what they printed.
 
     python -m tests.faults.follower_plan --seeds 20
 
-As ``exchange_plan`` does for Binance: a real nats-server, a real collector, the simulated exchange on a fast clock, all
-four markets of an exchange at once. It misbehaves for a while, behaves until the collector has caught up, and ends.
-Then every print is stored once and in order, in the exchange's units and in base units; an id without a trade was never
-given out and has its ``gaps`` row; every book is the exchange's own; nothing hangs. Exit code 0 when all of that holds.
+OKX, Deribit, Bybit and Binance's options, as ``exchange_plan`` does for its other markets: a real nats-server, a real
+collector, the simulated exchange on a fast clock, all its markets at once. It misbehaves for a while, behaves until the
+collector has caught up, and ends. Then every print is stored once and in order, in the exchange's units and in base
+units; an id without a trade was never given out and has its ``gaps`` row; every book is the exchange's own; nothing
+hangs. Exit code 0 when all of that holds.
 
 Bybit's ids only rise, and nothing is repaired there: what is stored must be what was printed, once and in order, and
 what is not stored must be in a ``gaps`` row; but for a print that was lost alone, which no id tells (``drop``).
@@ -34,13 +35,13 @@ from collector.service import CollectorService
 from collector.venues.bybit.books import PER_SEQUENCE
 from marketprism.simulator import Simulator, SimulatorOptions
 from marketprism.simulator.faults import KINDS, Faults
-from marketprism.simulator.mirror_specs import BYBIT, BYBIT_VENUES, MIRRORS
+from marketprism.simulator.mirror_specs import BINANCE_OPTION, BYBIT, FOLLOWING
 from marketprism.simulator.mirrors import Follower
 from tests.faults.brokers import Broker
 from tests.faults.exchange_plan import MISBEHAVE_MS, RATES, STRIKES, FastClock, collecting
 from tests.faults.plan_runs import Verdict, bounded, run_all
 
-EXCHANGES = ("okx", "deribit", "bybit")
+EXCHANGES = ("okx", "deribit", "bybit", BINANCE_OPTION)
 OF_BOOKS_OF_THE_MODEL = ("tick_change", "list_symbol")
 """Kinds that the followers do not know."""
 FOLLOWER_KINDS = tuple(kind for kind in KINDS if kind not in OF_BOOKS_OF_THE_MODEL)
@@ -61,7 +62,7 @@ async def run(directory: Path, exchange_name: str, kinds: Sequence[str], seed: i
     options = SimulatorOptions(
         seed=seed,
         symbols=("BTCUSDT",),
-        venues=tuple(venue for venue in (*MIRRORS, *BYBIT_VENUES) if venue.startswith(exchange_name)),
+        venues=tuple(venue for venue in FOLLOWING if venue.startswith(exchange_name)),
         history_hours=0,
         history_step_ms=100,
         settle_s=0.2,

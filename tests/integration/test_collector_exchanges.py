@@ -29,7 +29,7 @@ from collector.service import CollectorService
 from collector.venues.bybit.books import PER_SEQUENCE
 from marketprism.settings import CollectorSettings, NatsSettings
 from marketprism.simulator import Simulator, SimulatorOptions
-from marketprism.simulator.mirror_specs import BYBIT_VENUES, MIRRORS
+from marketprism.simulator.mirror_specs import BINANCE_OPTION, BYBIT_VENUES, MIRRORS
 from marketprism.simulator.mirrors import Follower
 from marketprism.streams import ensure_streams
 from tests.integration.test_collector_delivery import Nats, until
@@ -188,6 +188,21 @@ async def test_bybit_which_numbers_its_prints_as_it_likes(
     assert check_trades(rows["trades"], ledger, followers) > 800
     check_books(rows["orderbooks"], followers)
     assert {row["funding_kind"] for row in rows["funding_rates"]} == {"predicted", "settled"}
+
+
+async def test_options_of_binance(
+    tmp_path: Path, free_port: Callable[[], int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kinds = ("trades", "orderbooks", "best_quotes", "instruments", "open_interests", "volatility_indices")
+    only = (BINANCE_OPTION,)
+    rows, ledger, followers, metrics = await collect(
+        tmp_path, free_port(), monkeypatch, minutes=1, venues=only, expected=dict.fromkeys(kinds, only)
+    )
+    assert dict(metrics.counts["errors"]) == {}
+    assert rows["gaps"] == []
+    assert check_trades(rows["trades"], ledger, followers) > 30
+    check_books(rows["orderbooks"], followers)
+    assert all(35 < Decimal(row["index_value"]) < 75 for row in rows["volatility_indices"])
 
 
 class Unheard(Simulator):
