@@ -259,8 +259,10 @@ class Connection:
             if silence.streams:
                 for stream in silence.streams:
                     self._metrics.counts["resubscribes"][(*self._key, stream.channel)] += 1
-                names = [stream.name for stream in silence.streams]
-                self._say(f"no data yet on {', '.join(names[:5])}{' …' if len(names) > 5 else ''}; subscribing again")
+                names = [stream.name for stream in silence.streams if stream.expect_s is not None]
+                if names:  # those that may well be silent are asked for without a word
+                    more = " …" if len(names) > 5 else ""
+                    self._say(f"no data yet on {', '.join(names[:5])}{more}; subscribing again")
                 self._ask_again(requests, silence.streams)
         ready.set()
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 
 if TYPE_CHECKING:
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from tests.migrated import Template
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+
+hypothesis.settings.register_profile("marketprism", deadline=None)  # a busy machine is no counterexample
+hypothesis.settings.load_profile("marketprism")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -131,7 +131,6 @@ FAULTS: dict[str, list[str]] = {
         f"INSERT INTO {COLD}.archive_status (archive_date, data_type, exchange, verified) VALUES "
         "('2024-01-01', 'trades', 'binance', false)"
     ],
-    "archive_current": [_trade_command(timestamp="now64(3) - INTERVAL 5 DAY")],
     "configs_do_not_overlap": [
         f"INSERT INTO {FEATURES}.bucket_config (exchange, market_type, symbol, source, valid_from, valid_to, version) "
         f"VALUES ({KEY}, 'manual', '2024-01-01 00:00:00', '2024-01-03 00:00:00', 1), "
@@ -195,8 +194,18 @@ def test_values_out_of_range_are_found(engine: Any) -> None:
         assert bool(engine.rows(f"WITH row AS (SELECT {key}, {values}) {sql}")) == (value != "0.5"), name
 
 
+def test_a_day_is_overdue_once_nothing_came_for_a_day(tables: Any) -> None:
+    """The age of a part cannot be chosen: the audit is asked as it is, and as if it were asked two days later."""
+    tables.client.command(_trade_command(timestamp="now64(3) - INTERVAL 5 DAY"))
+    assert _found(tables, "archive_current") == []
+    sql = AUDITS["archive_current"].sql
+    later = sql.replace("now() - INTERVAL 26 HOUR", "now() + INTERVAL 22 HOUR")
+    assert later != sql
+    assert [row["data_type"] for row in tables.rows(later)] == ["trades"]
+
+
 def test_every_audit_has_its_fault() -> None:
-    assert set(FAULTS) | {"features_in_range"} == set(AUDITS)
+    assert set(FAULTS) | {"features_in_range", "archive_current"} == set(AUDITS)
 
 
 async def test_a_run_counts_what_it_found_or_says_why_not(tables: Any) -> None:
