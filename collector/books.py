@@ -2,11 +2,10 @@
 
 Quantities are integers of 10⁻¹² (see ``decimals``), so sums do not depend on their order. Prices are keyed by their
 Float64: two decimal texts of at most 15 significant digits never share one, and longer ones are refused. A side keeps
-a dictionary price key → quantity, and in ascending *rank* (price for bids, −price for asks) its keys and the Float64 of
-its quantities, each in one block of memory, so that the best level is always the last: most changes are near the best
-and move little, the top N is two slices, and a thousand books of integers spread over the heap are not searched through
-(a third of the cost of an update at 1,000 symbols). Updates cost O(log n) + a short memmove; nothing sorts the whole
-book after the snapshot.
+its keys in ascending *rank* (price for bids, −price for asks) in one block of memory, and beside them quantities and
+their Float64: the best level is always the last, most changes are near the best and move little, the top N is two
+slices, and a thousand books of objects spread over the heap are not searched through (a dictionary by key cost a tenth
+of an update more). Updates cost O(log n) + a short memmove; nothing sorts the whole book after the snapshot.
 
 Order flow imbalance (Cont, Kukanov, Stoikov 2014), per update and level rank r = 1…5, with key k and quantity q of the
 level at rank r before (o) and after (n) the update:
@@ -68,14 +67,14 @@ def price_text(key: float) -> str:
 class Side:
     """One side of a book. ``sign`` is +1 for bids, −1 for asks; ``top`` holds the best five (key, quantity)."""
 
-    __slots__ = ("_edge", "_keys", "_quantities", "_sign", "_sizes", "_unit", "added", "cancelled", "top")
+    __slots__ = ("_amounts", "_edge", "_keys", "_sign", "_sizes", "_unit", "added", "cancelled", "top")
 
     def __init__(self, sign: int, unit: Unit = PLAIN) -> None:
         self._sign = sign
         self._unit = None if unit.plain else unit
         self._keys = array("d")
         self._sizes = array("d")
-        self._quantities: dict[float, int] = {}
+        self._amounts: list[int] = []
         self._edge = -inf
         self.top: Top = [_NOTHING] * OFI_LEVELS
         self.added = 0
@@ -91,11 +90,12 @@ class Side:
         for price, quantity in levels:
             number = scaled(quantity)
             found[sign * price_key(price)] = number if unit is None else unit.base(number, scaled(price))
-        self._quantities = {key: quantity for key, quantity in found.items() if quantity > 0}
-        if not all(-_LIMIT < key < _LIMIT for key in self._quantities):
+        ranked = sorted((key, amount) for key, amount in found.items() if amount > 0)
+        if not all(-_LIMIT < key < _LIMIT for key, _ in ranked):
             raise ValueError(f"a price of the snapshot is no number below {_LIMIT:.0f}")
-        self._keys = array("d", sorted(self._quantities))
-        self._sizes = array("d", [self._quantities[key] / ONE for key in self._keys])
+        self._keys = array("d", [key for key, _ in ranked])
+        self._amounts = [amount for _, amount in ranked]
+        self._sizes = array("d", [amount / ONE for amount in self._amounts])
         self.refresh()
 
     def update(self, levels: Levels) -> bool:
@@ -111,9 +111,11 @@ class Side:
 
     def _update(self, levels: Levels) -> bool:
         # the loop is most of the cost of a depth stream: price_key and decimals.scaled are inlined here
-        sign, keys, quantities, edge, unit = self._sign, self._keys, self._quantities, self._edge, self._unit
-        sizes = self._sizes
+        sign, keys, amounts, sizes, edge, unit = (
+            self._sign, self._keys, self._amounts, self._sizes, self._edge, self._unit,
+        )  # fmt: skip
         added = cancelled = 0
+        count = len(keys)
         touched = False
         for price, quantity in levels:
             key = sign * (float(price) if len(price) <= _SHORT else price_key(price))
@@ -124,7 +126,8 @@ class Side:
                 new = int(whole + fraction) * POWERS[len(fraction)]
                 if unit is not None:
                     new = unit.base(new, scaled(price))
-            old = quantities.get(key, 0)
+            at = bisect_left(keys, key)
+            old = amounts[at] if at < count and keys[at] == key else 0
             if new == old:
                 continue
             if new > old:
@@ -134,20 +137,20 @@ class Side:
             if new <= 0:
                 if new < 0:
                     raise ValueError(f"negative quantity {quantity!r} at price {price!r}")
-                del quantities[key]
-                at = bisect_left(keys, key)
                 del keys[at]
+                del amounts[at]
                 del sizes[at]
+                count -= 1
+            elif old:
+                amounts[at] = new
+                sizes[at] = new / ONE
             else:
-                at = bisect_left(keys, key)
-                if old:
-                    sizes[at] = new / ONE
-                elif -_LIMIT < key < _LIMIT:
-                    keys.insert(at, key)
-                    sizes.insert(at, new / ONE)
-                else:
+                if not -_LIMIT < key < _LIMIT:
                     raise ValueError(f"price {price!r} is no number below {_LIMIT:.0f}")
-                quantities[key] = new
+                keys.insert(at, key)
+                amounts.insert(at, new)
+                sizes.insert(at, new / ONE)
+                count += 1
             if key >= edge:
                 touched = True
         self.added += added
@@ -156,10 +159,7 @@ class Side:
 
     def refresh(self) -> None:
         """Read the best five again after ``update`` said that they may have changed."""
-        quantities = self._quantities
-        best = self._keys[-OFI_LEVELS:].tolist()
-        best.reverse()
-        top = [(key, quantities[key]) for key in best]
+        top = list(zip(self._keys[: -OFI_LEVELS - 1 : -1], self._amounts[: -OFI_LEVELS - 1 : -1], strict=True))
         if len(top) < OFI_LEVELS:
             top += [_NOTHING] * (OFI_LEVELS - len(top))
         self._edge = top[-1][0]
@@ -167,17 +167,14 @@ class Side:
 
     def levels(self, count: int) -> tuple[list[int], list[int]]:
         """(prices, quantities) of the best ``count`` levels, best first, as scaled integers."""
-        keys = self._keys[-count:].tolist()
-        keys.reverse()
-        return [scaled(price_text(self._sign * key)) for key in keys], [self._quantities[key] for key in keys]
+        last = -count - 1
+        return [scaled(price_text(self._sign * key)) for key in self._keys[:last:-1]], self._amounts[:last:-1]
 
     def floats(self, count: int) -> tuple[list[float], list[float]]:
         """(prices, quantities) of the best ``count`` levels, best first: the Float64 nearest to each text."""
-        keys = self._keys[-count:].tolist()
-        keys.reverse()
-        sizes = self._sizes[-count:].tolist()
-        sizes.reverse()
-        return keys if self._sign > 0 else [-key for key in keys], sizes
+        last = -count - 1
+        keys = self._keys[:last:-1].tolist()
+        return keys if self._sign > 0 else [-key for key in keys], self._sizes[:last:-1].tolist()
 
     @property
     def best(self) -> tuple[int, int] | None:

@@ -42,6 +42,11 @@ async def reconnect(exchange: FakeExchange, service: CollectorService) -> None:
     await until(lambda: published(service) == wanted)
 
 
+def _settled(service: CollectorService) -> bool:
+    """Nothing is under way that a reconnect began, such as the snapshot of a book."""
+    return all(task.done() for session in service.sessions for task in session._busy.values())
+
+
 async def measure(folder: Path, warm_up: int, reconnects: int) -> dict[str, float]:
     """Figures after ``warm_up`` reconnects, and how they grew until ``reconnects``."""
     broker = Nats(folder, free_port())
@@ -60,6 +65,7 @@ async def measure(folder: Path, warm_up: int, reconnects: int) -> dict[str, floa
             for number in range(1, reconnects + 1):
                 await reconnect(exchange, service)
                 if number in (warm_up, reconnects):
+                    await until(lambda: _settled(service))
                     gc.collect()
                     found = {
                         "tasks": float(len(asyncio.all_tasks())),
