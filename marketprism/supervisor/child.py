@@ -131,8 +131,13 @@ class Child:
         return code
 
     def end(self) -> str:
-        """How it ended, for people: the exit code or signal, and its last line."""
+        """How it ended, for people: the exit code or signal, and its last line.
+
+        Who is killed has no last word: an old line behind SIGKILL would read as its cause.
+        """
         code = self.returncode
+        if code == -signal.SIGKILL:
+            return "SIGKILL (killed from outside, or out of memory)"
         if code is not None and code < 0:
             return f"{signal.Signals(-code).name}{self._last()}"
         return f"exit code {code}{self._last()}"
