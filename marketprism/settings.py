@@ -290,6 +290,7 @@ class WebSettings(BaseSettings):
     host: str = Field("127.0.0.1", description="address of the page; anything but loopback demands a token")
     port: int = Field(9180, ge=0, le=65535, description="port of the page")
     token: SecretStr = Field(SecretStr(""), description="what a browser must know; empty = none (loopback only)")
+    prometheus_url: str = Field("", description="Prometheus whose alerts the time axis shows; empty = none")
     metrics_open: bool = Field(False, description="/metrics without the token, for a Prometheus beside the page")
     clickhouse_user: str = Field("analyst", description="user the page reads with; give it no right but SELECT")
     clickhouse_password: SecretStr = Field(SecretStr(""), description="its password")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 from typing import Any, Final
 
@@ -12,7 +13,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from marketprism.clickhouse import FEATURES
 from marketprism.settings import WebSettings
 from marketprism.status import StatusReader
-from monitors.web import book, catalogue, coverage, files, live, pipeline, sqlbox, symbol, watching
+from monitors.web import alerts, book, catalogue, coverage, files, live, pipeline, sqlbox, symbol, watching
 from monitors.web.access import Access, LoginAsked, harden, middleware
 from monitors.web.endpoints import MAX_BODY, Endpoint, Nothing, openapi, route
 from monitors.web.reading import Columns, Reader
@@ -44,6 +45,7 @@ class Page:
         self.pipeline = pipeline.PipelineLook(reader, status)
         self.sql = sqlbox.SqlBox(reader, settings)
         self.hub = live.Hub(settings.max_streams)
+        self.alerts = alerts.Alerts(settings.prometheus_url)
 
     async def symbols(self, _: Nothing) -> list[SymbolRow]:
         return [SymbolRow(**row) for row in await self.reader.rows(SYMBOLS)]
@@ -56,6 +58,11 @@ class Page:
 
     async def feature(self, asked: catalogue.FeatureAsked) -> catalogue.Described:
         return catalogue.described(asked.name)
+
+    async def events(self, asked: symbol.EventsAsked) -> list[symbol.Event]:
+        """What the tables tell, and what Prometheus does, oldest first."""
+        stored, told = await asyncio.gather(symbol.events(self.reader, asked), self.alerts.of(asked))
+        return sorted((*stored, *told), key=lambda event: event.from_ms)
 
     async def examples(self, _: Nothing) -> list[catalogue.Example]:
         return catalogue.examples()
@@ -94,8 +101,8 @@ class Page:
                 bind(symbol.minutes, read)),
             get("/api/footprint", "volume by price, and each bar's profile", symbol.FootprintAsked, symbol.Footprint,
                 bind(symbol.footprint, read)),
-            get("/api/events", "gaps, rebuilds and exclusions", symbol.EventsAsked, list[symbol.Event],
-                bind(symbol.events, read)),
+            get("/api/events", "gaps, rebuilds, exclusions and alerts", symbol.EventsAsked, list[symbol.Event],
+                self.events),
             get("/api/book", "the newest published book", symbol.Symbol, book.Book | None, bind(book.book, read)),
             get("/api/tape", "the newest prints", symbol.Symbol, book.Tape, bind(book.tape, read)),
             get("/api/coverage", "symbol × day", coverage.CoverageAsked, coverage.Coverage,
