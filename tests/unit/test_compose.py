@@ -61,6 +61,15 @@ def test_every_variable_that_is_asked_for_is_in_the_example() -> None:
             assert re.search(rf"^{variable}=", example, re.MULTILINE), variable
 
 
+@pytest.mark.parametrize("name", SERVICES)
+def test_nobody_gains_rights_fills_the_disk_with_logs_or_dies_unnoticed(name: str) -> None:
+    service = SERVICES[name]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert service["logging"]["options"] == {"max-size": "16m", "max-file": "4"}
+    assert service["restart"] == ("on-failure" if name.endswith(":migrate") else "unless-stopped")
+    assert name.endswith(":migrate") or service["healthcheck"]["retries"]
+
+
 @pytest.mark.parametrize("name", OURS)
 def test_our_containers_have_no_rights_and_bounded_logs(name: str) -> None:
     service = COMPOSE["services"][name]
