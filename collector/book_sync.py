@@ -19,11 +19,18 @@ BUFFER_LIMIT = 20_000
 
 SAME_MS = 5_000
 """What the book already holds is no younger than its newest update: by more than this, its ids have started over."""
+_Moment = tuple[int, int, int]
+"""Of an update: its time, its receipt, its last id."""
 
 
 class BookKeeper:
     """Owns the local book of one symbol. ``live``: in step with the exchange; ``resyncs``: times that it was not;
     ``snapshots``: that came on its stream."""
+
+    __slots__ = (
+        "_book", "_fresh", "_hole", "_newest", "_rule", "_sampler", "_sink", "_time", "_waiting", "last_id", "live",
+        "resyncs", "snapshots", "symbol",
+    )  # fmt: skip
 
     def __init__(self, symbol: str, rule: BookRule, sampler: BookSampler, book: LocalBook, sink: Sink) -> None:
         self.symbol = symbol
@@ -37,7 +44,8 @@ class BookKeeper:
         self._sink = sink
         self._waiting: deque[BookUpdate] = deque()
         self._fresh = False
-        self._newest: BookUpdate | None = None
+        # not the update: its levels would be touched again, long cold, when the next one takes its place
+        self._newest: _Moment | None = None
         self._time = 0  # of the newest update in the book
         self._hole: tuple[int, int, str] | None = None  # id and time of the last row, cause
 
@@ -52,7 +60,7 @@ class BookKeeper:
 
     def update(self, update: BookUpdate) -> None:
         """Take one update from the stream. Raises ValueError when a level is no number (the book starts over)."""
-        self._newest = update
+        self._newest = (update.timestamp, update.received_at, update.last_id)
         if update.snapshot:
             self.snapshots += 1
             # of a connection that overlaps another it tells nothing new; younger with a smaller id, ids start over
@@ -113,7 +121,7 @@ class BookKeeper:
         if self.live:
             self._sampler.flush()
         if self._hole is not None and self._newest is not None:
-            self._report(self._newest, max(self.last_id, self._newest.last_id))
+            self._report(self._newest, max(self.last_id, self._newest[2]))
 
     def _buffer(self, update: BookUpdate) -> None:
         if len(self._waiting) >= BUFFER_LIMIT:
@@ -140,30 +148,31 @@ class BookKeeper:
             self.lose("crossed", spoiled=True)
             return
         if self._hole is not None:
-            self._report(update, self.last_id)
+            self._report((update.timestamp, update.received_at, update.last_id), self.last_id)
         self.last_id = update.last_id
         self._time = update.timestamp
         self._fresh = False
         self._sampler.after(update)
 
-    def _report(self, update: BookUpdate, through: int) -> None:
+    def _report(self, moment: _Moment, through: int) -> None:
         """The hole is over: the updates in it are lost for flow, though the book is whole again."""
         assert self._hole is not None
+        time, received_at, own_id = moment
         last_id, last_time, cause = self._hole
         self._hole = None
         self._sink(
             Gap(
-                timestamp=update.timestamp,
-                received_at=update.received_at,
+                timestamp=time,
+                received_at=received_at,
                 exchange=self._sampler.exchange,
                 market_type=self._sampler.market_type,
                 symbol=self.symbol,
-                sequence=update.last_id,
+                sequence=own_id,
                 of_type="orderbooks",
                 from_sequence=last_id + 1,
                 to_sequence=max(last_id + 1, through),
                 from_time=last_time,
-                to_time=update.timestamp,
+                to_time=time,
                 cause=cause,
                 repaired=False,
             )
