@@ -72,7 +72,9 @@ def test_there_is_a_dashboard_for_each_question() -> None:
 @pytest.mark.parametrize("path", DASHBOARDS, ids=lambda path: path.stem)
 def test_every_metric_of_a_panel_is_exported(path: Path, exported: set[str]) -> None:  # noqa: F811
     for title, target in _targets(path):
-        used = set(re.findall(r"\b(?:marketprism_(?:monitor|storage|collector)|ubt|process)_\w+", target.get("expr", "")))
+        used = set(
+            re.findall(r"\b(?:marketprism_(?:monitor|storage|collector)|ubt|process)_\w+", target.get("expr", ""))
+        )
         assert used <= exported, f"{title}: {sorted(used - exported)}"
         assert used or target["datasource"] != "prometheus", title
         # `or` leaves out whatever has the labels of its left side: the second metric would never be drawn
