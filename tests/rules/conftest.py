@@ -19,14 +19,22 @@ _SUFFIXES = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count"),
 
 
 @pytest.fixture(scope="session")
-def exported() -> set[str]:
-    """Sample names, whether or not a child exists yet."""
+def registries() -> tuple[CollectorRegistry, CollectorRegistry]:
+    """Monitors and collector, storage: two, because both have the established name of the bucket lag."""
     registry = CollectorRegistry()
     for make in (Gauges, QualityGauges, RoundMetrics, ServingGauges, DriftGauges):
         make(registry)
-    CollectorService(CollectorSettings(_env_file=None), NatsSettings(_env_file=None), CollectorMetrics(registry))
-    assert storage_metrics.ROWS  # imported: its metrics are in the default registry
+    metrics = CollectorMetrics(registry)
+    CollectorService(CollectorSettings(_env_file=None), NatsSettings(_env_file=None), metrics)
+    metrics.announce("okx", "linear")
+    storage_metrics.announce(["trades"])
+    return registry, REGISTRY
+
+
+@pytest.fixture(scope="session")
+def exported(registries: tuple[CollectorRegistry, CollectorRegistry]) -> set[str]:
+    """Sample names, whether or not a child exists yet."""
     names = set()
-    for family in (*registry.collect(), *REGISTRY.collect()):
+    for family in (family for registry in registries for family in registry.collect()):
         names |= {family.name + suffix for suffix in _SUFFIXES.get(family.type, ("",))}
     return names

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import REPOSITORY
-from tests.rules.conftest import exported  # noqa: F401  (a fixture)
+from tests.rules.conftest import exported, registries  # noqa: F401  (fixtures)
 from tests.sql.rows import assign_buckets, book
 from tests.sql.tape import random_trades
 
