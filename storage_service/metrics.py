@@ -40,6 +40,13 @@ INSERT_SECONDS = Histogram(
     ["table"],
     buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30),
 )
+STAGE_SECONDS = Histogram(
+    "marketprism_storage_stage_seconds",
+    "time of a batch in each stage: collect (since its first frame), clean, prepare, intent, insert, "
+    "conclude (ack and position)",
+    ["data_type", "stage"],
+    buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 5),
+)
 BATCH_ROWS = Histogram(
     "marketprism_storage_batch_rows",
     "rows of one batch",

@@ -6,9 +6,9 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from functools import partial
+from typing import Final
 
 import polars as pl
 from nats.aio.client import Client
@@ -24,7 +24,7 @@ from storage_service import metrics
 from storage_service.batching import Prepared, TooManyDays, accept, clean, finish
 from storage_service.buckets.book import BucketBook
 from storage_service.buckets.freeze import Freezer
-from storage_service.clickhouse_io import WAITS, ClickHouseAway, InsertRefused, Warehouse
+from storage_service.clickhouse_io import ClickHouseAway, InsertRefused, Warehouse
 from storage_service.deadletters import SCHEMA as DEAD_SCHEMA
 from storage_service.deadletters import TABLE as DEAD_TABLE
 from storage_service.deadletters import to_batch
@@ -32,6 +32,7 @@ from storage_service.duplicates import Judge, SequenceJudge, judge_for
 from storage_service.faultpoints import reach
 from storage_service.frames import Batch, DeadLetter, Frame, Limits, take_contiguous
 from storage_service.lease import Lease, LeaseLost
+from storage_service.patience import Patience, Stopping, pause
 from storage_service.position import Cell, Holes, Positions, Ranges, digest, token
 from storage_service.pull import ConsumerLost, Puller
 from storage_service.recover import Below, recover_book, recover_judge, server_clock_us
@@ -41,12 +42,7 @@ from storage_service.told import tell
 logger = logging.getLogger(__name__)
 
 _THREAD_ABOVE_BYTES: Final = 256 << 10  # smaller batches are parsed faster than a thread is woken
-_PROGRESS_EVERY_S: Final = 60.0
-_Result = TypeVar("_Result")
-
-
-class Stopping(Exception):
-    """The service was asked to stop while the worker waited for ClickHouse: the intent stays, a start replays it."""
+_GROWS_TO_BYTES: Final = 2 << 20
 
 
 @dataclass(slots=True)
@@ -89,6 +85,9 @@ class Worker:
         self._created = self._epoch = 0
         self._expected = 1
         self._held: list[Frame] = []
+        self._idle = asyncio.Event()  # set while nothing is being stored
+        self._patiently = Patience(data_type, partition, warehouse, stop, lease, self._in_progress)
+        self._stage = partial(metrics.STAGE_SECONDS.labels, data_type)
 
     async def run(self) -> None:
         """Sessions until stopped: each starts from the recorded position. Raises StoreHalted."""
@@ -104,13 +103,13 @@ class Worker:
             except LeaseLost as error:
                 logger.warning("not ours for now", extra={"data_type": self.data_type, "error": error})
                 await self._puller.stop()
-                await self._pause(0.5)
+                await pause(self._stop, 0.5)
             except (ConsumerLost, NatsError, ClickHouseAway, OSError, TimeoutError) as error:
                 logger.warning(
                     "starting again from the recorded position", extra={"data_type": self.data_type, "error": error}
                 )
                 delay = 0.1 if time.monotonic() - started > 30 else min(delay * 2, 10.0)
-                await self._pause(delay * random.uniform(0.5, 1.5))
+                await pause(self._stop, delay * random.uniform(0.5, 1.5))
             except (InsertRefused, StoreHalted) as error:
                 await self._halt(error)
         await self._puller.stop()
@@ -160,9 +159,12 @@ class Worker:
         ahead = asyncio.create_task(self._next_batches())
         try:
             while True:
+                self._idle.set()
+                self._puller.arrived.set()
                 cleaned = await ahead
                 if not cleaned:
                     return
+                self._idle.clear()
                 ahead = asyncio.create_task(self._next_batches())
                 for part in cleaned:
                     await self._store(part)
@@ -173,10 +175,16 @@ class Worker:
     async def _next_batches(self) -> list[Cleaned]:
         """One batch, or its parts when it spans too many days; [] when asked to stop."""
         batch = await self._collect()
-        return await self._clean(batch.frames) if batch.frames else []
+        if not batch.frames:
+            return []
+        with self._stage("clean").time():
+            return await self._clean(batch.frames)
 
     async def _collect(self) -> Batch:
-        """Contiguous frames from ``_expected`` on, until full or ``batch_max_ms`` after the first."""
+        """Contiguous frames from ``_expected`` on, until full or ``batch_max_ms`` after the first.
+
+        A small batch goes on growing while the one before is being stored: who came later would wait for two inserts.
+        """
         batch = Batch()
         while not batch.frames:
             if self._stop.is_set():
@@ -184,12 +192,15 @@ class Worker:
             if await self._puller.more(timeout=0.25):
                 await self._begin(batch)
             self._show_lag()
-        deadline = time.monotonic() + self._settings.batch_max_ms / 1000
-        while not take_contiguous(self._puller.waiting, batch, self._limits):
+        began = time.monotonic()
+        deadline = began + self._settings.batch_max_ms / 1000
+        while not self._stop.is_set() and not take_contiguous(self._puller.waiting, batch, self._limits):
             remaining = deadline - time.monotonic()
-            if remaining <= 0 or self._stop.is_set() or not await self._puller.more(timeout=remaining):
+            if remaining <= 0 and (self._idle.is_set() or batch.bytes > _GROWS_TO_BYTES):
                 break
+            await self._puller.more(timeout=remaining if remaining > 0 else 0.25)
         self._expected = batch.last + 1
+        self._stage("collect").observe(time.monotonic() - began)
         return batch
 
     async def _begin(self, batch: Batch) -> None:
@@ -254,15 +265,19 @@ class Worker:
         """Intent, insert, ack, done. Every failure in between leaves the intent, and a start replays it."""
         batch = cleaned.batch
         self._held = batch.frames
-        prepared = await self._prepare(cleaned)
+        with self._stage("prepare").time():
+            prepared = await self._prepare(cleaned)
         cell = self._cell(batch, prepared)
         reach("before_intent", self.data_type)
         self._lease.check()
         if prepared.rows or prepared.dead:
-            await self._positions.write(self.data_type, cell)
+            with self._stage("intent").time():
+                await self._positions.write(self.data_type, cell)
         reach("after_intent", self.data_type)
-        await self._insert(cell, prepared)
-        await self._conclude(cell, batch, prepared)
+        with self._stage("insert").time():
+            await self._insert(cell, prepared)
+        with self._stage("conclude").time():
+            await self._conclude(cell, batch, prepared)
 
     async def _conclude(self, cell: Cell, batch: Batch, prepared: Prepared) -> None:
         reach("after_insert", self.data_type)
@@ -348,48 +363,8 @@ class Worker:
             table = f"{HOT}.{self.data_type}"
             await self._patiently(lambda: self._warehouse.insert(table, prepared.body, prepared.names, cell.token))
 
-    async def _patiently(self, attempt: Callable[[], Awaitable[_Result]]) -> _Result:
-        """Try until ClickHouse answers; frames in hand stay ours. Raises InsertRefused, LeaseLost, Stopping."""
-        delay, told, reason = 0.05, time.monotonic(), ""
-        while True:
-            self._lease.check()
-            try:
-                result = await attempt()
-            except ClickHouseAway as error:
-                if error.reason != reason:
-                    self._under_pressure(error.reason, str(error))
-                    reason = error.reason
-                metrics.RETRIES.labels(self.data_type).inc()
-                if delay == 0.05 or delay >= 10.0:
-                    logger.warning(
-                        "%s, trying again", WAITS[error.reason], extra={"data_type": self.data_type, "error": error}
-                    )
-            else:
-                if reason:
-                    self._under_pressure("", "")
-                return result
-            if self._stop.is_set():
-                raise Stopping
-            await self._pause(delay * random.uniform(0.5, 1.5))
-            delay = min(delay * 2, 10.0)
-            if time.monotonic() - told > _PROGRESS_EVERY_S:
-                told = time.monotonic()
-                await self._puller.in_progress([*self._held, *self._puller.waiting])
-
-    def _under_pressure(self, reason: str, text: str) -> None:
-        """What ClickHouse is short of, as metric and in ``/ready``; '' when it takes inserts again."""
-        for known in WAITS:
-            metrics.PRESSURE.labels(self.data_type, known).set(known == reason)
-        name = f"{self.data_type}.{self.partition}"
-        self._warehouse.pressure.pop(name, None)
-        if reason:
-            self._warehouse.pressure[name] = f"{reason}: {text}"
-
-    async def _pause(self, seconds: float) -> None:
-        try:
-            await asyncio.wait_for(self._stop.wait(), seconds)
-        except TimeoutError:
-            return
+    async def _in_progress(self) -> None:
+        await self._puller.in_progress([*self._held, *self._puller.waiting])
 
     def _show_lag(self) -> None:
         label = (self.data_type, str(self.partition))

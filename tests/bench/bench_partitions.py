@@ -57,6 +57,7 @@ async def through(rig: Rig, frames: list[Frame], partitions: int) -> float:
     for partition in range(partitions):
         last = (await js.stream_info(stream_name("trades", partition))).state.last_seq
         while (cell := await positions.read("trades", partition)) is None or (cell.last, cell.state) != (last, "done"):
+            assert rig.processes["storage"].poll() is None, rig.log("storage")[-2000:]
             await asyncio.sleep(0.05)
     await nc.close()
     [(first, last_us)] = rig.rows(

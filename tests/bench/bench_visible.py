@@ -13,10 +13,12 @@ import argparse
 import asyncio
 import tempfile
 import time
+import urllib.request
 from pathlib import Path
 from typing import Any
 
 import msgspec
+from prometheus_client.parser import text_string_to_metric_families
 
 from marketprism.subjects import POSITIONS_BUCKET
 from storage_service.position import Cell
@@ -67,6 +69,31 @@ async def publish(js: Any, frames: list[tuple[str, bytes]], rate_frames: float, 
             await asyncio.sleep(wait)
         tasks.append(asyncio.create_task(one(subject, payload)))
     await asyncio.gather(*tasks)
+
+
+STAGES = "marketprism_storage_stage_seconds"
+Stages = dict[str, tuple[float, float]]
+
+
+def stages(rig: Rig) -> Stages:
+    """Stage of the trades' worker → (batches, seconds) so far."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{rig.metrics_port}/metrics", timeout=10) as answer:
+        families = text_string_to_metric_families(answer.read().decode())
+    found: dict[str, dict[str, float]] = {}
+    for sample in (sample for family in families if family.name == STAGES for sample in family.samples):
+        if sample.labels["data_type"] == "trades":
+            found.setdefault(sample.labels["stage"], {})[sample.name.removeprefix(f"{STAGES}_")] = sample.value
+    return {stage: (values["count"], values["sum"]) for stage, values in found.items()}
+
+
+def told(before: Stages, after: Stages) -> str:
+    """Mean milliseconds of a batch in each stage."""
+    parts = []
+    for stage, (count, seconds) in after.items():
+        count_before, seconds_before = before.get(stage, (0.0, 0.0))
+        if batches := count - count_before:
+            parts.append(f"{stage} {(seconds - seconds_before) / batches * 1000:.1f}")
+    return ", ".join(parts)
 
 
 async def measure(rig: Rig, frames: list[tuple[str, bytes]], rate_frames: float) -> list[float]:
@@ -135,9 +162,11 @@ async def main() -> None:
                 return found
 
             for rate, rows in plans:
+                before = stages(rig)
                 found = await measure(rig, take(int(rate * given.seconds), rows), rate / rows)
                 p50, p99 = found[len(found) // 2], found[int(len(found) * 0.99)]
                 print(f"publish → visible at {rate:>6} trades/s: p50 {p50:7.1f} ms, p99 {p99:7.1f} ms, n {len(found)}")
+                print(f"    ms of a batch: {told(before, stages(rig))}", flush=True)
             await parts_over(rig, given.minutes, take(int(given.minutes * 60 * 10_000), 100), 100)
         finally:
             rig.close()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import queue
 import random
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -92,25 +95,67 @@ def open_chain(directory: Path, seed: int, mutant: str = "", slowly: float = 1.0
     return chain
 
 
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a schedule came to; ``number`` 0: everything of a chain once more. ``midnights`` and ``torn``: so far."""
+
+    number: int
+    kills: list[Kill]
+    verdict: Verdict
+    midnights: int
+    torn: int
+
+
 def run(
-    directory: Path, seed: int, count: int, minutes: float | None = None, slowly: float = 1.0
-) -> Iterator[tuple[int, list[Kill], Verdict, Chain]]:
-    """``count`` schedules of one seed, each told with its verdict; after each chain's last one that of everything."""
+    directory: Path, seed: int, count: int, minutes: float | None = None, slowly: float = 1.0, jobs: int = 1
+) -> Iterator[Outcome]:
+    """``count`` schedules of one seed; after each chain's last one that of everything. ``jobs`` chains at a time."""
     chance = random.Random(seed)
     until = time.monotonic() + 60 * minutes if minutes else float("inf")
-    for begin in range(0, count, PER_CHAIN):
-        if time.monotonic() > until:
-            return
-        folder = directory / f"chain-{begin // PER_CHAIN}"
-        folder.mkdir(exist_ok=True)  # it may hold an engine directory that has been migrated
-        chain = open_chain(folder, seed + begin // PER_CHAIN, slowly=slowly)
+    told: queue.SimpleQueue[Outcome | Future[None]] = queue.SimpleQueue()
+    over = threading.Event()
+    with ThreadPoolExecutor(jobs) as pool:
+        running = 0
+        for begin in range(0, count, PER_CHAIN):
+            plan = [[Kill("storage", 0.0, 0.0, MIDNIGHT)]]
+            plan += [random_schedule(chance) for _ in range(min(PER_CHAIN, count - begin) - 1)]
+            number = begin // PER_CHAIN
+            what = (directory / f"chain-{number}", seed + number, begin + 1, plan, until, slowly)
+            pool.submit(_run_chain, *what, told.put, over).add_done_callback(told.put)
+            running += 1
         try:
-            for number in range(begin + 1, min(begin + PER_CHAIN, count) + 1):
-                if time.monotonic() > until:
-                    break
-                first = number == begin + 1
-                kills = [Kill("storage", 0.0, 0.0, MIDNIGHT)] if first else random_schedule(chance)
-                yield number, kills, run_schedule(chain, kills, SETTLE_S * slowly), chain
-            yield 0, [], chain.check_all(SETTLE_S * slowly), chain
+            while running:
+                outcome = told.get()
+                if isinstance(outcome, Outcome):
+                    yield outcome
+                else:
+                    running -= 1
+                    outcome.result()
         finally:
-            chain.close()
+            over.set()
+
+
+def _run_chain(
+    directory: Path,
+    seed: int,
+    first: int,
+    plan: list[list[Kill]],
+    until: float,
+    slowly: float,
+    tell: Callable[[Outcome], None],
+    over: threading.Event,
+) -> None:
+    if over.is_set() or time.monotonic() > until:
+        return
+    directory.mkdir(exist_ok=True)
+    chain = open_chain(directory, seed, slowly=slowly)
+    try:
+        for number, kills in enumerate(plan, first):
+            if over.is_set() or time.monotonic() > until:
+                break
+            verdict = run_schedule(chain, kills, SETTLE_S * slowly)
+            tell(Outcome(number, kills, verdict, chain.batches_across_midnight(), chain.torn))
+        verdict = chain.check_all(SETTLE_S * slowly)
+        tell(Outcome(0, [], verdict, chain.batches_across_midnight(), chain.torn))
+    finally:
+        chain.close()

@@ -19,10 +19,11 @@ def test_nothing_is_lost_or_doubled(tmp_path: Path, migrated: Template) -> None:
     migrated.seed(tmp_path / "chain-0" / "data")
     killed: set[str] = set()
     midnights = 0
-    for number, kills, verdict, chain in run(tmp_path, seed=SEED, count=3):
-        assert verdict.exact, f"schedule {number}, {[str(kill) for kill in kills]}: {verdict}"
+    for outcome in run(tmp_path, seed=SEED, count=3):
+        verdict = outcome.verdict
+        assert verdict.exact, f"schedule {outcome.number}, {[str(kill) for kill in outcome.kills]}: {verdict}"
         assert verdict.rows > 500
-        killed |= {kill.part for kill in kills}
-        midnights = midnights or chain.batches_across_midnight()
+        killed |= {kill.part for kill in outcome.kills}
+        midnights = outcome.midnights
     assert midnights
     assert killed == {"collector", "storage", "clickhouse", "nats"}

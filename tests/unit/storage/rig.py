@@ -153,17 +153,19 @@ class Rig:
             await nc.close()
 
     async def until_stored(self, data_type: str = "trades", timeout: float = 40) -> None:
-        """Until the recorded position is at the stream's end."""
+        """Until the recorded position is at the stream's end; ``timeout`` is for how long it may stand still."""
         nc, js = await self.connect()
         positions = Positions(await js.key_value(POSITIONS_BUCKET))
-        deadline = time.monotonic() + timeout
+        moved, before = time.monotonic(), None
         try:
             while True:
                 info = await js.stream_info(stream_name(data_type))
                 cell = await positions.read(data_type, 0)
+                if cell != before:
+                    moved, before = time.monotonic(), cell
                 if cell is not None and cell.state == "done" and cell.last == info.state.last_seq:
                     return
-                if time.monotonic() > deadline:
+                if time.monotonic() > moved + timeout:
                     raise AssertionError(f"not stored: {info.state} {cell}; {self.log('storage')[-3000:]}")
                 await asyncio.sleep(0.05)
         finally:
