@@ -382,7 +382,7 @@ def main() -> int:
     parser.add_argument("--venues", default=",".join(VENUES))
     parser.add_argument("--kinds", default=",".join(KINDS))
     parser.add_argument("--jobs", type=int, default=8, help="runs side by side")
-    parser.add_argument("--record", type=Path, help="append a line for each run")
+    parser.add_argument("--record", type=Path, help="append a line for each run; those in it are not repeated")
     given = parser.parse_args()
     seeds, venues, kinds = range(1, given.seeds + 1), given.venues.split(","), given.kinds.split(",")
     plans = [(venue, kind, seed) for seed in seeds for kind in kinds for venue in venues]

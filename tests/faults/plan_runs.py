@@ -1,7 +1,7 @@
 """Runs of the exchange plans side by side, and the table of what they found.
 
 Most of a run is waiting for its market, and runs know nothing of each other: several share a core. Each finished run
-is a line of the record, so that a plan can be run in pieces, and
+is a line of the record, and is not run again with the same record: a plan can be run in pieces, and
 
     python -m tests.faults.plan_runs RECORD…
 
@@ -48,8 +48,12 @@ Plan = tuple[str, str, int]
 
 
 def run_all(plans: Sequence[Plan], one: Callable[[str, str, int], Verdict], jobs: int, record: Path | None) -> int:
-    """Exit code 0 when no run found anything wrong. ``one`` is called in child processes."""
-    began, found = time.monotonic(), []
+    """Exit code 0 when no run found anything wrong. ``one`` is called in child processes.
+
+    What is in the record already is not run again."""
+    began, found = time.monotonic(), _recorded(record, plans)
+    done = {(line["venue"], line["kind"], line["seed"]) for line in found}
+    plans = [plan for plan in plans if plan not in done]
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
         futures = {pool.submit(one, *plan): plan for plan in plans}
         for future in as_completed(futures):
@@ -71,6 +75,13 @@ def run_all(plans: Sequence[Plan], one: Callable[[str, str, int], Verdict], jobs
     print(table(found))
     print(f"runs {len(found)}, failed {failed}; {time.monotonic() - began:.0f} s")
     return 1 if failed else 0
+
+
+def _recorded(record: Path | None, plans: Sequence[Plan]) -> list[dict[str, Any]]:
+    if record is None or not record.exists():
+        return []
+    lines = [json.loads(line) for line in record.read_text().splitlines()]
+    return [line for line in lines if (line["venue"], line["kind"], line["seed"]) in set(plans)]
 
 
 def bounded(work: Coroutine[Any, Any, Verdict]) -> Verdict:

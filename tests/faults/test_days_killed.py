@@ -122,3 +122,79 @@ def test_archive_and_drop_killed_at_each_step(server: EmbeddedServer) -> None:
     assert subprocess.run([sys.executable, "-c", ARCHIVE], env=environment, timeout=120, check=False).returncode == 0
     assert held_by("marketprism_cold") == whole
     assert "held_days_" not in engine.rows("SHOW CREATE TABLE marketprism_hot.trades")[0][0]
+
+
+IMPORT = """
+import sys
+from datetime import date
+from pathlib import Path
+from marketprism.settings import ClickHouseSettings, StorageSettings
+from storage_service.days.lob.files import Wanted
+from storage_service.days.lob.load import LobImport, LobRequest
+from storage_service.days.lob.reading import ColumnMap
+wanted = Wanted(date(2024, 5, 1), date(2024, 5, 31))
+request = LobRequest(Path(sys.argv[1]), "binance", "linear", wanted, ColumnMap())
+LobImport(ClickHouseSettings(), StorageSettings(), request).run()
+"""
+BOOK_TABLES = ("cold.orderbooks", "cold.trades", "features.lob_top5", "features.mid_1m", "features.bucket_flow")
+
+
+def import_lob(server: EmbeddedServer, root: Path, fault: str = "") -> subprocess.Popen[bytes]:
+    environment = {**os.environ, "MARKETPRISM_CLICKHOUSE_URL": server.url, "MARKETPRISM_FAULT": fault}
+    return subprocess.Popen([sys.executable, "-c", IMPORT, str(root)], env=environment)
+
+
+def write_day_files(root: Path, symbol: str) -> None:
+    for day in ("2024-05-01", "2024-05-02"):
+        (root / day).mkdir(parents=True, exist_ok=True)
+        lines = ["T,ap1,av1,bp1,bv1,ap2,av2,bp2,bv2"]
+        for n in range(3_000):
+            bid = 100 + n % 13 / 10
+            lines.append(
+                f"{ms(day) + n * 500},{bid + 0.1:.1f},{1 + n % 7},{bid},{2 + n % 5},{bid + 0.2:.1f},3,{bid - 0.1:.1f},4"
+            )
+        (root / day / f"{symbol}-book.csv").write_text("\n".join(lines) + "\n")
+    rows = [",".join(map(str, row)) for row in agg_rows(1, 2_000, ms("2024-05-01"), step_ms=50_000)]
+    (root / f"{symbol}-aggTrades-2024-05.csv").write_text("\n".join([AGG_HEADER, *rows]) + "\n")
+
+
+def test_an_import_killed_at_each_step(server: EmbeddedServer, tmp_path: Path) -> None:
+    engine = Engine.open(ClickHouseSettings(url=server.url, _env_file=None))
+
+    def held(symbol: str) -> list[tuple[int, int]]:
+        found = []
+        for table in (f"marketprism_{name}" for name in BOOK_TABLES):
+            columns = {name: kind for name, kind in columns_of(engine, table).items() if name != "symbol"}
+            where = f"symbol = '{symbol}'"
+            found.append(
+                tuple(
+                    fingerprint(
+                        engine,
+                        table,
+                        columns,
+                        where,
+                        final=not table.startswith(("marketprism_cold", "marketprism_features.lob")),
+                    )
+                )
+            )
+        return found
+
+    for symbol in ("LEFTUSDT", "DIESUSDT"):
+        write_day_files(tmp_path / symbol, symbol)
+    assert import_lob(server, tmp_path / "LEFTUSDT").wait(120) == 0
+    untouched = held("LEFTUSDT")
+    assert untouched[0][0] == 6_000
+    assert untouched[1][0] == 2_000
+    root = tmp_path / "DIESUSDT"
+    points = ["shadow_filled:trades", "days_installed:trades"]
+    points += [
+        f"{point}:orderbooks" for point in ("staged", "between_targets", "before_raw", "after_raw", "days_installed")
+    ]
+    for point in points:
+        assert import_lob(server, root, point).wait(120) == -9, point
+    assert import_lob(server, root).wait(120) == 0
+    assert held("DIESUSDT") == untouched, "the same but for the symbol"
+    assert held("LEFTUSDT") == untouched
+    states = engine.rows("SELECT DISTINCT state FROM marketprism_cold.lob_manifest FINAL WHERE symbol = 'DIESUSDT'")
+    assert states == [("installed",)]
+    assert engine.rows("SELECT name FROM system.tables WHERE database = 'marketprism_staging'") == []
