@@ -328,3 +328,25 @@ async def test_a_port_in_use_is_one_clear_line() -> None:
         port = int(exchange.url.rpartition(":")[2])
         with pytest.raises(ReplayError, match=rf"^simulator: 127.0.0.1:{port} is in use; choose another port$"):
             await Simulator(options(port=port)).start()
+
+
+class HeldUp(Simulator):
+    """A step waits for a client until that has been cut off twice."""
+
+    cuts = 0
+    ended = False
+
+    async def _step(self, step_ms: int) -> None:
+        while self.cuts < 2:
+            await asyncio.sleep(0.001)
+        self.ended = True
+
+    def _cut_slow_clients(self) -> None:
+        assert not self.ended
+        self.cuts += 1
+
+
+async def test_a_client_that_holds_up_a_step_is_cut_off_and_the_others_hear_the_rest_of_it() -> None:
+    exchange = HeldUp(SimulatorOptions(slow_client_s=0.02))
+    await exchange._timely_step(100)
+    assert (exchange.cuts, exchange.ended) == (2, True)
