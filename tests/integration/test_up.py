@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
+import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +18,13 @@ import pytest
 from tests.integration.running import Running, marketprism
 
 pytestmark = pytest.mark.slow
+
+SECRETS = {
+    "MARKETPRISM_EMBEDDED_PASSWORD": "Tr4gopan-default",
+    "MARKETPRISM_EMBEDDED_READONLY_PASSWORD": "Tr4gopan-analyst",
+    "MARKETPRISM_WEB_TOKEN": "Tr4gopan-page",
+}
+LOGS = {"MARKETPRISM_LOG_FLOW": "true", "MARKETPRISM_LOG_FORMAT": "json"}
 
 FEATURES = ("spread_bps", "tob_imbalance", "poc_px", "bucket_id", "vol", "cut_trigger", "kyle_lambda", "vpin")
 
@@ -36,7 +46,8 @@ def _full(status: dict[str, Any]) -> bool:
 
 
 def _sql(running: Running, statement: str) -> str:
-    request = urllib.request.Request(running.clickhouse_url, data=statement.encode())
+    headers = {"X-ClickHouse-Key": SECRETS["MARKETPRISM_EMBEDDED_PASSWORD"]}
+    request = urllib.request.Request(running.clickhouse_url, data=statement.encode(), headers=headers)
     with urllib.request.urlopen(request, timeout=20) as response:
         return str(response.read().decode().strip())
 
@@ -50,12 +61,19 @@ def _local(statement: str, data: Path, cwd: Path) -> int:
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """One run for the tests of this file, handed out when it shows every feature, within a minute."""
-    run = Running(tmp_path_factory.mktemp("up"), "--simulate", "--history-hours", "1.2")
+    run = Running(tmp_path_factory.mktemp("up"), "--simulate", "--history-hours", "1.2", **SECRETS, **LOGS)
     try:
         run.until(_full, timeout_s=60)
         yield run
     finally:
         run.kill()
+
+
+def _log(running: Running, service: str, message: str) -> list[dict[str, Any]]:
+    """Lines of a service's log with this message."""
+    lines = (running.data / "logs" / f"{service}.log").read_text().splitlines()
+    found = [json.loads(line) for line in lines if message in line and line.endswith("}")]
+    return [line for line in found if line["message"] == message]
 
 
 class TestUp:
@@ -76,13 +94,58 @@ class TestUp:
         assert int(json.loads(done.stdout)["n"]) == 2
 
     def test_status_and_doctor_find_the_run_by_its_directory(self, running: Running, tmp_path: Path) -> None:
-        status = marketprism("status", "--json", "--data", str(running.data), cwd=tmp_path)
+        status = marketprism("status", "--json", "--data", str(running.data), cwd=tmp_path, **SECRETS)
         assert status.returncode == 0, status.stdout + status.stderr
         assert len(json.loads(status.stdout)["symbols"]) == 4
-        doctor = marketprism("doctor", "--json", "--data", str(running.data), cwd=tmp_path)
+        doctor = marketprism("doctor", "--json", "--data", str(running.data), cwd=tmp_path, **SECRETS)
         assert doctor.returncode == 0, doctor.stdout
         findings = {finding["check"]: finding["verdict"] for finding in json.loads(doctor.stdout)}
         assert findings["schema"] == findings["NATS"] == findings["deduplication windows"] == "ok"
+
+    def test_the_log_leads_from_a_block_to_its_frames_and_back(self, running: Running) -> None:
+        blocks = _log(running, "storage", "block stored")
+        assert sum(block["rows"] for block in blocks) > 1000
+        asked = {name for block in blocks for name in block["frames"]}
+        deadline = time.monotonic() + 10  # a frame may be stored before its acknowledgement has been read
+        while (
+            not asked <= (frames := {line["frame"]: line for line in _log(running, "collector", "frame taken")}).keys()
+        ):
+            assert time.monotonic() < deadline, f"{len(asked - frames.keys())} frames without a line"
+            time.sleep(0.1)
+        seen: set[str] = set()
+        for block in blocks:
+            of_block = [frames[name] for name in block["frames"]]
+            assert [line["seq"] for line in of_block] == list(range(block["first"], block["last"] + 1))
+            assert {line["stream"] for line in of_block} == {block["token"].split(":")[1]}
+            assert sum(line["rows"] for line in of_block) == block["rows"] + block["duplicates"] + block["refused"]
+            assert not seen & set(block["frames"]), "a frame is in two blocks"
+            seen |= set(block["frames"])
+
+    def test_secrets_are_nowhere_to_be_read(self, running: Running) -> None:
+        """Logs, what commands print, what doors answer, command lines, files that others may read."""
+        said = {path.name: path.read_text() for path in (running.data / "logs").glob("*.log*")} | {"up": running.stderr}
+        for command in (["settings"], ["doctor", "--json"], ["status", "--json"]):
+            done = running.command(*command)
+            said[command[0]] = done.stdout + done.stderr
+        for service in ("COLLECTOR", "STORAGE", "MONITOR"):
+            for path in ("metrics", "ready", "status", "audits"):
+                port = running.environment[f"MARKETPRISM_{service}_METRICS_PORT"]
+                url = f"http://127.0.0.1:{port}/{path}"
+                with contextlib.suppress(urllib.error.HTTPError), urllib.request.urlopen(url, timeout=20) as response:
+                    said[f"{service} /{path}"] = response.read().decode()  # only the monitors have a status and audits
+        for name, pid in running.pids().items():
+            said[f"command line of {name}"] = Path(f"/proc/{pid}/cmdline").read_text()
+        for path in running.data.rglob("*"):
+            if (
+                path.is_file()
+                and path.stat().st_mode & 0o077
+                and path.stat().st_size < 1 << 16
+                and path.parts[-2] != "logs"
+            ):
+                said[str(path)] = path.read_text(errors="replace")
+        assert {"collector.log", "MONITOR /status", "doctor", "command line of storage"} <= said.keys()
+        for where, text in said.items():
+            assert "Tr4gopan" not in text, where
 
     def test_a_statement_that_is_wrong_is_one_line(self, running: Running) -> None:
         done = running.command("query", "SELECT * FROM nowhere.nothing")
