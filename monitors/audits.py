@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from marketprism.sqlfiles import parse_audit_header
 MOST_ROWS: Final = 100
 """Rows of one audit that are counted and kept: what is wrong a hundred times is wrong."""
 TIME_LIMIT_S: Final = 60
+_OF_THE_SERVER: Final = re.compile(r"\bcode: *\d+", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,8 @@ async def run_audit(client: Any, audit: Audit) -> AuditResult:
         )
         rows = list(answer.named_results())
     except ClickHouseError as failure:
+        if not _OF_THE_SERVER.search(str(failure)):
+            raise  # nobody answered: that is said once, not by each audit
         error = " ".join(str(failure).split())[:300]
     return AuditResult(audit, time.time(), time.monotonic() - began, rows, error)
 
@@ -85,6 +89,10 @@ class AuditClock:
         self._now = now
         self._next: dict[str, float] = {}
         self._audits = tuple(audits)
+
+    def missed(self, audit: Audit) -> None:
+        """It could not be asked: it is due again at once."""
+        self._next.pop(audit.name, None)
 
     def due(self) -> Iterator[Audit]:
         """Those whose time has come; each counts as begun when it is handed out."""

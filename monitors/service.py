@@ -130,7 +130,11 @@ class Audits:
     async def __call__(self, client: Any) -> None:
         """Run those that are due, one after the other."""
         for audit in self._clock.due():
-            result = await run_audit(client, audit)
+            try:
+                result = await run_audit(client, audit)
+            except DOWN:
+                self._clock.missed(audit)
+                raise
             before = self.results.get(audit.name)
             self.results[audit.name] = result
             self._gauges.set_audit(result)

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from clickhouse_connect.driver.exceptions import OperationalError
 
 from marketprism.events import ROW_TYPES
 from monitors.audits import Audit, AuditClock, load_audits, run_audit
@@ -208,6 +209,13 @@ def test_every_audit_has_its_fault() -> None:
     assert set(FAULTS) | {"features_in_range", "archive_current"} == set(AUDITS)
 
 
+class Gone:
+    """A server that does not answer."""
+
+    async def query(self, *_: object, **__: object) -> Any:
+        raise OperationalError("Network Error: Cannot connect to host 127.0.0.1:1")
+
+
 async def test_a_run_counts_what_it_found_or_says_why_not(tables: Any) -> None:
     client = Awaitable(tables.client)
     _live(tables, count=60)
@@ -219,6 +227,8 @@ async def test_a_run_counts_what_it_found_or_says_why_not(tables: Any) -> None:
     broken = await run_audit(client, Audit("broken", "", "warning", 60.0, "SELECT nothing FROM nowhere"))
     assert broken.rows == []
     assert "nowhere" in broken.error
+    with pytest.raises(OperationalError):
+        await run_audit(Gone(), AUDITS["funding_in_range"])
 
 
 def test_each_runs_when_it_is_due() -> None:
@@ -231,3 +241,5 @@ def test_each_runs_when_it_is_due() -> None:
         ran.append(due())
         clock[0] += 5
     assert ran == [["often", "rarely"], [], ["often"], [], ["often"], ["rarely"], ["often"]]
+    schedule.missed(audits[1])
+    assert due() == ["rarely"]
