@@ -184,46 +184,43 @@ REFRESH EVERY 1 SECOND
 ENGINE = Memory
 DEFINER = default SQL SECURITY DEFINER
 COMMENT 'newest closed bucket of every symbol with all its features; refreshed every second'
-AS WITH
-    arrayMax(arrayFilter(book -> ((book.1) <= i.bucket_ts_end), l.books)) AS as_of,
-    arrayFilter(book -> ((((book.1) >= i.bucket_ts_start) AND ((book.1) <= i.bucket_ts_end)) AND ((book.3) > 0)), l.books) AS inside
-SELECT
-    i.exchange AS exchange,
-    i.market_type AS market_type,
-    i.symbol AS symbol,
-    i.bucket_id AS bucket_id,
-    i.bucket_ts_start AS bucket_ts_start,
-    i.bucket_ts_end AS bucket_ts_end,
-    i.available_at AS available_at,
-    i.trades AS trades,
-    i.buy_trades AS buy_trades,
-    i.vol AS vol,
-    i.buy_vol AS buy_vol,
-    i.sell_vol AS sell_vol,
-    i.notional AS notional,
-    i.buy_notional AS buy_notional,
-    i.vwap AS vwap,
-    i.open AS open,
-    i.high AS high,
-    i.low AS low,
-    i.close AS close,
-    i.cut_trigger AS cut_trigger,
-    i.signed_volume AS signed_volume,
-    i.price_change AS price_change,
-    i.kyle_lambda AS kyle_lambda,
-    i.kyle_lambda_ols AS kyle_lambda_ols,
-    i.kyle_r2 AS kyle_r2,
-    i.amihud_illiq AS amihud_illiq,
-    i.vpin AS vpin,
-    i.imbalance AS imbalance,
-    i.window_buckets AS window_buckets,
-    if(mid_staleness_ms <= 60000, nullIf(as_of.3, 0), NULL) AS mid,
-    toFloat64(arraySum(arrayMap(book -> toDecimal128(book.3, 12), inside))) / nullIf(length(inside), 0) AS mid_avg,
-    if((as_of.1) = 0, NULL, dateDiff('millisecond', as_of.1, i.bucket_ts_end)) AS mid_staleness_ms,
-    if(p.bins = 0, NULL, p.poc_px) AS poc_px,
-    if(p.bins = 0, NULL, p.value_area_low) AS value_area_low,
-    if(p.bins = 0, NULL, p.value_area_high) AS value_area_high,
-    (toFloat64(i.high - i.low) / nullIf(toFloat64(i.open), 0)) * 10000 AS range_bps,
+AS SELECT
+    b.exchange AS exchange,
+    b.market_type AS market_type,
+    b.symbol AS symbol,
+    b.bucket_id AS bucket_id,
+    b.bucket_ts_start AS bucket_ts_start,
+    b.bucket_ts_end AS bucket_ts_end,
+    b.available_at AS available_at,
+    b.trades AS trades,
+    b.buy_trades AS buy_trades,
+    b.vol AS vol,
+    b.buy_vol AS buy_vol,
+    b.sell_vol AS sell_vol,
+    b.notional AS notional,
+    b.buy_notional AS buy_notional,
+    b.vwap AS vwap,
+    b.open AS open,
+    b.high AS high,
+    b.low AS low,
+    b.close AS close,
+    b.cut_trigger AS cut_trigger,
+    b.signed_volume AS signed_volume,
+    b.price_change AS price_change,
+    b.kyle_lambda AS kyle_lambda,
+    b.kyle_lambda_ols AS kyle_lambda_ols,
+    b.kyle_r2 AS kyle_r2,
+    b.amihud_illiq AS amihud_illiq,
+    b.vpin AS vpin,
+    b.imbalance AS imbalance,
+    b.window_buckets AS window_buckets,
+    b.mid AS mid,
+    b.mid_avg AS mid_avg,
+    b.mid_staleness_ms AS mid_staleness_ms,
+    b.poc_px AS poc_px,
+    b.value_area_low AS value_area_low,
+    b.value_area_high AS value_area_high,
+    b.range_bps AS range_bps,
     if((l.newest.1) = 0, NULL, l.newest.1) AS book_timestamp,
     l.newest.2 AS mid_price,
     l.newest.3 AS tob_imbalance,
@@ -246,84 +243,20 @@ SELECT
     if(h.bucket_id = 0, NULL, h.bucket_id) AS impact_bucket_id,
     if(h.bucket_id = 0, NULL, dateDiff('millisecond', h.available_at, updated_at)) AS impact_staleness_ms,
     h.impact AS impact,
-    multiIf(i.window_quality != 'ok', i.window_quality, (mid IS NULL) OR (mid_staleness_ms > 3000), 'stale', 'ok') AS quality,
+    b.quality AS quality,
     now64(6, 'UTC') AS updated_at,
-    dateDiff('millisecond', i.available_at, updated_at) AS staleness_ms,
+    dateDiff('millisecond', b.available_at, updated_at) AS staleness_ms,
     dateDiff('millisecond', book_timestamp, updated_at) AS book_staleness_ms
-FROM
-(
-    SELECT *
-    FROM `marketprism_features.bucket_impact_between`(from_bucket = (
-        SELECT toUInt64(greatest(max(bucket_id), 2000000) - 2000000)
-        FROM marketprism_features.bucket_flow
-    ), to_bucket = 99999999999999, newest = 60)
-    ORDER BY bucket_id DESC
-    LIMIT 1 BY
-        exchange,
-        market_type,
-        symbol
-) AS i
-LEFT JOIN
-(
-    SELECT *
-    FROM marketprism_features.footprint_profile_by_bucket
-    WHERE (exchange, market_type, symbol, bucket_id) IN (
-        SELECT
-            exchange,
-            market_type,
-            symbol,
-            arrayJoin(arrayMap(back -> toUInt64(max(bucket_id) - back), range(2)))
-        FROM marketprism_features.bucket_flow
-        WHERE bucket_id >= (
-            SELECT toUInt64(greatest(max(bucket_id), 2000000) - 2000000)
-            FROM marketprism_features.bucket_flow
-        )
-        GROUP BY
-            exchange,
-            market_type,
-            symbol,
-            intDiv(bucket_id, 1000000)
-    )
-) AS p ON (p.exchange = i.exchange) AND (p.market_type = i.market_type) AND (p.symbol = i.symbol) AND (p.bucket_id = i.bucket_id)
+FROM marketprism_features.latest_buckets AS b
 LEFT JOIN
 (
     SELECT
         exchange,
         market_type,
         symbol,
-        groupArray((timestamp, sequence, ifNull(mid_price, 0))) AS books,
         argMax((timestamp, mid_price, tob_imbalance, weighted_imbalance_5, microprice, spread_bps), (timestamp, sequence)) AS newest
     FROM marketprism_features.lob_top5
     WHERE (exchange, market_type, symbol, toStartOfMinute(timestamp)) IN (
-        SELECT
-            exchange,
-            market_type,
-            symbol,
-            arrayJoin(arrayMap(minute -> toDateTime64(toDateTime(minute * 60, 'UTC'), 3, 'UTC'), range(toUInt32(intDiv(toUnixTimestamp(min(first_ts)), 60) - 1), toUInt32(intDiv(toUnixTimestamp(max(last_ts)), 60) + 1))))
-        FROM marketprism_features.bucket_flow
-        WHERE (exchange, market_type, symbol, bucket_id) IN (
-            SELECT
-                exchange,
-                market_type,
-                symbol,
-                arrayJoin(arrayMap(back -> toUInt64(max(bucket_id) - back), range(2)))
-            FROM marketprism_features.bucket_flow
-            WHERE bucket_id >= (
-                SELECT toUInt64(greatest(max(bucket_id), 2000000) - 2000000)
-                FROM marketprism_features.bucket_flow
-            )
-            GROUP BY
-                exchange,
-                market_type,
-                symbol,
-                intDiv(bucket_id, 1000000)
-        )
-        GROUP BY
-            exchange,
-            market_type,
-            symbol,
-            bucket_id
-        UNION ALL
         SELECT
             exchange,
             market_type,
@@ -343,7 +276,7 @@ LEFT JOIN
         exchange,
         market_type,
         symbol
-) AS l ON (l.exchange = i.exchange) AND (l.market_type = i.market_type) AND (l.symbol = i.symbol)
-LEFT JOIN marketprism_features.latest_details AS d ON (d.exchange = i.exchange) AND (d.market_type = i.market_type) AND (d.symbol = i.symbol)
-LEFT JOIN marketprism_features.latest_impact AS h ON (h.exchange = i.exchange) AND (h.market_type = i.market_type) AND (h.symbol = i.symbol)
-SETTINGS max_threads = 1, compile_expressions = 0, compile_aggregate_expressions = 0, compile_sort_description = 0
+) AS l ON (l.exchange = b.exchange) AND (l.market_type = b.market_type) AND (l.symbol = b.symbol)
+LEFT JOIN marketprism_features.latest_details AS d ON (d.exchange = b.exchange) AND (d.market_type = b.market_type) AND (d.symbol = b.symbol)
+LEFT JOIN marketprism_features.latest_impact AS h ON (h.exchange = b.exchange) AND (h.market_type = b.market_type) AND (h.symbol = b.symbol)
+SETTINGS max_threads = 1, compile_expressions = 0, compile_aggregate_expressions = 0, compile_sort_description = 0, optimize_and_compare_chain = 0

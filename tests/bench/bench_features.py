@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import tempfile
 import time
 from pathlib import Path
@@ -43,7 +44,10 @@ INSERT INTO {F}.footprint_clusters (exchange, market_type, symbol, run_ts, run_i
 SETTINGS insert_deduplication_token = 'bench'
 SELECT 'binance', 'spot', 'S1USDT', now64(3), 'bench', 49000 + number * 10, 1 + number % 7, 0, 3, now64(3), 'ok'
 FROM numbers(200)"""
-REFRESHED = ("latest_details", "latest_impact", "latest_minutes", "recent_buckets", "latest_features")
+REFRESHED = (
+    *("latest_details", "latest_impact", "latest_minutes", "recent_buckets"),
+    *("latest_buckets", "latest_features"),
+)
 
 
 def percentiles(server: EmbeddedServer, rounds: int) -> None:
@@ -66,14 +70,28 @@ def percentiles(server: EmbeddedServer, rounds: int) -> None:
         print(json.dumps(row))
 
 
-def refreshes(server: EmbeddedServer) -> None:
-    """Seconds of one refresh of each table that is kept ready."""
+def refreshes(server: EmbeddedServer, times: int = 10) -> None:
+    """Seconds of one refresh of each table that is kept ready, and seconds of processor, with the others stopped."""
+    assert server.process is not None
+    stat = Path(f"/proc/{server.process.pid}/stat")
+
+    def cpu() -> float:
+        return sum(int(field) for field in stat.read_text().rsplit(")", 1)[1].split()[11:13]) / os.sysconf("SC_CLK_TCK")
+
     with server.client() as client:
+        client.command("SYSTEM STOP VIEWS")
         for name in REFRESHED:
-            begun = time.perf_counter()
-            client.command(f"SYSTEM REFRESH VIEW {F}.{name}")
-            client.command(f"SYSTEM WAIT VIEW {F}.{name}")
-            print(json.dumps({"refresh": name, "seconds": round(time.perf_counter() - begun, 3)}))
+            client.command(f"SYSTEM START VIEW {F}.{name}")
+            begun, spent = time.perf_counter(), cpu()
+            for _ in range(times):
+                client.command(f"SYSTEM REFRESH VIEW {F}.{name}")
+                client.command(f"SYSTEM WAIT VIEW {F}.{name}")
+            took, spent = (time.perf_counter() - begun) / times, (cpu() - spent) / times
+            print(json.dumps({"refresh": name, "seconds": round(took, 3), "cpu_s": round(spent, 3)}))
+            client.command(f"SYSTEM STOP VIEW {F}.{name}")
+        client.command("SYSTEM START VIEWS")
+        for name in REFRESHED:
+            client.command(f"SYSTEM START VIEW {F}.{name}")
 
 
 def views(market: Hours) -> None:

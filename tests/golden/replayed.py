@@ -32,7 +32,7 @@ PASSING = {"updated_at", "staleness_ms", "book_staleness_ms", "details_staleness
 WIDE = {"unified_features_by_bucket", "latest_features"}
 """Side by side: here the columns computed apart are compared; tests/sql compares the others with their own views."""
 OF_NOW = {
-    *("latest_minutes", "recent_buckets", "recent_features"),
+    *("latest_minutes", "latest_buckets", "recent_buckets", "recent_features"),
     *("serving_missing", "serving_features", "serving_state", "serving_transitions"),
 }
 """What they hold depends on when the engine last refreshed them, and when the health check looked."""
@@ -80,7 +80,7 @@ def replayed(recording: Path, market_type: str, ticks: dict[str, str], replays: 
 def refresh(server: EmbeddedServer) -> None:
     """Make latest_features anew, after what it reads."""
     with server.client() as client:
-        for view in ("latest_details", "latest_impact", "latest_features"):
+        for view in ("latest_details", "latest_impact", "recent_buckets", "latest_buckets", "latest_features"):
             client.command(f"SYSTEM REFRESH VIEW marketprism_features.{view}")
             client.command(f"SYSTEM WAIT VIEW marketprism_features.{view}")
 

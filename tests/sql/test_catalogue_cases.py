@@ -25,7 +25,7 @@ CASES = {
     "test_catalogue_footprint": "footprint_clusters trade_clusters job_runs",
     "test_catalogue_labels": "bucket_labels trend_state_by_bucket excluded_intervals excluded_by_hand",
     "test_catalogue_unified": "unified_features_1s unified_features_1m unified_features_by_bucket",
-    "test_latest": "latest_features latest_details latest_impact",
+    "test_latest": "latest_features latest_buckets latest_details latest_impact",
     "test_serving": "latest_minutes serving_transitions serving_missing serving_features recent_buckets "
     "recent_features",
     "test_catalogue_page": "feature_registry",

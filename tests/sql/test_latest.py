@@ -45,7 +45,7 @@ OF_THE_NEWEST_BOOK = {"spread_bps", "microprice"}
 
 
 def refresh(engine: Any, *views: str) -> None:
-    for view in (*views, "latest_features"):
+    for view in (*views, "recent_buckets", "latest_buckets", "latest_features"):
         engine.client.command(f"SYSTEM REFRESH VIEW marketprism_features.{view}")
         engine.client.command(f"SYSTEM WAIT VIEW marketprism_features.{view}")
 

@@ -28,8 +28,9 @@ def filled(engine: Any) -> Any:
     ]
     engine.trades("BTCUSDT", assign_buckets(moved, Decimal(50)))
     engine.books("BTCUSDT", [book(1, now - 1000, [(100.0, 1.0)], [(101.0, 1.0)])])
-    engine.client.command("SYSTEM REFRESH VIEW marketprism_features.latest_features")
-    engine.client.command("SYSTEM WAIT VIEW marketprism_features.latest_features")
+    for view in ("recent_buckets", "latest_buckets", "latest_features"):
+        engine.client.command(f"SYSTEM REFRESH VIEW marketprism_features.{view}")
+        engine.client.command(f"SYSTEM WAIT VIEW marketprism_features.{view}")
     return engine
 
 

@@ -14,7 +14,10 @@ from tests.sql.tape import random_books, random_trades
 
 pytestmark = pytest.mark.timeout(600)
 FRESH, OLD, MISSING = "SERVEAUSDT", "SERVEBUSDT", "SERVECUSDT"
-TABLES = ("latest_details", "recent_buckets", "recent_features", "latest_minutes", "latest_features", "serving_missing")
+TABLES = (
+    *("latest_details", "recent_buckets", "latest_buckets", "recent_features", "latest_minutes", "latest_features"),
+    "serving_missing",
+)
 
 
 @pytest.fixture(scope="module")
