@@ -47,6 +47,19 @@ def test_alertmanager_configuration_is_valid() -> None:
     _run(program("amtool"), "check-config", REPOSITORY / "monitors" / "alertmanager" / "alertmanager.yml")
 
 
+def test_what_is_silenced_by_another_alert_exists() -> None:
+    config = yaml.safe_load((REPOSITORY / "monitors" / "alertmanager" / "alertmanager.yml").read_text())
+    matchers = [text for rule in config["inhibit_rules"] for text in rule["source_matchers"] + rule["target_matchers"]]
+    patterns = [
+        pattern
+        for text in matchers
+        if (found := re.fullmatch(r'alertname =~? "?([^"]*)"?', text))
+        for pattern in found[1].split("|")
+    ]
+    assert len(patterns) > 20
+    assert [pattern for pattern in patterns if not any(re.fullmatch(pattern, name) for name in ALERTS)] == []
+
+
 def test_every_alert_has_a_case_that_fires() -> None:
     assert [path.stem for path in RULES] == [path.stem for path in CASES]
     fired = {
