@@ -25,11 +25,11 @@ _Moment = tuple[int, int, int]
 
 class BookKeeper:
     """Owns the local book of one symbol. ``live``: in step with the exchange; ``resyncs``: times that it was not;
-    ``snapshots``: that came on its stream."""
+    ``snapshots``: that came on its stream; ``asked``: for one more, with which the stream begins anew."""
 
     __slots__ = (
-        "_book", "_fresh", "_hole", "_newest", "_rule", "_sampler", "_sink", "_time", "_waiting", "last_id", "live",
-        "resyncs", "snapshots", "symbol",
+        "_book", "_fresh", "_hole", "_newest", "_rule", "_sampler", "_sink", "_time", "_waiting", "asked", "last_id",
+        "live", "resyncs", "snapshots", "symbol",
     )  # fmt: skip
 
     def __init__(self, symbol: str, rule: BookRule, sampler: BookSampler, book: LocalBook, sink: Sink) -> None:
@@ -37,6 +37,7 @@ class BookKeeper:
         self.live = False
         self.resyncs = 0
         self.snapshots = 0
+        self.asked = False
         self.last_id = 0
         self._rule = rule
         self._book = book
@@ -63,8 +64,9 @@ class BookKeeper:
         self._newest = (update.timestamp, update.received_at, update.last_id)
         if update.snapshot:
             self.snapshots += 1
+            anew, self.asked = self.asked and update.last_id > self.last_id, False
             # of a connection that overlaps another it tells nothing new; younger with a smaller id, ids start over
-            if not self.live or (update.last_id < self.last_id and update.timestamp > self._time):
+            if not self.live or anew or (update.last_id < self.last_id and update.timestamp > self._time):
                 self._waiting.clear()  # what came before it on the stream is in it
                 self.snapshot(update)
         elif self.live:

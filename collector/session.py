@@ -263,6 +263,7 @@ class Session:
         keeper = self.market.keepers[symbol]
         snapshots, requests, patience_s = keeper.snapshots, 0, _SNAPSHOT_PATIENCE_S
         while symbol in self.market.wants_books() or (keeper.snapshots == snapshots and requests < _REQUESTS):
+            keeper.asked = True
             for connection, stream in streams:
                 connection.resubscribe([stream])
             requests += 1

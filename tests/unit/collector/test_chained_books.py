@@ -49,6 +49,19 @@ def test_an_update_follows_the_id_before() -> None:
     assert (keeper.live, keeper.last_id, keeper.resyncs) == (True, 21, 0)
 
 
+def test_a_snapshot_that_was_asked_for_is_taken_although_the_book_is_live() -> None:
+    """REST gave the book meanwhile; what its stream left out is a hole in the flow, told at once."""
+    kept = Kept()
+    keeper = kept.feed(snapshot(10), update(10, 15))
+    keeper.asked = True
+    kept.feed(snapshot(40, time=1100))
+    assert (keeper.live, keeper.last_id, keeper.resyncs, keeper.asked) == (True, 40, 1, False)
+    kept.feed(update(40, 41, time=1200))
+    assert (keeper.last_id, kept.causes) == (41, ["resync"])
+    kept.feed(snapshot(60, time=1300))  # of a connection that overlaps: nobody asked
+    assert (keeper.last_id, keeper.resyncs) == (41, 1)
+
+
 def test_a_reset_of_the_engine_is_followed_to_smaller_ids() -> None:
     keeper = Kept().feed(snapshot(1000), update(1000, 1005), update(1005, 3), update(3, 9))
     assert (keeper.live, keeper.last_id, keeper.resyncs) == (True, 9, 0)

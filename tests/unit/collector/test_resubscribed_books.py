@@ -60,4 +60,4 @@ async def test_a_request_that_is_lost_is_made_again_although_rest_gave_the_book(
     assert market.wants_books() == [SYMBOL]
     await session._sync_book(SYMBOL)
     keeper = market.keepers[SYMBOL]
-    assert (asked, keeper.live, keeper.snapshots) == (lost + 1, True, 2)
+    assert (asked, keeper.live, keeper.snapshots, keeper.last_id) == (lost + 1, True, 2, 500)
