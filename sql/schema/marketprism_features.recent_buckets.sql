@@ -1,5 +1,5 @@
 CREATE MATERIALIZED VIEW marketprism_features.recent_buckets
-REFRESH EVERY 2 SECOND
+REFRESH EVERY 3 SECOND
 (
     `exchange` LowCardinality(String) COMMENT 'exchange name, lower case',
     `market_type` LowCardinality(String) COMMENT 'spot, linear, inverse or option',
@@ -34,7 +34,7 @@ REFRESH EVERY 2 SECOND
 )
 ENGINE = Memory
 DEFINER = default SQL SECURITY DEFINER
-COMMENT 'the last 120 closed buckets of every symbol; refreshed every 2 s'
+COMMENT 'the last 120 closed buckets of every symbol; refreshed every 3 s'
 AS SELECT
     exchange,
     market_type,
@@ -83,4 +83,4 @@ LIMIT 120 BY
     exchange,
     market_type,
     symbol
-SETTINGS max_threads = 1, compile_expressions = 0, compile_aggregate_expressions = 0, compile_sort_description = 0
+SETTINGS max_threads = 1, compile_expressions = 0, compile_aggregate_expressions = 0, compile_sort_description = 0, optimize_and_compare_chain = 0
