@@ -130,6 +130,7 @@ async def test_the_slow_looks_fill_their_gauges(live: Any) -> None:
     crossed = [book(2, int(now * 1000) - 3000, [(102.0, 1.0)], [(101.0, 1.0)])]
     good = [book(i, int(now * 1000) - 2000 + i, [(100.0, 1.0)], [(101.0, 1.0)]) for i in range(3, 6)]
     live.books(SYMBOL, crossed + good)
+    live.books("STALEUSDT", [book(1, int(now * 1000) - 90_000, [(100.0, 1.0)], [(101.0, 1.0)])])
     await look_at_quality(Awaitable(live.client), QualityGauges(registry), DriftGauges(registry), 200)
 
     def value(name: str, **labels: str) -> float | None:
@@ -139,12 +140,18 @@ async def test_the_slow_looks_fill_their_gauges(live: Any) -> None:
     venue = {"exchange": "binance", "market_type": "spot"}
     assert value("closed_buckets", **symbol) == 120
     assert value("bucket_length_seconds", quantile="0.9", **symbol) == 0
-    assert value("crossed_books_ratio", **venue) == 0.25
+    assert value("crossed_books_ratio", **venue) == 0.2
+    assert value("stale_books_ratio", **venue) == 0.5
     assert value("feature_missing_ratio", feature="kyle_lambda", **symbol) == 0
     assert value("feature_missing_ratio", feature="mid", **symbol) == 1
     free, size = value("disk_free_bytes", disk="default"), value("disk_size_bytes", disk="default")
     assert free is not None
     assert size is not None
+    assert (value("clickhouse_memory_bytes") or 0) > 1e6
+    longest, stuck = value("clickhouse_longest_query_seconds"), value("clickhouse_stuck_mutations")
+    assert longest is not None
+    assert 0 <= longest < 60
+    assert (stuck, value("clickhouse_read_only_replicas"), value("clickhouse_replica_lag_seconds")) == (0, 0, 0)
     assert 0 < free < size
     assert value("partition_parts", database="marketprism_hot", table="trades") is not None
     assert value("insert_lag_seconds", data_type="orderbooks", quantile="0.99") is not None
