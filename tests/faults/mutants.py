@@ -121,9 +121,9 @@ def noticed(name: str, directory: Path, seed: int, patience_s: float) -> tuple[s
     """(what the plan notices, in detail); empty when it notices nothing before its patience ends."""
     chain, chance = None, random.Random(seed)
     disturb = DONE_TO_THE_CHAIN.get(name, undisturbed)
-    until = time.monotonic() + patience_s
     try:
         chain = open_chain(directory, seed, mutant=name if name in MUTANTS else "")
+        until = time.monotonic() + patience_s
         with disturb(chain):
             for kills in schedules(chance):
                 verdict = run_schedule(chain, kills if name in MUTANTS else [], SETTLE_S)
