@@ -229,12 +229,12 @@ async def test_what_was_missed_arrives_though_nothing_more_is_traded(broker: Nat
             await exchange.trade(quietly=True)
         exchange.failing["/api/v3/historicalTrades"] = 1  # asked again
         async with collecting(exchange, broker) as service:
-            await until(lambda: published(service) == 2_200)
+            await until(lambda: published(service) == 2_200, 60)
             await exchange.cut()
             for _ in range(3):
                 await exchange.trade(quietly=True)
                 await exchange.trade("ETHUSDT", quietly=True)
-            await until(lambda: published(service) == 2_206)
+            await until(lambda: published(service) == 2_206, 60)
         for symbol in exchange.symbols:
             await check_trades(broker, exchange, symbol)
         gaps = {(row["symbol"], row["from_sequence"], row["to_sequence"]) for row in await broker.rows("gaps")}

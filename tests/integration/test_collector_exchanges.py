@@ -252,7 +252,7 @@ async def test_a_start_asks_each_exchange_for_what_was_traded_meanwhile(
             wanted = sum(map(len, missed.values()))
             counts = metrics.counts["published_rows"]
             try:
-                await until(lambda: sum(counts[("trades", *venue.split("."))] for venue in venues) >= wanted, 30)
+                await until(lambda: sum(counts[("trades", *venue.split("."))] for venue in venues) >= wanted, 60)
             finally:
                 work.cancel()
                 await asyncio.wait([work])
