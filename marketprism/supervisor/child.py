@@ -157,9 +157,10 @@ class Child:
             try:
                 await asyncio.wait_for(self._process.wait(), within_s)
             except TimeoutError:
-                self._process.kill()
-                clean = False
-                self._notify(f"{self.part.name}: did not stop within {within_s:.1f} s and was killed")
+                if self._process.returncode is None:  # else it ended while the time ran out, and cannot be killed
+                    self._process.kill()
+                    clean = False
+                    self._notify(f"{self.part.name}: did not stop within {within_s:.1f} s and was killed")
         await self.exited()
         for handler in self._log.handlers:
             handler.close()

@@ -33,6 +33,8 @@ from marketprism.supervisor.view import View, log_through
 
 QUIET_S: Final = 1.0
 """The collector has worked off its sockets when it has published nothing for so long."""
+_FLUSH_TIMEOUT_S: Final = 60.0
+"""For the collector's end: nobody waits at a terminal for it, and one that is killed loses what it holds."""
 _STORE_TIMEOUT_S: Final = 300.0
 _PROGRESS_EVERY_S: Final = 2.0
 
@@ -87,7 +89,7 @@ async def _play(stack: Stack, recordings: Sequence[Recording], speed: float | No
         finally:
             progress.cancel()
         # its own end makes the collector flush every frame and wait for the acknowledgements
-        await stack.supervisor.stop(["collector"])
+        await stack.supervisor.stop(["collector"], _FLUSH_TIMEOUT_S)
     if not await stack.drained(_STORE_TIMEOUT_S):
         raise ReplayError(
             f"replay: not everything was stored within {_STORE_TIMEOUT_S:g} s; see {stack.directory.logs}"

@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -49,6 +49,21 @@ async def test_waits_for_health_and_stops_by_sigterm(tmp_path: Path) -> None:
     child = await supervisor.start(_part("one", code, flag=flag))
     assert flag.exists()
     assert supervisor.states()[0].running
+    assert await supervisor.stop(["one"])
+    assert child.returncode == -signal.SIGTERM
+    assert notices == []
+
+
+async def test_who_ends_while_its_time_runs_out_is_not_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    notices: list[str] = []
+    supervisor = Supervisor(tmp_path / "logs", notices.append)
+    child = await supervisor.start(_part("one", WAITS))
+
+    async def too_late(ended: Awaitable[int], _: float) -> None:
+        await ended
+        raise TimeoutError
+
+    monkeypatch.setattr(asyncio, "wait_for", too_late)
     assert await supervisor.stop(["one"])
     assert child.returncode == -signal.SIGTERM
     assert notices == []
