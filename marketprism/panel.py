@@ -18,12 +18,12 @@ import pyarrow.compute as pc
 from marketprism.clickhouse import FEATURES
 from marketprism.errors import QueryError
 
-ROWS_AT_ONCE: Final = 120_000
+ROWS_AT_ONCE: Final = 40_000
 """Rows of a piece, all symbols together."""
 BUCKET_MAX_AGE_S: Final = 300
 """A bucket feature is shown for so long after it became available, as in unified_features_1s."""
 KEY: Final = ("exchange", "market_type", "symbol", "ts")
-BASE: Final = ("mid", "spread", "mask_live", "staleness_ms", "segment_id")
+BASE: Final = ("mid", "spread", "mask_live", "staleness_ms", "segment_id", "excluded")
 TRADES: Final = (
     *("n_trades", "vol", "vol_buy", "vol_sell", "vol_net", "dollar_vol", "signed_dv", "of_buy_ratio", "vwap"),
     *("last_price", "ret_last", "mask_trade"),

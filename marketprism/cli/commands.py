@@ -15,6 +15,7 @@ from marketprism.cli import (
     importing,
     inspect,
     integrity,
+    order_flow,
     page,
     panel,
     play,
@@ -41,3 +42,4 @@ app.add_typer(backfill.app, name="backfill")
 app.add_typer(importing.app, name="import")
 app.add_typer(panel.app, name="panel")
 app.add_typer(buckets.app, name="buckets")
+app.add_typer(order_flow.app, name="order-flow")

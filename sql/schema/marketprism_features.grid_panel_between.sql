@@ -7,15 +7,17 @@ AS WITH
     ((b.book.1) > toDateTime64(0, 3, 'UTC')) AND (age <= {carry_ms:UInt32}) AS has_book,
     has_book AND (NOT empty(b.book.3)) AND (NOT empty(b.book.5)) AS two_sided,
     f.trades > 0 AS traded,
+    arrayFilter(i -> (((i.1) <= fromUnixTimestamp64Milli(g.cell * grid, 'UTC')) AND ((i.2) > fromUnixTimestamp64Milli((g.cell - 1) * grid, 'UTC'))), x.intervals) AS hiding,
+    NOT empty(hiding) AS hidden,
     arrayMax(arrayMap((started, at) -> if(started <= g.cell, at, toDateTime64(0, 3, 'UTC')), s.start_cells, s.start_times)) AS newest_start
 SELECT
     g.exchange AS exchange,
     g.market_type AS market_type,
     g.symbol AS symbol,
     fromUnixTimestamp64Milli(g.cell * grid, 'UTC') AS ts,
-    if(two_sided, (b.book.7) / 2, NULL) AS mid,
-    if(two_sided, b.book.8, NULL) AS spread,
-    toBool(two_sided AND (age <= {stale_ms:UInt32})) AS mask_live,
+    if(two_sided AND (NOT hidden), (b.book.7) / 2, NULL) AS mid,
+    if(two_sided AND (NOT hidden), b.book.8, NULL) AS spread,
+    toBool(two_sided AND (NOT hidden) AND (age <= {stale_ms:UInt32})) AS mask_live,
     if(has_book, age, NULL) AS staleness_ms,
     (greatest(if(empty({segments_before:Array(Int64)}), 0, {segments_before:Array(Int64)}[indexOf({symbols:Array(String)}, g.symbol)]), toInt64((s.books > 0) AND (s.first_book < first_cell))) + arrayCount(started -> (started <= g.cell), s.start_cells)) - arrayCount(started -> (started < first_cell), s.start_cells) AS segment_id,
     if(has_book AND (length(b.book.5) >= 1), (b.book.5)[1], NULL) AS ap1,
@@ -52,11 +54,12 @@ SELECT
     if(f.volume > 0, toFloat64(f.buy_volume) / toFloat64(f.volume), 0.5) AS of_buy_ratio,
     if(f.volume > 0, toFloat64(f.notional) / toFloat64(f.volume), NULL) AS vwap,
     if(traded, f.price, NULL) AS last_price,
-    multiIf(NOT traded, 0, (f.price_before > 0) AND (((g.cell - f.cell_before) * grid) <= 60000) AND (fromUnixTimestamp64Milli(f.cell_before * grid, 'UTC') >= newest_start), log(f.price / f.price_before), NULL) AS ret_last,
-    toBool(traded) AS mask_trade,
+    multiIf(hidden, NULL, NOT traded, 0, (f.price_before > 0) AND (((g.cell - f.cell_before) * grid) <= 60000) AND (fromUnixTimestamp64Milli(f.cell_before * grid, 'UTC') >= newest_start), log(f.price / f.price_before), NULL) AS ret_last,
+    toBool(traded AND (NOT hidden)) AS mask_trade,
     if(newest_start > toDateTime64(0, 3, 'UTC'), newest_start, NULL) AS segment_from,
-    greatest(toDateTime64(fromUnixTimestamp64Milli(g.cell * grid, 'UTC'), 6, 'UTC'), b.book.2, f.heard_at) AS available_at,
-    multiIf((NOT has_book) OR (age > {gap_ms:UInt32}), 'gap', age > {stale_ms:UInt32}, 'stale', (NOT two_sided) OR ((b.book.8) <= 0), 'partial', 'ok') AS quality
+    greatest(toDateTime64(fromUnixTimestamp64Milli(g.cell * grid, 'UTC'), 6, 'UTC'), b.book.2, f.heard_at, arrayMin(i -> (i.4), hiding)) AS available_at,
+    if(hidden, (hiding[1]).3, '') AS excluded,
+    multiIf(hidden, 'gap', (NOT has_book) OR (age > {gap_ms:UInt32}), 'gap', age > {stale_ms:UInt32}, 'stale', (NOT two_sided) OR ((b.book.8) <= 0), 'partial', 'ok') AS quality
 FROM
 (
     SELECT
@@ -140,3 +143,17 @@ LEFT JOIN
             cell
     ) AS t
 ) AS f ON (f.exchange = g.exchange) AND (f.market_type = g.market_type) AND (f.symbol = g.symbol) AND (f.cell = g.cell)
+LEFT JOIN
+(
+    SELECT
+        i.exchange AS exchange,
+        i.market_type AS market_type,
+        i.symbol AS symbol,
+        arraySort(groupArray((i.from_time, i.to_time, i.cause, i.known_at))) AS intervals
+    FROM marketprism_features.excluded_intervals AS i
+    WHERE (i.exchange = {exchange:String}) AND (i.market_type = {market_type:String}) AND has({symbols:Array(String)}, i.symbol) AND (i.to_time >= fromUnixTimestamp64Milli(((intDiv((toUnixTimestamp64Milli({from_ts:DateTime64(3, 'UTC')}) + toInt64({grid_ms:UInt32})) - 1, toInt64({grid_ms:UInt32})) - {warm_rows:UInt32}) - 1) * toInt64({grid_ms:UInt32}), 'UTC')) AND (i.from_time <= {to_ts:DateTime64(3, 'UTC')})
+    GROUP BY
+        exchange,
+        market_type,
+        symbol
+) AS x ON (x.exchange = g.exchange) AND (x.market_type = g.market_type) AND (x.symbol = g.symbol)

@@ -67,12 +67,3 @@ def fingerprint(
     source = source if final else f"{table} WHERE {where}"
     rows, total = engine.rows(f"SELECT count(), sum({row_hash(columns, without)}) FROM {source}")[0]
     return Fingerprint(int(rows), int(total))
-
-
-def both_fingerprints(
-    engine: Engine, table: str, columns: Mapping[str, str], first: Collection[str], second: Collection[str]
-) -> tuple[Fingerprint, Fingerprint]:
-    """Of all rows of ``table`` in one pass, without the columns ``first`` and without the columns ``second``."""
-    query = f"SELECT count(), sum({row_hash(columns, first)}), sum({row_hash(columns, second)}) FROM {table}"
-    rows, of_first, of_second = engine.rows(query)[0]
-    return Fingerprint(int(rows), int(of_first)), Fingerprint(int(rows), int(of_second))

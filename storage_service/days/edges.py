@@ -7,7 +7,7 @@ an ASOF join on a few thousand edges, and only times and quantities travel to Py
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import Final
 
 import numpy as np
@@ -39,7 +39,7 @@ _CREATE: Final = """CREATE TABLE {table} (exchange LowCardinality(String), marke
     trade_kind LowCardinality(String), cut LowCardinality(String), t_max_ms UInt32)
 ENGINE = MergeTree ORDER BY (exchange, market_type, symbol, day, first_sequence)"""
 
-Array = npt.NDArray[np.generic]
+_EPOCH: Final = date(1970, 1, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,14 @@ class Tape:
     sequences: npt.NDArray[np.uint64]
     times_ms: npt.NDArray[np.int64]
     quantities: Quantities
+
+    @classmethod
+    def by_day(cls, table: pa.Table) -> dict[date, Tape]:
+        """The same from several days in sequence order; a column ``day`` (days since 1970) says which."""
+        days = table["day"].to_numpy()
+        return {
+            _EPOCH + timedelta(days=int(day)): cls.of(table.filter(pa.array(days == day))) for day in np.unique(days)
+        }
 
     @classmethod
     def of(cls, table: pa.Table) -> Tape:
@@ -69,7 +77,7 @@ def edges_of(symbol: Symbol, day: date, plan: DayPlan, tape: Tape) -> pa.RecordB
     size = len(first)
     last = np.append(first[1:], len(assigned.ordinals)) - 1 if size else first
     closed = assigned.closing[last]
-    prefix = bucket_prefix((day - date(1970, 1, 1)).days)
+    prefix = bucket_prefix((day - _EPOCH).days)
     columns = [
         *(pa.array([part] * size, pa.string()) for part in symbol),
         pa.array([day] * size, pa.date32()),
@@ -104,6 +112,7 @@ BUCKET_COLUMNS: Final = {
 """SQL of the bucket columns of ``s`` beside its edge ``e``; ``{bears}`` says whether the row bears buckets at all."""
 
 JOIN: Final = (
-    "ASOF LEFT JOIN {edges} AS e ON e.exchange = s.exchange AND e.market_type = s.market_type "
-    "AND e.symbol = s.symbol AND e.day = toDate(s.timestamp) AND s.sequence >= e.first_sequence"
+    "ASOF LEFT JOIN (SELECT day, first_sequence, bucket_id, closing_sequence, trade_kind, cut, t_max_ms FROM {edges} "
+    "WHERE {symbol}) AS e ON e.day = toDate(s.timestamp) AND s.sequence >= e.first_sequence"
 )
+"""Of one symbol: a key of three strings beside the day would be hashed for every trade."""

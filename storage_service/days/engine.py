@@ -27,6 +27,8 @@ _BULK: Final[dict[str, Any]] = {
     "max_bytes_before_external_sort": 500_000_000,
 }
 """What jobs write: shadows of many days, in memory that does not grow with them."""
+_CSV_BLOCKS: Final = {"max_insert_block_size": 262_144, "min_insert_block_size_rows": 262_144}
+"""Several files are staged beside each other: a block of the usual million rows takes a quarter of a gigabyte."""
 _CODE: Final = re.compile(r"code:?\s*(\d+)", re.IGNORECASE)
 TABLE_EXISTS: Final = 57
 _CHUNK: Final = 1 << 20
@@ -58,13 +60,17 @@ def _told(url: str) -> Iterator[None]:
 class Engine:
     """Inserts here carry no token and are not judged as duplicates: they go into shadows or tables without a window."""
 
-    def __init__(self, client: Any, url: str = "") -> None:
-        self._client, self._url = client, url
+    def __init__(self, client: Any, url: str = "", settings: ClickHouseSettings | None = None) -> None:
+        self._client, self._url, self._settings = client, url, settings
 
     @classmethod
     def open(cls, settings: ClickHouseSettings) -> Engine:
         """Raises ClickHouseUnreachable."""
-        return cls(connect(settings, send_receive_timeout=3600, query_retries=0), settings.url)
+        return cls(connect(settings, send_receive_timeout=3600, query_retries=0), settings.url, settings)
+
+    def twin(self) -> Engine | None:
+        """Another connection to the same server, for another thread; None when this one was made around a client."""
+        return Engine.open(self._settings) if self._settings else None
 
     def close(self) -> None:
         """Close the connection."""
@@ -109,6 +115,6 @@ class Engine:
 
     def insert_csv(self, table: str, names: list[str], body: Iterator[bytes], *, empty_fields: bool = False) -> None:
         """Stream CSV lines in; what ``body`` raises ends the insert and comes through."""
-        settings = {**_BULK, "input_format_csv_empty_as_default": int(empty_fields)}
+        settings = {**_BULK, **_CSV_BLOCKS, "input_format_csv_empty_as_default": int(empty_fields)}
         with _told(self._url):
             self._client.raw_insert(table, names, body, settings=settings, fmt="CSV")

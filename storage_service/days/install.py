@@ -9,16 +9,17 @@ run again, replaces by equal ones.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
 from marketprism.clickhouse import COLD, HOT
 from marketprism.cluster import local_copy
 from marketprism.errors import DayError
-from storage_service.days.content import NOT_CONTENT, Fingerprint, both_fingerprints, columns_of, fingerprint
+from storage_service.days.content import NOT_CONTENT, Fingerprint, columns_of, fingerprint
+from storage_service.days.crew import LOT, Crew, Task, crew
 from storage_service.days.engine import STAGING, Engine
 from storage_service.days.hold import Hold, drop_holds, held
 from storage_service.days.locks import lock
@@ -35,6 +36,8 @@ COMPUTED: Final = frozenset(
 """Columns that installing computes: left out where new rows are compared with those they come from."""
 GENERATIONS: Final = f"{COLD}.day_generation"
 
+_SOME_DAYS: Final = "_partition_id IN ('of the lot')"
+
 Symbol = tuple[str, str, str]
 
 
@@ -45,7 +48,8 @@ def partition_id(day: date) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """New rows of one symbol. ``select``: a SELECT of every column of the raw table but created_at, in its order.
+    """New rows of one symbol, as many as one statement should move. ``select``: a SELECT of every column of the raw
+    table but created_at, in its order.
 
     ``replaces``: condition on the rows of the raw table that go; ``expected``: fingerprint of the new rows over the
     columns that are not ``COMPUTED``, taken where they come from.
@@ -66,7 +70,6 @@ class Shadow:
     name: str
     columns: dict[str, str]
     final: bool
-    new: Fingerprint = field(default_factory=Fingerprint)
 
 
 def quoted(text: str) -> str:
@@ -108,7 +111,7 @@ class Installer:
         self._views: list[View] = views_on(engine, f"{HOT}.{data_type}") if features else []
 
     def install(self, sources: Sequence[Source], days: Sequence[date]) -> Fingerprint:
-        """Replace ``days`` by the sources' rows and all that they do not replace; the fingerprint of the new rows.
+        """Replace ``days`` by the sources' rows and all that they do not replace; what the sources promised.
 
         Raises DayError when a check fails; nothing has been replaced then.
         """
@@ -117,7 +120,9 @@ class Installer:
             shadows = self._make_shadows()
             hold = stack.enter_context(held(self._engine, self._data_type, days)) if writers else None
             try:
-                installed = self._fill(shadows, sources, days)
+                installed = self._prepare(shadows, sources, hold.renew if hold else _nothing)
+                for shadow in shadows:
+                    self._keep(shadow, sources, days)
                 reach("shadow_filled", self._data_type)
                 self._replace(shadows, days, hold)
             finally:
@@ -131,9 +136,9 @@ class Installer:
         with lock(self._engine, "install"):
             shadows = self._make_shadows()
             try:
-                self._prepare(shadows, sources)
+                self._prepare(shadows, sources, _nothing)
                 for shadow in shadows:
-                    stored = Fingerprint()
+                    new, stored = self._fingerprint(shadow), Fingerprint()
                     for source in sources:
                         where = f"{same_symbol(source.symbol)} AND {partitions(source.days)}"
                         if shadow.target == self._raw:
@@ -142,8 +147,8 @@ class Installer:
                         stored = stored.plus(
                             fingerprint(self._engine, shadow.target, shadow.columns, where, final=final)
                         )
-                    if stored != shadow.new:
-                        differences.append(f"{shadow.target} holds {stored}; recomputed: {shadow.new}")
+                    if stored != new:
+                        differences.append(f"{shadow.target} holds {stored}; recomputed: {new}")
             finally:
                 for shadow in shadows:
                     self._engine.run(f"DROP TABLE IF EXISTS {shadow.name} SYNC")
@@ -163,42 +168,52 @@ class Installer:
             shadows.append(Shadow(target, name, columns_of(self._engine, target), merges))
         return shadows
 
-    def _fill(self, shadows: list[Shadow], sources: Sequence[Source], days: Sequence[date]) -> Fingerprint:
-        self._prepare(shadows, sources)
-        for shadow in shadows:
-            self._keep(shadow, sources, days)
-        return shadows[-1].new
-
-    def _prepare(self, shadows: list[Shadow], sources: Sequence[Source]) -> None:
+    def _prepare(self, shadows: list[Shadow], sources: Sequence[Source], between: Callable[[], None]) -> Fingerprint:
         """New rows into the raw shadow, checked against where they come from; the views' rows into theirs."""
         raw = shadows[-1]
         names = ", ".join(f"`{name}`" for name in raw.columns if self._moves or name != "created_at")
         expected = Fingerprint()
         for source in sources:
-            self._engine.run(f"INSERT INTO {raw.name} ({names}) {source.select}")
             expected = expected.plus(source.expected)
-        arrived, raw.new = both_fingerprints(self._engine, raw.name, raw.columns, self._computed, NOT_CONTENT)
-        if arrived != expected:
-            raise DayError(f"{self._raw}: {expected} were to be installed, the shadow has {arrived}; run it again")
-        self._compute(shadows)
-        for shadow in shadows[:-1]:
-            shadow.new = fingerprint(self._engine, shadow.name, shadow.columns, final=shadow.final)
+        with crew(self._engine) as hands:
+            alone = len(sources) == 1  # then the engine's own threads share the work
+            inserts = [_statement(f"INSERT INTO {raw.name} ({names}) {source.select}", alone) for source in sources]
+            hands.run(inserts, between, rows=max((source.expected.rows for source in sources), default=0))
+            arrived = self._fingerprint(raw, without=self._computed)
+            if arrived != expected:
+                raise DayError(f"{self._raw}: {expected} were to be installed, the shadow has {arrived}; run it again")
+            self._compute(shadows, sources, hands, between)
+        return expected
 
-    def _compute(self, shadows: list[Shadow]) -> None:
-        """Each view's own SELECT over the new rows."""
+    def _compute(
+        self, shadows: list[Shadow], sources: Sequence[Source], hands: Crew, between: Callable[[], None]
+    ) -> None:
+        """Each view's own SELECT over the new rows, lot by lot; views on a target wait for what fills it."""
         tables = {shadow.target: shadow.name for shadow in shadows}
         tables[f"{HOT}.{self._data_type}"] = shadows[-1].name
-        bearing: int | None = None
-        for view in self._views:
-            shadow = tables[view.target]
-            columns = ", ".join(f"`{name}`" for name in view.columns)
-            self._engine.run(f"INSERT INTO {shadow} ({columns}) {swapped(view.select, tables)}")
-            if "count() AS trades" in view.select:
-                if bearing is None:
-                    bearing = self._number(f"SELECT count() FROM {shadows[-1].name} WHERE bucket_id != 0")
-                counted = self._number(f"SELECT sum(trades) FROM {shadow}")
-                if counted != bearing:
-                    raise DayError(f"{view.name} counted {counted} of {bearing} trades; repair the view")
+        lots = lots_of(sources)
+        rows = max((sum(s.expected.rows for s in sources if s.days & set(lot)) for lot in lots), default=0)
+        waiting = list(self._views)
+        while waiting:
+            unfilled = {view.target for view in waiting}
+            ready = [view for view in waiting if not view.sources & unfilled]
+            tasks: list[Task] = []
+            for view in ready:
+                columns = ", ".join(f"`{name}`" for name in view.columns)
+                select = swapped(view.select, tables, _SOME_DAYS)
+                insert = f"INSERT INTO {tables[view.target]} ({columns}) {select}"
+                tasks += [_statement(insert.replace(_SOME_DAYS, partitions(lot))) for lot in lots]
+            hands.run(tasks, between, rows=rows)
+            waiting = [view for view in waiting if view not in ready]
+        self._check_counts(tables, shadows[-1])
+
+    def _check_counts(self, tables: dict[str, str], raw: Shadow) -> None:
+        counting = [view for view in self._views if "count() AS trades" in view.select]
+        bearing = self._number(f"SELECT count() FROM {raw.name} WHERE bucket_id != 0") if counting else 0
+        for view in counting:
+            counted = self._number(f"SELECT sum(trades) FROM {tables[view.target]}")
+            if counted != bearing:
+                raise DayError(f"{view.name} counted {counted} of {bearing} trades; repair the view")
 
     def _keep(self, shadow: Shadow, sources: Sequence[Source], days: Sequence[date]) -> None:
         """Copy what the day has and the sources do not replace."""
@@ -209,12 +224,13 @@ class Installer:
         kept = " AND ".join([partitions(days), *(f"NOT ({condition})" for condition in replaced)])
         before = fingerprint(self._engine, shadow.target, shadow.columns, kept, final=shadow.final)
         if before.rows:  # a shadow without them is what was just told of it
+            new = self._fingerprint(shadow)
             names = ", ".join(f"`{name}`" for name in shadow.columns)
             self._engine.run(f"INSERT INTO {shadow.name} ({names}) SELECT {names} FROM {shadow.target} WHERE {kept}")
-            total = fingerprint(self._engine, shadow.name, shadow.columns, final=shadow.final)
-            if total != shadow.new.plus(before):
+            total = self._fingerprint(shadow)
+            if total != new.plus(before):
                 raise DayError(
-                    f"{shadow.target}: {shadow.new} and kept {before} do not make {total}; "
+                    f"{shadow.target}: {new} and kept {before} do not make {total}; "
                     "another writer was at work on the day: run it again"
                 )
         foreign = set(self._partitions_of(shadow.name)) - {partition_id(day) for day in days}
@@ -228,15 +244,16 @@ class Installer:
             if shadow.target == self._raw:
                 reach("before_raw", self._data_type)
             filled, present = self._partitions_of(shadow.name), self._partitions_of(shadow.target)
+            commands = []
             for day in sorted(days):
-                if hold is not None:
-                    hold.renew()
                 if partition_id(day) in filled:
-                    self._engine.run(
-                        f"ALTER TABLE {shadow.target} REPLACE PARTITION ID '{partition_id(day)}' FROM {shadow.name}"
-                    )
+                    commands.append(f"REPLACE PARTITION ID '{partition_id(day)}' FROM {shadow.name}")
                 elif partition_id(day) in present:
-                    self._engine.run(f"ALTER TABLE {shadow.target} DROP PARTITION ID '{partition_id(day)}'")
+                    commands.append(f"DROP PARTITION ID '{partition_id(day)}'")
+            if hold is not None:
+                hold.renew()
+            if commands:  # one statement: each costs a round trip and a look at all parts
+                self._engine.run(f"ALTER TABLE {shadow.target} {', '.join(commands)}")
             reach("after_raw" if shadow.target == self._raw else "between_targets", self._data_type)
         self._mark(days, "installed")
 
@@ -260,5 +277,26 @@ class Installer:
             f"WHERE data_type = {quoted(self._data_type)} GROUP BY day) AS g ON g.day = d.day"
         )
 
+    def _fingerprint(self, shadow: Shadow, without: Collection[str] = NOT_CONTENT) -> Fingerprint:
+        return fingerprint(self._engine, shadow.name, shadow.columns, final=shadow.final, without=without)
+
     def _number(self, query: str) -> int:
         return int(self._engine.rows(query)[0][0] or 0)
+
+
+def lots_of(sources: Sequence[Source]) -> list[list[date]]:
+    """The sources' days, those together that sources have together; in order."""
+    lots: list[set[date]] = []
+    for source in sources:
+        touched = [lot for lot in lots if lot & source.days]
+        lots = [lot for lot in lots if lot not in touched]
+        lots.append(set(source.days).union(*touched))
+    return sorted(sorted(lot) for lot in lots if lot)
+
+
+def _statement(sql: str, alone: bool = False) -> Task:
+    return lambda engine: engine.run(sql, settings={} if alone else LOT)
+
+
+def _nothing() -> None:
+    """Between statements of a job that holds no days."""

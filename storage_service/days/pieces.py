@@ -10,26 +10,30 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from typing import Final, Protocol
+
+import pyarrow as pa
 
 from marketprism.clickhouse import COLD, HOT
 from marketprism.events import ROW_TYPES
 from marketprism.settings import ClickHouseSettings, StorageSettings
 from storage_service.days.content import Fingerprint
 from storage_service.days.continuity import refresh_gaps
+from storage_service.days.crew import LOT_ROWS, Task, crew
 from storage_service.days.edges import create_edges
 from storage_service.days.engine import Engine
 from storage_service.days.install import Installer, Source, Symbol, partitions, same_symbol
 from storage_service.days.instruments import tick_size
 from storage_service.days.layouts import Layout
-from storage_service.days.trades import check_edges, first_trades, frozen_plans, insert_edges_of_days, with_buckets
+from storage_service.days.trades import first_trades, fold_days, frozen_plans, insert_edges, with_buckets
 
 LEFT_TO_LIVE: Final = "days left to live rows"
 """In the note of a file of which not every day was installed."""
 YIELDS_TO: Final = {"archive": "data_source NOT IN ('archive', 'import')", "import": "data_source != 'import'"}
 """Source of a piece → condition on rows that keep their symbol-day: a verified archive file goes before an import."""
-ROWS_AT_ONCE: Final = 1_000_000
-"""Days are installed together up to so many rows: small days cost statements, large ones memory."""
+ROWS_AT_ONCE: Final = 4_000_000
+"""Days are installed together up to so many rows: small days cost statements, large ones disk."""
 _GRACE: Final = timedelta(hours=1)
 
 
@@ -103,7 +107,7 @@ class PieceInstaller:
     def install(self, pieces: list[Piece]) -> None:
         """Install what may be; what may not, its outcome says. Raises DayError, ClickHouseUnreachable."""
         pieces = self._of_one_kind(self._without_live(pieces))
-        for days in self._chunks(pieces):
+        for days in self._together(pieces, ROWS_AT_ONCE):
             self._install(pieces, days)
         if self._layout.contiguous:
             for symbol in sorted({piece.symbol for piece in pieces if piece.days}):
@@ -170,49 +174,56 @@ class PieceInstaller:
                 kept.append(piece)
         return kept
 
-    def _chunks(self, pieces: Sequence[Piece]) -> Iterator[list[date]]:
+    @staticmethod
+    def _together(pieces: Sequence[Piece], most: int, of: Sequence[date] = ()) -> Iterator[list[date]]:
+        """The days of the pieces (only those in ``of``, if given) in groups of at most so many rows, or of one day."""
         rows: dict[date, int] = defaultdict(int)
         for piece in pieces:
-            for day in piece.days:
+            for day in piece.days & set(of) if of else piece.days:
                 rows[day] += piece.prints[day].rows
-        chunk: list[date] = []
+        group: list[date] = []
         for day in sorted(rows):
-            if chunk and sum(rows[other] for other in chunk) + rows[day] > ROWS_AT_ONCE:
-                yield chunk
-                chunk = []
-            chunk.append(day)
-        if chunk:
-            yield chunk
+            if group and sum(rows[other] for other in group) + rows[day] > most:
+                yield group
+                group = []
+            group.append(day)
+        if group:
+            yield group
 
     def _install(self, pieces: Sequence[Piece], days: list[date]) -> None:
         layout = self._layout
         installer = Installer(self._engine, layout.table, cause="history", features=layout.table in ROW_TYPES)
         concerned = [piece for piece in pieces if piece.days & set(days)]
-        edges = self._edges(concerned, days) if layout.table == "trades" else ""
-        sources = [self._source(piece, days, edges) for piece in concerned]
+        lots = list(self._together(concerned, LOT_ROWS, days))
+        edges = self._edges(concerned, days, lots) if layout.table == "trades" else ""
+        sources = [source for piece in concerned for source in self._sources(piece, lots, edges)]
         self.done.rows += installer.install(sources, days).rows
         self.done.days += len(days)
         if edges:
             self._engine.run(f"DROP TABLE IF EXISTS {edges} SYNC")
 
-    def _edges(self, pieces: Sequence[Piece], days: list[date]) -> str:
+    def _edges(self, pieces: Sequence[Piece], days: list[date], lots: Sequence[list[date]]) -> str:
         """Plans frozen, days folded: the table of edges."""
         requests = []
         for piece in pieces:
             requests += first_trades(self._engine, piece.table, piece.condition(days), piece.symbol)
         plans = frozen_plans(self._clickhouse, self._settings, requests)
-        edges, made = create_edges(self._engine, "history"), 0
-        for piece in pieces:
-            of_piece = {day: plans[piece.symbol, day] for day in piece.days & set(days) if (piece.symbol, day) in plans}
-            made += insert_edges_of_days(
-                self._engine, edges, piece.table, piece.condition(days), piece.symbol, of_piece
-            )
-        check_edges(self._engine, edges, made)
+        edges = create_edges(self._engine, "history")
+        made: list[pa.RecordBatch] = []
+
+        def fold(engine: Engine, piece: Piece, lot: list[date]) -> None:
+            of_lot = {day: plans[piece.symbol, day] for day in piece.days & set(lot) if (piece.symbol, day) in plans}
+            if of_lot:
+                made.extend(fold_days(engine, piece.table, piece.condition(lot), piece.symbol, of_lot))
+
+        tasks: list[Task] = [partial(fold, piece=piece, lot=lot) for piece in pieces for lot in lots]
+        with crew(self._engine) as hands:
+            hands.run(tasks)
+        insert_edges(self._engine, edges, made)
         return edges
 
-    def _source(self, piece: Piece, days: list[date], edges: str) -> Source:
-        layout, table, condition = self._layout, piece.table, piece.condition(days)
-        taken = piece.days & set(days)
+    def _sources(self, piece: Piece, lots: Sequence[list[date]], edges: str) -> Iterator[Source]:
+        layout, table = self._layout, piece.table
         columns = [
             name
             for (name,) in self._engine.rows(
@@ -220,15 +231,23 @@ class PieceInstaller:
                 "AND name != 'created_at' ORDER BY position"
             )
         ]
-        if edges:
-            tick = tick_size(self._engine, piece.symbol, min(taken), table, condition)
-            select = with_buckets(columns, table, condition, edges, tick)
-        else:
-            select = f"SELECT {', '.join(f'`{name}`' for name in columns)} FROM {table} WHERE {condition}"
-        expected = Fingerprint()
-        for day in taken:
-            expected = expected.plus(piece.prints[day])
-        return Source(piece.symbol, frozenset(taken), select, self._replaces(piece, taken, condition), expected)
+        days = piece.days & {day for lot in lots for day in lot}
+        tick = tick_size(self._engine, piece.symbol, min(days), table, piece.condition(days)) if edges else None
+        for lot in lots:
+            taken = piece.days & set(lot)
+            if not taken:
+                continue
+            condition = piece.condition(lot)
+            if edges:
+                select = with_buckets(columns, table, condition, piece.symbol, edges, tick)
+            else:
+                select = f"SELECT {', '.join(f'`{name}`' for name in columns)} FROM {table} WHERE {condition}"
+            expected = Fingerprint()
+            for day in taken:
+                expected = expected.plus(piece.prints[day])
+            yield Source(
+                piece.symbol, frozenset(taken), select, self._replaces(piece, frozenset(taken), condition), expected
+            )
 
     @staticmethod
     def _replaces(piece: Piece, days: frozenset[date], condition: str) -> str:

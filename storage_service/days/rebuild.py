@@ -14,7 +14,7 @@ from storage_service.days.edges import create_edges, edges_name
 from storage_service.days.engine import Engine
 from storage_service.days.install import COMPUTED, Installer, Source, Symbol, partitions, quoted, same_symbol
 from storage_service.days.tiers import Archivist, hot_days, is_closed
-from storage_service.days.trades import check_edges, first_trades, frozen_plans, insert_edges, with_buckets
+from storage_service.days.trades import first_trades, fold_days, frozen_plans, insert_edges, with_buckets
 
 _BUCKETS = COMPUTED - {"created_at", "tick_size", "price_tick", "late"}
 
@@ -126,15 +126,14 @@ class Rebuilder:
         ]
         plans = frozen_plans(self._clickhouse, self._settings, requests)
         edges = create_edges(self._engine, _tag(database))
-        made = sum(
-            insert_edges(self._engine, edges, table, condition, symbol, day, plans[symbol, day])
-            for symbol, condition in conditions.items()
-            if (symbol, day) in plans
-        )
-        check_edges(self._engine, edges, made)
+        made = []
+        for symbol, condition in conditions.items():
+            if (symbol, day) in plans:
+                made += fold_days(self._engine, table, condition, symbol, {day: plans[symbol, day]})
+        insert_edges(self._engine, edges, made)
         sources = []
         for symbol, condition in conditions.items():
-            select = with_buckets(list(columns), table, condition, edges)
+            select = with_buckets(list(columns), table, condition, symbol, edges)
             expected = fingerprint(self._engine, table, columns, condition, without=_BUCKETS)
             sources.append(Source(symbol, frozenset({day}), select, condition, expected))
         return sources

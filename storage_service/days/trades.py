@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import Decimal
@@ -19,7 +20,7 @@ from storage_service.buckets.resolve import Defaults
 from storage_service.clickhouse_io import ClickHouseAway, InsertRefused, Warehouse
 from storage_service.days.edges import BUCKET_COLUMNS, JOIN, Tape, edges_of
 from storage_service.days.engine import Engine
-from storage_service.days.install import Symbol
+from storage_service.days.install import Symbol, same_symbol
 
 _EPOCH: Final = date(1970, 1, 1)
 
@@ -53,44 +54,42 @@ def first_trades(engine: Engine, table: str, condition: str, symbol: Symbol) -> 
     return [DayRequest(symbol, day, kind, int(price * SCALE)) for day, kind, price in rows]
 
 
-def insert_edges(
-    engine: Engine, edges: str, table: str, condition: str, symbol: Symbol, day: date, plan: DayPlan
-) -> int:
-    """Fold the market trades of one symbol-day of ``table``, put the edges into the table ``edges``; how many."""
-    return insert_edges_of_days(engine, edges, table, condition, symbol, {day: plan})
-
-
-def insert_edges_of_days(
-    engine: Engine, edges: str, table: str, condition: str, symbol: Symbol, plans: Mapping[date, DayPlan]
-) -> int:
-    """The same of several days, in one insert."""
-    made = []
+def fold_days(
+    engine: Engine, table: str, condition: str, symbol: Symbol, plans: Mapping[date, DayPlan]
+) -> list[pa.RecordBatch]:
+    """Fold the market trades of one symbol in ``table``, day by day; the edges of each day that has any."""
+    by_kind: dict[str, list[date]] = defaultdict(list)
     for day, plan in sorted(plans.items()):
-        tape = Tape.of(
-            engine.arrow(
-                f"SELECT sequence, toUnixTimestamp64Milli(timestamp) AS ms, quantity FROM {table} "
-                f"WHERE is_market AND trade_kind = '{plan.trade_kind}' AND toDate(timestamp) = '{day}' AND {condition} "
-                "ORDER BY sequence"
-            )
+        by_kind[plan.trade_kind].append(day)
+    made = []
+    for kind, days in by_kind.items():
+        shown = ", ".join(f"'{day}'" for day in days)
+        found = engine.arrow(
+            "SELECT toUInt16(toDate(timestamp)) AS day, sequence, toUnixTimestamp64Milli(timestamp) AS ms, quantity "
+            f"FROM {table} WHERE is_market AND trade_kind = '{kind}' AND toDate(timestamp) IN ({shown}) "
+            f"AND {condition} ORDER BY sequence"
         )
-        if len(tape.sequences):
-            made.append(edges_of(symbol, day, plan, tape))
-    if not made:
-        return 0
-    (batch,) = pa.Table.from_batches(made).combine_chunks().to_batches()
-    engine.insert(edges, batch)
-    return int(batch.num_rows)
+        made += [edges_of(symbol, day, plans[day], tape) for day, tape in sorted(Tape.by_day(found).items())]
+    return made
 
 
-def check_edges(engine: Engine, edges: str, made: int) -> None:
-    """Raises DayError when not all edges arrived: trades would silently bear no buckets."""
+def insert_edges(engine: Engine, edges: str, made: Sequence[pa.RecordBatch]) -> None:
+    """Put edges into their table. Raises DayError when not all arrived: trades would silently bear no buckets."""
+    if made:
+        (batch,) = pa.Table.from_batches(made).combine_chunks().to_batches()
+        engine.insert(edges, batch)
+    sent = sum(batch.num_rows for batch in made)
     stored = int(engine.rows(f"SELECT count() FROM {edges}")[0][0])
-    if stored != made:
-        raise DayError(f"{made} bucket edges were made, {edges} holds {stored}; run it again")
+    if stored != sent:
+        raise DayError(f"{sent} bucket edges were made, {edges} holds {stored}; run it again")
 
 
-def with_buckets(columns: Sequence[str], table: str, condition: str, edges: str, tick: Decimal | None = None) -> str:
-    """A SELECT of trades with their buckets; with a tick, price ticks too (half up, as the collector rounds)."""
+def with_buckets(
+    columns: Sequence[str], table: str, condition: str, symbol: Symbol, edges: str, tick: Decimal | None = None
+) -> str:
+    """A SELECT of one symbol's trades with their buckets; with a tick, price ticks too (half up, as the collector
+    rounds).
+    """
     bears = "s.is_market AND e.bucket_id != 0 AND s.trade_kind = e.trade_kind"
     computed = {name: text.format(bears=bears) for name, text in BUCKET_COLUMNS.items()}
     if tick is not None:
@@ -99,4 +98,4 @@ def with_buckets(columns: Sequence[str], table: str, condition: str, edges: str,
         computed["price_tick"] = f"toInt64(intDiv(2 * {price} + {scaled}, {2 * scaled}))"
     selected = ", ".join(f"{computed.get(name, f's.`{name}`')} AS `{name}`" for name in columns)
     source = f"(SELECT * FROM {table} WHERE {condition}) AS s"
-    return f"SELECT {selected} FROM {source} {JOIN.format(edges=edges)}"
+    return f"SELECT {selected} FROM {source} {JOIN.format(edges=edges, symbol=same_symbol(symbol))}"

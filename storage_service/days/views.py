@@ -82,8 +82,11 @@ def _name(table: exp.Expression) -> str:
     return f"{node.db}.{node.name}"
 
 
-def swapped(select: str, tables: Mapping[str, str]) -> str:
-    """``select`` reading other tables; a source without an alias keeps its name as one, for qualified columns."""
+def swapped(select: str, tables: Mapping[str, str], where: str = "") -> str:
+    """``select`` reading other tables, of them the rows that satisfy ``where``.
+
+    A source without an alias keeps its name as one, for qualified columns.
+    """
     (tree,) = parse(select)
     for table in list(tree.find_all(exp.Table)):
         other = tables.get(_name(table))
@@ -91,5 +94,9 @@ def swapped(select: str, tables: Mapping[str, str]) -> str:
             continue
         database, _, name = other.partition(".")
         alias = table.alias or table.name
-        table.replace(exp.alias_(exp.table_(name, db=database), alias, table=True))
+        source: exp.Expression = exp.table_(name, db=database)
+        if where:
+            (chosen,) = parse(f"SELECT * FROM {other} WHERE {where}")
+            source = exp.Subquery(this=chosen)
+        table.replace(exp.alias_(source, alias, table=True))
     return str(tree.sql(dialect=ClickHouseSQL))

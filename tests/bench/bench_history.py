@@ -5,6 +5,8 @@
 Rates are rows per second of the clock and of the CPU (server and client: on a busy machine the one to look at).
 (a) inserts the unzipped rows, buckets given to it for nothing, into a copy of the same table with the same views.
 (b) is polars on the same zip: the minute layer, volume bars within a minute, VPIN over 50 bars; it stores nothing.
+(c) is polars on the same zip making what is stored: every row with the columns of the table, and the five tables of the
+views in Float64, as parquet with ZSTD(6); it checks nothing. ``three_outputs`` reads those of (b) from what was loaded.
 ``resident_mb`` is the server's highest resident size after the first symbol and after the last.
 """
 
@@ -24,7 +26,7 @@ from typing import Any
 
 import polars as pl
 
-from marketprism.clickhouse import COLD, HOT
+from marketprism.clickhouse import COLD, FEATURES, HOT
 from marketprism.migrate import migrate
 from marketprism.settings import ClickHouseSettings, StorageSettings
 from storage_service.days.content import columns_of
@@ -119,10 +121,20 @@ def engine_insert(server: EmbeddedServer, folder: Path, symbol: str) -> tuple[Me
     return meter, int(counted[0])
 
 
-def with_polars(path: Path) -> dict[str, Any]:
-    """(b), in a process of its own: rows, seconds of the clock and of the CPU, highest resident size."""
+def three_outputs(server: EmbeddedServer, symbol: str) -> Meter:
+    """The minute layer, bars and VPIN of a loaded month, to the client as Arrow."""
+    client = server.client()
+    with Meter(server) as meter:
+        for view in ("agg_trades_1m", "unified_buckets", "vpin_exact"):
+            columns = "symbol, bucket_id, vpin" if view == "vpin_exact" else "*"
+            assert client.query_arrow(f"SELECT {columns} FROM {FEATURES}.{view} WHERE symbol = '{symbol}'").num_rows
+    return meter
+
+
+def with_polars(path: Path, *arguments: str) -> dict[str, Any]:
+    """(b) or (c), in a process of its own: rows, seconds of the clock and of the CPU, highest resident size."""
     done = subprocess.run(
-        [sys.executable, "-m", "tests.bench.bench_history", "--polars", str(path)],
+        [sys.executable, "-m", "tests.bench.bench_history", "--polars", str(path), *arguments],
         check=True, capture_output=True, text=True,
     )  # fmt: skip
     found: dict[str, Any] = json.loads(done.stdout)
@@ -159,13 +171,65 @@ def polars_month(path: Path, q: float = 60.0) -> dict[str, Any]:
     }
 
 
+def polars_stored(path: Path, out: Path, q: float = 60.0) -> dict[str, Any]:
+    """(c): like (b), but what MarketPrism keeps of the month, in Float64."""
+    wall, cpu = time.perf_counter(), time.process_time()
+    with zipfile.ZipFile(path) as archive:
+        trades = pl.read_csv(archive.read(archive.namelist()[0]))
+    time_ms, price, quantity = pl.col("transact_time"), pl.col("price"), pl.col("quantity")
+    before = quantity.cum_sum().over("minute") - quantity
+    rows = trades.with_columns(
+        minute=time_ms // 60_000, second=time_ms // 1_000, received=time_ms * 1_000 + 100_000, native=quantity,
+        exchange=pl.lit("binance"), market=pl.lit("linear"), symbol=pl.lit("S0USDT"), kind=pl.lit("agg_trade"),
+        source=pl.lit("archive"), trade_id=pl.col("agg_trade_id").cast(pl.String), trade_time=time_ms, tick=pl.lit(0.1),
+        side=pl.when("is_buyer_maker").then(pl.lit("sell")).otherwise(pl.lit("buy")),
+        price_tick=(price * 10).round().cast(pl.Int64),
+    )  # fmt: skip
+    rows = rows.with_columns(bucket=pl.col("minute") * 1_000 + (before / q).cast(pl.Int64))
+    buy = pl.col("side") == "buy"
+    value = price * quantity
+    flow = [
+        pl.len(), buy.sum().alias("buys"), quantity.sum().alias("vol"), quantity.filter(buy).sum().alias("buy_vol"),
+        value.sum().alias("notional"), value.filter(buy).sum().alias("buy_notional"), price.first().alias("open"),
+        price.last().alias("close"), price.max().alias("high"), price.min().alias("low"), pl.col("received").max(),
+    ]  # fmt: skip
+    layer = [
+        (value * value).filter(buy).sum().alias("buy_square"), (value * value).filter(~buy).sum().alias("sell_square"),
+        *(value.filter(side & of).sum().alias(f"{name}{n}") for n, side in enumerate((buy, ~buy))
+          for name, of in (("whale", value >= 50_000), ("retail", value <= 1_000))),
+        time_ms.min().alias("first"), time_ms.max().alias("last"),
+    ]  # fmt: skip
+    cells = [pl.len(), quantity.filter(buy).sum().alias("ask"), quantity.filter(~buy).sum().alias("bid")]
+    ids = [pl.col("agg_trade_id").min().alias("from_id"), pl.col("agg_trade_id").max().alias("to_id")]
+    made = {
+        "second": rows.group_by("second").agg(flow).sort("second"),
+        "minute": rows.group_by("minute").agg(*flow, *layer).sort("minute"),
+        "bucket": rows.group_by("bucket").agg(*flow, *ids).sort("bucket"),
+        "cells_1m": rows.group_by("minute", "price_tick").agg(cells).sort("minute", "price_tick"),
+        "cells": rows.group_by("bucket", "price_tick").agg(cells).sort("bucket", "price_tick"),
+        "rows": rows,
+    }
+    for name, frame in made.items():
+        frame.write_parquet(out / f"{name}.parquet", compression="zstd", compression_level=6)
+    return {
+        "rows": trades.height,
+        "wall": time.perf_counter() - wall,
+        "cpu": time.process_time() - cpu,
+        "resident_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10,
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--trades", type=int, default=600_000, help="of all symbols together [600000]")
     parser.add_argument("--symbols", type=int, default=3, help="how many [3]")
     parser.add_argument("--no-baselines", action="store_true", help="only the load itself")
     parser.add_argument("--polars", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--store", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args()
+    if given.store:
+        print(json.dumps(polars_stored(given.polars, given.store)))
+        return
     if given.polars:
         print(json.dumps(polars_month(given.polars)))
         return
@@ -189,6 +253,10 @@ def main() -> None:
             results["polars"] = with_polars(zips[0])
             polars = results["polars"]
             results["of_polars"] = {"wall": polars["wall"] / first.wall, "cpu": polars["cpu"] / first.cpu}
+            stored = results["polars_stored"] = with_polars(zips[0], "--store", str(folder))
+            results["of_polars_stored"] = {"wall": stored["wall"] / first.wall, "cpu": stored["cpu"] / first.cpu}
+            outputs = three_outputs(server, symbols[0])
+            results["three_outputs"] = {"wall": outputs.wall, "cpu": outputs.cpu}
         if given.symbols > 1:
             with Meter(server) as others:
                 rest = backfill(server, folder, symbols[1:])

@@ -16,6 +16,11 @@ from tests.unit.days.vision_files import AGG_HEADER
 
 MONTH = "2024-03"
 DAYS = 31
+BURST = 5
+"""Trades of a burst: 105,280 real trades lie in 18,514 seconds."""
+SAME_MS = 0.75
+FAR = 0.6
+"""Share of the price steps that are of many ticks."""
 
 
 def month_file(symbol: str) -> ArchiveFile:
@@ -24,17 +29,24 @@ def month_file(symbol: str) -> ArchiveFile:
 
 
 def day_of_trades(day: int, rows: int, seed: int = 7) -> pl.DataFrame:
-    """``rows`` trades of one day: bursts in time, a random walk in ticks of 0.1, log-normal sizes at three decimals."""
+    """``rows`` trades of one day, as the real COIN-M day of 2026-05-08 has them: bursts of five on average, more than
+    half of the trades in the millisecond of the one before; price steps of 0, 1 or about ten ticks of 0.1; log-normal
+    sizes at three decimals.
+    """
     rng = np.random.default_rng((seed, day))
     start = int(datetime(2024, 3, 1, tzinfo=UTC).timestamp() * 1000) + day * 86_400_000
-    times = np.sort(rng.integers(0, 86_400_000, rows)) + start
-    ticks = 650_000 + np.cumsum(rng.choice([-1, 0, 0, 0, 1], rows))
+    bursts = np.sort(rng.integers(0, 86_400_000, rows // BURST + 1))
+    times = bursts[np.sort(rng.integers(0, len(bursts), rows))]
+    times += np.where(rng.random(rows) < SAME_MS, 0, rng.integers(0, 300, rows))
+    times = np.minimum(np.sort(times), 86_399_999) + start
+    far = rng.geometric(0.1, rows) * rng.choice([-1, 1], rows)
+    ticks = 650_000 + np.cumsum(np.where(rng.random(rows) < FAR, far, rng.choice([-1, 0, 1], rows, p=[0.4, 0.2, 0.4])))
     first = day * rows + 1
     ids = np.arange(first, first + rows)
     return pl.DataFrame(
         {
             "agg_trade_id": ids,
-            "price": ticks / 10,
+            "price": np.maximum(ticks, 1) / 10,
             "quantity": np.maximum(np.round(rng.lognormal(-3, 1.5, rows), 3), 0.001),
             "first_trade_id": ids * 2,
             "last_trade_id": ids * 2 + 1,

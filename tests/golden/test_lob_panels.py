@@ -220,7 +220,10 @@ def test_every_column_of_the_panel_is_what_polars_computes(imported: Imported, w
     wanted = reference.panel(imported.made, START_MS, END_MS).sort("symbol", "ts")
     assert whole.height == wanted.height == 2 * (END_MS - START_MS) // GRID
     names = [name for name in whole.columns if name in wanted.columns]
-    assert set(whole.columns) - set(names) == {"exchange", "market_type", "mark_price", "available_at", "quality"}
+    assert set(whole.columns) - set(names) == {
+        *("exchange", "market_type", "mark_price", "available_at", "quality", "excluded")
+    }
+    assert whole["excluded"].unique().to_list() == [""]
     for name in names:
         for number, (value, expected) in enumerate(zip(whole[name], wanted[name], strict=True)):
             if isinstance(expected, float) and value is not None:

@@ -31,6 +31,7 @@ from storage_service.days.locks import lock
 from storage_service.days.pieces import Outcome, Piece, PieceInstaller
 from storage_service.days.stage import period_condition
 from storage_service.days.vision import FileFailed
+from storage_service.faultpoints import reach
 
 logger = logging.getLogger(__name__)
 
@@ -127,6 +128,7 @@ class LobImport:
                 rows.append(row)
             if pieces:
                 installer.install(pieces)
+            reach("days_installed", TRADES.table)
             self._finish(pieces, rows)
             self._summary.trade_files += len(rows)
         self._summary.trades = installer.done.rows
@@ -158,6 +160,7 @@ class LobImport:
     def _load_books(self, files: Sequence[BookFile]) -> None:
         with ThreadPoolExecutor(max_workers=self._workers, thread_name_prefix="import") as pool:
             staged = list(pool.map(self._stage, files))
+        reach("staged", BOOKS.table)
         pieces, rows = [], []
         for file, found in zip(files, staged, strict=True):
             row = self._row(file.day, file.symbol, "book", file.path)
@@ -172,6 +175,7 @@ class LobImport:
         installer = self._installer(BOOKS)
         if pieces:
             installer.install(pieces)
+        reach("days_installed", BOOKS.table)
         self._finish(pieces, rows)
         self._summary.files += len(pieces)
         self._summary.rows += installer.done.rows
