@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
+
+from marketprism.supervisor.ports import free_ports
 
 if TYPE_CHECKING:
     from tests.golden.replays import Replays
@@ -74,9 +75,4 @@ def replays(session_folder: Path, migrated: Template) -> Replays:
 def free_port() -> Callable[[], int]:
     """A function that gives a TCP port free on loopback at this moment."""
 
-    def find() -> int:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            return int(probe.getsockname()[1])
-
-    return find
+    return lambda: free_ports(1)[0]

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import errno
+import random
 import socket
 from contextlib import ExitStack
 from dataclasses import dataclass, fields
+from typing import Final
 
 from marketprism.errors import PortInUse
 from marketprism.settings import CollectorSettings, EmbeddedSettings, MonitorSettings, StorageSettings, WebSettings
+
+_SERVERS: Final = range(10_000, 32_768)
+"""Below what Linux gives to outgoing connections: a server that was killed finds its port again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +41,19 @@ def is_free(host: str, port: int) -> bool:
 
 def free_ports(count: int, host: str = "127.0.0.1") -> list[int]:
     """Ports that nobody listens on, all different, since all are held until the last is found."""
+    found: list[int] = []
     with ExitStack() as stack:
-        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for probe in probes:
-            probe.bind((host, 0))
-        return [int(probe.getsockname()[1]) for probe in probes]
+        while len(found) < count:
+            probe = stack.enter_context(socket.socket())
+            port = random.SystemRandom().choice(_SERVERS)
+            try:
+                probe.bind((host, port))
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE:
+                    raise
+            else:
+                found.append(port)
+    return found
 
 
 def any_ports() -> Ports:

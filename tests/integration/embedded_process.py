@@ -15,14 +15,14 @@ from urllib.parse import urlencode
 import clickhouse_connect
 import urllib3
 
+from marketprism.supervisor.ports import free_ports
+
 
 class EmbeddedServer:
     """``python -m marketprism.embedded`` on a free port; ``environment`` adds MARKETPRISM_EMBEDDED_… settings."""
 
     def __init__(self, data: Path, **environment: str) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = int(probe.getsockname()[1])
+        [self.port] = free_ports(1)
         self.data = data
         self.url = f"http://127.0.0.1:{self.port}"
         self._environment = {f"MARKETPRISM_EMBEDDED_{name.upper()}": value for name, value in environment.items()}

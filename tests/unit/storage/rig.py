@@ -22,6 +22,7 @@ from marketprism.migrate import migrate
 from marketprism.settings import EmbeddedSettings, NatsSettings
 from marketprism.streams import ensure_streams
 from marketprism.subjects import POSITIONS_BUCKET, stream_name
+from marketprism.supervisor.ports import free_ports
 from storage_service.position import Cell, Positions
 from tests.unit.storage.ledger import Ledger, headers
 
@@ -29,9 +30,7 @@ REPOSITORY = Path(__file__).resolve().parents[3]
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    return free_ports(1)[0]
 
 
 class Rig:
@@ -40,7 +39,7 @@ class Rig:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self.data = directory / "data"
-        self.nats_port, self.clickhouse_port, self.metrics_port = free_port(), free_port(), free_port()
+        self.nats_port, self.clickhouse_port, self.metrics_port = free_ports(3)
         self.nats_settings = NatsSettings(
             url=f"nats://127.0.0.1:{self.nats_port}", stream_max_bytes=256 << 20, _env_file=None
         )
