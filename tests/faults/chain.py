@@ -13,7 +13,7 @@ from typing import Any
 from marketprism.errors import NatsUnreachable
 from marketprism.simulator.environment import collector_environment
 from tests.faults.compare_ledger import Key, LedgerFile, Tables, Trade, Verdict, compare
-from tests.unit.storage.rig import REPOSITORY, Rig, free_port
+from tests.unit.storage.rig import REPOSITORY, Rig
 
 PARTS = ("collector", "storage", "clickhouse", "nats")
 REACH_S = 60.0
@@ -56,7 +56,7 @@ class Chain(Rig):
         )
         self.environment |= collector_environment(self._told())
         self.tables = Tables(f"http://127.0.0.1:{self.clickhouse_port}")
-        self.environment["MARKETPRISM_COLLECTOR_METRICS_PORT"] = str(free_port())
+        self.environment["MARKETPRISM_COLLECTOR_METRICS_PORT"] = "0"  # a fixed one may be another's when it comes back
 
     def start(self, part: str, **environment: str) -> None:
         if part == "nats":

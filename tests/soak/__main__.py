@@ -73,9 +73,9 @@ def _kill(chain: Chain, kills: list[Kill]) -> None:
         chain.start(kill.part)
 
 
-def soak(chain: Chain, hours: float, seed: int) -> tuple[Samples, int, int, int, list[str]]:
-    """Samples, kills, lost, doubled and what is wrong."""
-    chance, samples = random.Random(seed), Samples()
+def soak(chain: Chain, hours: float, seed: int, samples: Samples) -> tuple[int, int, int, list[str]]:
+    """Kills, lost, doubled and what is wrong."""
+    chance = random.Random(seed)
     kills = lost = doubled = 0
     wrong: list[str] = []
     began = time.monotonic()
@@ -97,7 +97,20 @@ def soak(chain: Chain, hours: float, seed: int) -> tuple[Samples, int, int, int,
             told = f"lost {verdict.lost}, doubled {verdict.doubled}, wrong {len(verdict.wrong)}; {kills} kills"
             print(f"{passed:5.1f} h  {verdict.rows} new trades compared, {told}", flush=True)
             next_compare = time.monotonic() + COMPARE_EVERY_S / SPEED
-    return samples, kills, lost, doubled, wrong
+    return kills, lost, doubled, wrong
+
+
+def _tell(samples: Samples) -> None:
+    """Memory and parts, also of a run that ended early."""
+    for name, values in sorted(samples.memory.items()):
+        third = max(1, len(values) // 3)
+        thirds = (values[:third], values[third : 2 * third] or values, values[-third:])
+        medians = ", ".join(f"{statistics.median(part):.0f}" for part in thirds)
+        print(f"{name:<12} MB: median of thirds {medians}; most {max(values):.0f}")
+    if samples.parts:
+        print(
+            f"parts of the fullest partition: median {statistics.median(samples.parts):.0f}, most {max(samples.parts)}"
+        )
 
 
 def main() -> int:
@@ -109,18 +122,13 @@ def main() -> int:
         f"{dt.datetime.now(dt.UTC):%F %H:%M} UTC, {os.cpu_count()} cores, {given.hours:g} h at {SPEED:g}x", flush=True
     )
     with tempfile.TemporaryDirectory(prefix="marketprism-soak-") as folder:
-        chain = open_chain(Path(folder), given.seed)
+        chain, samples = open_chain(Path(folder), given.seed), Samples()
         try:
-            samples, kills, lost, doubled, wrong = soak(chain, given.hours, given.seed)
+            kills, lost, doubled, wrong = soak(chain, given.hours, given.seed, samples)
             whole = chain.check_all(SETTLE_S)
         finally:
             chain.close()
-    for name, values in sorted(samples.memory.items()):
-        third = max(1, len(values) // 3)
-        thirds = (values[:third], values[third : 2 * third] or values, values[-third:])
-        medians = ", ".join(f"{statistics.median(part):.0f}" for part in thirds)
-        print(f"{name:<12} MB: median of thirds {medians}; most {max(values):.0f}")
-    print(f"parts of the fullest partition: median {statistics.median(samples.parts):.0f}, most {max(samples.parts)}")
+            _tell(samples)
     lost, doubled, wrong = lost + whole.lost, doubled + whole.doubled, [*wrong, *whole.wrong]
     print(f"{whole.rows} trades in all, {kills} kills: lost {lost}, doubled {doubled}, wrong {len(wrong)}")
     growing = samples.growing()
