@@ -125,9 +125,8 @@ def three_outputs(server: EmbeddedServer, symbol: str) -> Meter:
     """The minute layer, bars and VPIN of a loaded month, to the client as Arrow."""
     client = server.client()
     with Meter(server) as meter:
-        for view in ("agg_trades_1m", "unified_buckets", "vpin_exact"):
-            columns = "symbol, bucket_id, vpin" if view == "vpin_exact" else "*"
-            assert client.query_arrow(f"SELECT {columns} FROM {FEATURES}.{view} WHERE symbol = '{symbol}'").num_rows
+        for view in ("agg_trades_1m", "unified_buckets", "vpin_by_bucket"):
+            assert client.query_arrow(f"SELECT * FROM {FEATURES}.{view} WHERE symbol = '{symbol}'").num_rows
     return meter
 
 

@@ -16,7 +16,7 @@ from marketprism.cli import app
 COMMANDS = (
     "up", "demo", "replay", "migrate", "collect", "store", "monitor", "page", "query", "status", "doctor", "settings",
     "dead-letters", "features", "archive", "backfill", "buckets", "calibrate",
-    "drift", "integrity", "serving", "import", "panel", "lint-sql",
+    "drift", "integrity", "serving", "import", "panel", "order-flow", "lint-sql",
 )  # fmt: skip
 
 
