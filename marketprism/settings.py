@@ -216,6 +216,10 @@ class StorageSettings(BaseSettings):
     batch_max_rows: int = Field(100_000, ge=1, le=100_000, description="rows of one insert")
     batch_max_bytes: int = Field(64 << 20, ge=1 << 16, le=64 << 20, description="bytes of one insert")
     batch_max_ms: int = Field(25, ge=1, description="how long a batch waits for more rows")
+    batch_small_rows: int = Field(250, ge=0, description="a batch of fewer rows waits `batch_small_ms` for more")
+    batch_small_ms: int = Field(
+        400, ge=1, description="how long a small batch waits: an insert costs the same for one row as for hundreds"
+    )
     batch_max_frames: int = Field(5_000, ge=1, le=50_000, description="messages of one insert")
     default_t_max_ms: int = Field(60_000, ge=1_000, description="time limit of a bucket without a bucket_config row")
     default_q_notional: dict[str, float] = Field(

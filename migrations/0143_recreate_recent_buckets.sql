@@ -3,7 +3,7 @@
 -- grain:     one row per (exchange, market_type, symbol, bucket_id)
 -- inputs:    marketprism_features.bucket_impact_between, marketprism_features.bucket_flow
 -- time:      bucket_ts_end
--- freshness: refreshed every 3 seconds
+-- freshness: refreshed every second
 -- lookahead: none
 -- source:    the inputs' own
 --
@@ -12,7 +12,7 @@
 DROP VIEW IF EXISTS marketprism_features.recent_buckets;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS marketprism_features.recent_buckets
-REFRESH EVERY 3 SECOND
+REFRESH EVERY 1 SECOND
 (
     exchange LowCardinality(String) COMMENT 'exchange name, lower case',
     market_type LowCardinality(String) COMMENT 'spot, linear, inverse or option',
@@ -46,7 +46,7 @@ REFRESH EVERY 3 SECOND
     quality LowCardinality(String) COMMENT 'ok, warmup (fewer than 50 closed buckets) or gap (the window touches a hole in the trades)'
 )
 ENGINE = Memory
-COMMENT 'the last 120 closed buckets of every symbol; refreshed every 3 s'
+COMMENT 'the last 120 closed buckets of every symbol; refreshed every second'
 AS SELECT exchange, market_type, symbol, bucket_id, bucket_ts_start, bucket_ts_end, available_at, trades, buy_trades, vol, buy_vol, sell_vol, notional, buy_notional, vwap, open, high, low, close, cut_trigger, signed_volume, price_change, kyle_lambda, kyle_lambda_ols, kyle_r2, amihud_illiq, vpin, imbalance, window_buckets, window_quality AS quality
 FROM (
     SELECT * EXCEPT (quality)

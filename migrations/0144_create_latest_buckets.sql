@@ -3,7 +3,7 @@
 -- grain:     one row per (exchange, market_type, symbol) that traded in the last two days of bucket_flow
 -- inputs:    marketprism_features.recent_buckets, marketprism_features.footprint_by_bucket_state, marketprism_features.lob_top5
 -- time:      bucket_ts_end
--- freshness: refreshed every 3 seconds, after recent_buckets
+-- freshness: refreshed every second, after recent_buckets
 -- lookahead: none
 -- source:    the inputs' own; a test compares the row with unified_features_by_bucket column by column
 --
@@ -14,7 +14,7 @@
 -- leak-ok: whole-history: one row per symbol, the newest closed when refreshed; the maxima bound what is read
 -- leak-ok: latest-row: one row per symbol, the newest closed when refreshed; nothing older is joined to it
 CREATE MATERIALIZED VIEW IF NOT EXISTS marketprism_features.latest_buckets
-REFRESH EVERY 3 SECOND DEPENDS ON marketprism_features.recent_buckets
+REFRESH EVERY 1 SECOND DEPENDS ON marketprism_features.recent_buckets
 (
     exchange LowCardinality(String) COMMENT 'exchange name, lower case',
     market_type LowCardinality(String) COMMENT 'spot, linear, inverse or option',
@@ -56,7 +56,7 @@ REFRESH EVERY 3 SECOND DEPENDS ON marketprism_features.recent_buckets
 )
 ENGINE = Memory
 EMPTY
-COMMENT 'newest closed bucket of every symbol with impact, mid and volume profile; refreshed every 3 s'
+COMMENT 'newest closed bucket of every symbol with impact, mid and volume profile; refreshed every second'
 AS SELECT
     b.exchange AS exchange,
     b.market_type AS market_type,

@@ -3,7 +3,7 @@
 -- grain:     one row per (exchange, market_type, symbol) that traded in the last two days of bucket_flow
 -- inputs:    marketprism_features.latest_buckets, marketprism_features.lob_top5, marketprism_features.mid_1m_state, marketprism_features.latest_details, marketprism_features.latest_impact
 -- time:      bucket_ts_end
--- freshness: refreshed every second; the bucket every 3 seconds, its groups every minute
+-- freshness: refreshed every second, its groups every minute
 -- lookahead: none
 -- source:    the inputs' own; a test compares the row with unified_features_by_bucket column by column
 --

@@ -181,7 +181,7 @@ class Worker:
             return await self._clean(batch.frames)
 
     async def _collect(self) -> Batch:
-        """Contiguous frames from ``_expected`` on, until full or ``batch_max_ms`` after the first.
+        """Contiguous frames from ``_expected`` on, until full or ``_waits_s`` after the first.
 
         A small batch goes on growing while the one before is being stored: who came later would wait for two inserts.
         """
@@ -193,15 +193,21 @@ class Worker:
                 await self._begin(batch)
             self._show_lag()
         began = time.monotonic()
-        deadline = began + self._settings.batch_max_ms / 1000
         while not self._stop.is_set() and not take_contiguous(self._puller.waiting, batch, self._limits):
-            remaining = deadline - time.monotonic()
+            remaining = began + self._waits_s(batch.rows) - time.monotonic()
             if remaining <= 0 and (self._idle.is_set() or batch.bytes > _GROWS_TO_BYTES):
                 break
             await self._puller.more(timeout=remaining if remaining > 0 else 0.25)
         self._expected = batch.last + 1
         self._stage("collect").observe(time.monotonic() - began)
         return batch
+
+    def _waits_s(self, rows: int) -> float:
+        """How long after its first frame a batch is closed: the views cost an insert of a few rows all they cost."""
+        longest = self._settings.batch_max_ms
+        if rows < self._settings.batch_small_rows:
+            longest = max(longest, self._settings.batch_small_ms)
+        return longest / 1000
 
     async def _begin(self, batch: Batch) -> None:
         """Put the first frame into the batch; a hole before it is told, once it is sure that it is one."""

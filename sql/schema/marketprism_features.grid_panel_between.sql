@@ -57,7 +57,7 @@ SELECT
     multiIf(hidden, NULL, NOT traded, 0, (f.price_before > 0) AND (((g.cell - f.cell_before) * grid) <= 60000) AND (fromUnixTimestamp64Milli(f.cell_before * grid, 'UTC') >= newest_start), log(f.price / f.price_before), NULL) AS ret_last,
     toBool(traded AND (NOT hidden)) AS mask_trade,
     if(newest_start > toDateTime64(0, 3, 'UTC'), newest_start, NULL) AS segment_from,
-    greatest(toDateTime64(fromUnixTimestamp64Milli(g.cell * grid, 'UTC'), 6, 'UTC'), b.book.2, f.heard_at, arrayMin(i -> (i.4), hiding)) AS available_at,
+    greatest(toDateTime64(fromUnixTimestamp64Milli(g.cell * grid, 'UTC'), 6, 'UTC'), b.book.2, f.heard_at, arrayMin(arrayMap(i -> (i.4), hiding))) AS available_at,
     if(hidden, (hiding[1]).3, '') AS excluded,
     multiIf(hidden, 'gap', (NOT has_book) OR (age > {gap_ms:UInt32}), 'gap', age > {stale_ms:UInt32}, 'stale', (NOT two_sided) OR ((b.book.8) <= 0), 'partial', 'ok') AS quality
 FROM

@@ -1,5 +1,5 @@
 CREATE MATERIALIZED VIEW marketprism_features.latest_buckets
-REFRESH EVERY 3 SECOND DEPENDS ON marketprism_features.recent_buckets
+REFRESH EVERY 1 SECOND DEPENDS ON marketprism_features.recent_buckets
 (
     `exchange` LowCardinality(String) COMMENT 'exchange name, lower case',
     `market_type` LowCardinality(String) COMMENT 'spot, linear, inverse or option',
@@ -41,7 +41,7 @@ REFRESH EVERY 3 SECOND DEPENDS ON marketprism_features.recent_buckets
 )
 ENGINE = Memory
 DEFINER = default SQL SECURITY DEFINER
-COMMENT 'newest closed bucket of every symbol with impact, mid and volume profile; refreshed every 3 s'
+COMMENT 'newest closed bucket of every symbol with impact, mid and volume profile; refreshed every second'
 AS SELECT
     b.exchange AS exchange,
     b.market_type AS market_type,

@@ -1,5 +1,5 @@
 CREATE MATERIALIZED VIEW marketprism_features.recent_buckets
-REFRESH EVERY 3 SECOND
+REFRESH EVERY 1 SECOND
 (
     `exchange` LowCardinality(String) COMMENT 'exchange name, lower case',
     `market_type` LowCardinality(String) COMMENT 'spot, linear, inverse or option',
@@ -34,7 +34,7 @@ REFRESH EVERY 3 SECOND
 )
 ENGINE = Memory
 DEFINER = default SQL SECURITY DEFINER
-COMMENT 'the last 120 closed buckets of every symbol; refreshed every 3 s'
+COMMENT 'the last 120 closed buckets of every symbol; refreshed every second'
 AS SELECT
     exchange,
     market_type,

@@ -151,7 +151,7 @@ def test_every_feature_file_has_a_header_and_no_lookahead() -> None:
     assert numbers == list(range(1, len(files) + 1)), "one file a number, and no number left out"
     for path in files:
         text = path.read_text()
-        creates_feature = re.search(r"CREATE (MATERIALIZED )?VIEW", text)
+        creates_feature = re.search(r"CREATE (OR REPLACE )?(MATERIALIZED )?VIEW", text)
         assert bool(creates_feature) == has_header(text), path.name
         if creates_feature:
             header = read_header(path)
