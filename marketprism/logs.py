@@ -20,6 +20,7 @@ _NOISY: Final = {
     "aiohttp.access": logging.WARNING,
     "websockets": logging.WARNING,
     "nats": logging.WARNING,
+    "sqlglot": logging.WARNING,  # tells of every array index that it reads
     # every failed attempt is a warning there, and then an error that our caller tells
     "urllib3": logging.ERROR,
     "clickhouse_connect": logging.ERROR,
