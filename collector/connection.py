@@ -21,6 +21,7 @@ from collector.complaints import Complaints
 from collector.metrics import CollectorMetrics
 from collector.venue import ConnectionPlan, Control, Dialect, Parsed, Stream
 from collector.watchdog import FirstData, Standstill
+from marketprism.tasks import end_tasks
 
 logger = logging.getLogger(__name__)
 
@@ -281,7 +282,4 @@ async def _keep_alive(socket: ClientConnection, every_s: float, text: str) -> No
 
 async def _stop(*tasks: asyncio.Task[str] | asyncio.Task[None] | None) -> None:
     """Cancel and wait; how they end is of no interest any more."""
-    alive = [task for task in tasks if task is not None]
-    for task in alive:
-        task.cancel()
-    await asyncio.gather(*alive, return_exceptions=True)
+    await end_tasks(task for task in tasks if task is not None)

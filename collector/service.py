@@ -31,6 +31,7 @@ from collector.venues import make_venue
 from marketprism.metrics import serve_health
 from marketprism.settings import CollectorSettings, NatsSettings
 from marketprism.streams import ensure_streams
+from marketprism.tasks import end_tasks
 
 logger = logging.getLogger(__name__)
 
@@ -159,7 +160,7 @@ class CollectorService:
                 await self.positions.save(self.publisher.client)
 
     async def _finish(self, publishing: list[asyncio.Task[None]], leasing: list[asyncio.Task[None]]) -> None:
-        await _end(leasing)  # what is released shall not be taken again
+        await end_tasks(leasing)  # what is released shall not be taken again
         for session in self.sessions:
             session.market.close()
         self.framer.flush()
@@ -180,7 +181,7 @@ class CollectorService:
             )
         if self.recorder is not None:
             await self.recorder.close()
-        await _end(publishing)
+        await end_tasks(publishing)
 
     def _gauges(self) -> Iterator[tuple[str, str, float]]:
         yield "queue_frames", "frames queued or in flight", self.publisher.pending_frames
@@ -190,15 +191,6 @@ class CollectorService:
         up = sum(connection.up for session in self.sessions for connection in session.connections)
         yield "leases_held", "venues whose sampled types this process publishes", sum(it.held for it in self.leases)
         yield "connections_up", "WebSocket connections that are up", up
-
-
-async def _end(tasks: list[asyncio.Task[None]]) -> None:
-    """Cancel until they have ended: ``wait_for`` of Python 3.11, which nats-py uses, can swallow a cancellation."""
-    pending = set(tasks)
-    while pending:
-        for task in pending:
-            task.cancel()
-        _, pending = await asyncio.wait(pending, timeout=0.5)
 
 
 async def _none_may_end(tasks: Iterable[asyncio.Task[None]]) -> None:

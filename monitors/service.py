@@ -16,6 +16,7 @@ from marketprism.clickhouse import connect_async
 from marketprism.metrics import serve_health
 from marketprism.settings import ClickHouseSettings, MonitorSettings, NatsSettings
 from marketprism.status import StatusReader, connect_nats, status_json, stream_states
+from marketprism.tasks import end_tasks
 from monitors import looks
 from monitors.audits import AuditClock, AuditResult, load_audits, run_audit
 from monitors.drift.gauges import DriftGauges
@@ -199,9 +200,7 @@ async def run() -> None:
         finally:
             stop.set()
             _, late = await asyncio.wait(rounds, timeout=2)
-            for task in late:
-                task.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
+            await end_tasks(late)
             await monitor.close()
             await door.close()
 

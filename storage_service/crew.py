@@ -8,6 +8,7 @@ from typing import Any
 
 from nats.aio.client import Client
 
+from marketprism.tasks import end_tasks
 from storage_service.worker import Worker
 
 
@@ -44,8 +45,7 @@ class Group:
 
     async def abandon(self) -> None:
         """Somebody else has the partition: whatever is under way is dropped."""
-        self.task.cancel()
-        await asyncio.gather(self.task, return_exceptions=True)
+        await end_tasks([self.task])
         await self.disconnect()
 
     async def disconnect(self) -> None:

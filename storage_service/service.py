@@ -23,6 +23,7 @@ from marketprism.metrics import serve_health
 from marketprism.settings import ClickHouseSettings, NatsSettings, StorageSettings
 from marketprism.streams import ensure_streams
 from marketprism.subjects import POSITIONS_BUCKET, partition_of
+from marketprism.tasks import end_tasks
 from storage_service import metrics
 from storage_service.buckets.freeze import Freezer
 from storage_service.buckets.resolve import Defaults
@@ -112,8 +113,7 @@ class StorageService:
             await self._own(ownership)
             halted = await self._end_all(ownership)
         finally:
-            watch.cancel()
-            await asyncio.gather(watch, return_exceptions=True)
+            await end_tasks([watch])
             await self._close()
         if halted:
             raise halted[0]

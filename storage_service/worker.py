@@ -20,6 +20,7 @@ from marketprism.clickhouse import HOT
 from marketprism.errors import StoreHalted
 from marketprism.settings import StorageSettings
 from marketprism.subjects import durable_name, stream_name
+from marketprism.tasks import end_tasks
 from storage_service import metrics
 from storage_service.batching import Prepared, TooManyDays, accept, clean, finish
 from storage_service.buckets.book import BucketBook
@@ -169,8 +170,7 @@ class Worker:
                 for part in cleaned:
                     await self._store(part)
         finally:
-            ahead.cancel()
-            await asyncio.gather(ahead, return_exceptions=True)
+            await end_tasks([ahead])
 
     async def _next_batches(self) -> list[Cleaned]:
         """One batch, or its parts when it spans too many days; [] when asked to stop."""

@@ -24,6 +24,7 @@ from nats.errors import Error as NatsError
 import marketprism
 from marketprism.clickhouse import HOT
 from marketprism.settings import ClickHouseSettings, StorageSettings
+from marketprism.tasks import end_tasks
 from storage_service import metrics
 from storage_service.clickhouse_io import ClickHouseAway, InsertRefused, Warehouse
 from storage_service.days.install import partitions
@@ -204,5 +205,4 @@ def start(keeper: DayKeeper) -> asyncio.Task[None]:
 
 async def end(keeper: asyncio.Task[None]) -> None:
     """Cancel the keeper and what it runs."""
-    keeper.cancel()
-    await asyncio.wait([keeper])
+    await end_tasks([keeper])

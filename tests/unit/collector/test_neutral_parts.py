@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import logging
 
 import pytest
@@ -12,7 +10,6 @@ from collector.clock import StampedClock
 from collector.complaints import Complaints
 from collector.instruments import Listing, select, wants_volumes
 from collector.metrics import CollectorMetrics
-from collector.service import _end
 from collector.venue import Stream
 from collector.venues import make_venue
 from collector.venues.binance import channels
@@ -212,16 +209,3 @@ def test_metrics_are_exposed_under_their_names() -> None:
         'last_event_timestamp_seconds{data_type="trades",exchange="binance",market_type="spot"} 1.7000000005e+09'
         in text
     )
-
-
-async def test_a_task_that_swallows_its_cancellation_is_cancelled_again() -> None:
-    async def stubborn() -> None:
-        with contextlib.suppress(asyncio.CancelledError):
-            await asyncio.Event().wait()
-        await asyncio.Event().wait()
-
-    task = asyncio.create_task(stubborn())
-    await asyncio.sleep(0)
-    await asyncio.wait_for(_end([task]), 10)
-    assert task.cancelled()
-    await _end([])
