@@ -102,6 +102,14 @@ async def _since(client: Any, symbol: str, state: str) -> float:
     return float(answer.result_rows[0][0])
 
 
+async def until_minutes(client: Any) -> None:
+    """A symbol that is younger than the newest minute has nothing to fall back on."""
+    query = "SELECT uniqExact(symbol) FROM marketprism_features.latest_minutes"
+    async with asyncio.timeout(180):
+        while int((await client.query(query)).result_rows[0][0]) < len(SYMBOLS):
+            await asyncio.sleep(0.5)
+
+
 async def run_symbol(
     client: Any, reader: Reader, symbol: Symbol, offset_s: float, row: list[float], down: list[float], back: list[float]
 ) -> None:
@@ -136,6 +144,7 @@ async def measure(settings: ClickHouseSettings) -> tuple[list[float], list[float
     down: list[float] = []
     back: list[float] = []
     try:
+        await until_minutes(client)
         await asyncio.gather(
             *(run_symbol(client, reader, symbol, 0.7 * i, row, down, back) for i, symbol in enumerate(symbols)),
         )
