@@ -10,7 +10,8 @@ import pytest
 
 from marketprism.clickhouse import HOT
 from marketprism.settings import ClickHouseSettings
-from storage_service.clickhouse_io import InsertRefused, Warehouse
+from storage_service.clickhouse_io import ClickHouseAway, InsertRefused, Warehouse
+from storage_service.lease import Lease
 from storage_service.schema import ipc_stream, stored, to_record_batch
 from tests.migrated import Template
 from tests.unit.storage.rig import Rig
@@ -128,3 +129,20 @@ async def test_every_type_round_trips_through_its_table(rig: Rig, warehouse: War
             if column.kind in ("ms", "us"):
                 got = got.dt.epoch(column.kind)
             assert got.to_list() == sent.to_list(), (data_type, column.name)
+
+
+async def test_the_engine_refuses_what_arrives_after_the_lease(rig: Rig) -> None:
+    """By its own clock: who fell asleep with the request in its hands has looked at its lease before."""
+    lease = Lease()
+    lease.renew(lease.clock(), 60)
+    settings = ClickHouseSettings(url=f"http://127.0.0.1:{rig.clickhouse_port}", _env_file=None)
+    warehouse = Warehouse(settings, lease)
+    await warehouse.insert(f"{HOT}.trades", trades(5, "LEASEUSDT"), NAMES, "lease-1")
+    lease.end()
+    with pytest.raises(ClickHouseAway, match="after the lease's end"):
+        await warehouse.insert(f"{HOT}.trades", trades(9, "LEASEUSDT"), NAMES, "lease-2")
+    assert counts(rig, "LEASEUSDT") == (5, 1, 5)
+    lease.renew(lease.clock(), 60)
+    await warehouse.insert(f"{HOT}.trades", trades(5, "LEASEUSDT"), NAMES, "lease-1")  # known by its token
+    assert counts(rig, "LEASEUSDT") == (5, 1, 5)
+    await warehouse.close()
