@@ -17,6 +17,7 @@ from tests.conftest import REPOSITORY
 from tests.golden.independent_features import ORDER, Recorded, Row, features_of, read_recording
 from tests.golden.replays import Replay
 from tests.integration.embedded_process import EmbeddedServer
+from tests.refreshes import LATEST, refresh
 
 TOLERANCE = 1e-12
 """Of a ratio, relative: its states are exact, its last steps are float."""
@@ -66,7 +67,8 @@ def replayed(recording: Path, market_type: str, ticks: dict[str, str], replays: 
     recorded = read_recording(recording)
     server = EmbeddedServer(replays[0].data).start()
     try:
-        refresh(server)
+        with server.client() as client:
+            refresh(client, "latest_details", "latest_impact", *LATEST)
         expected = {
             symbol: features_of(recorded[symbol], market_type == "spot", Decimal(tick), frozen_days(server, symbol))
             for symbol, tick in ticks.items()
@@ -75,14 +77,6 @@ def replayed(recording: Path, market_type: str, ticks: dict[str, str], replays: 
         yield Replayed(recording, market_type, server, recorded, expected, again)
     finally:
         server.stop()
-
-
-def refresh(server: EmbeddedServer) -> None:
-    """Make latest_features anew, after what it reads."""
-    with server.client() as client:
-        for view in ("latest_details", "latest_impact", "recent_buckets", "latest_buckets", "latest_features"):
-            client.command(f"SYSTEM REFRESH VIEW marketprism_features.{view}")
-            client.command(f"SYSTEM WAIT VIEW marketprism_features.{view}")
 
 
 def frozen_days(server: EmbeddedServer, symbol: str) -> dict[int, tuple[Decimal, int]]:
@@ -191,7 +185,8 @@ def check_second_replay(case: Replayed) -> None:
     first = content_hashes(case.server)
     server = EmbeddedServer(case.again).start()
     try:
-        refresh(server)
+        with server.client() as client:
+            refresh(client, "latest_details", "latest_impact", *LATEST)
         second = content_hashes(server)
     finally:
         server.stop()

@@ -37,6 +37,19 @@ class Engine:
     def feature(self, name: str, symbol: str, order: str = "bucket_id") -> list[dict[str, Any]]:
         return self.rows(f"SELECT * FROM marketprism_features.{name} WHERE symbol = '{symbol}' ORDER BY {order}")
 
+    def forget(self, symbols: str) -> None:
+        """Delete every row of these symbols (a LIKE pattern): what is newest of all moves what "latest" means."""
+        stored = self.rows(
+            "SELECT t.database || '.`' || t.name || '`' AS name FROM system.tables AS t "
+            "JOIN system.columns AS c ON c.database = t.database AND c.table = t.name "
+            "WHERE t.database LIKE 'marketprism%' AND t.engine LIKE '%MergeTree' "
+            "AND c.name = 'symbol' AND t.total_rows > 0"
+        )
+        for table in stored:
+            self.client.command(
+                f"ALTER TABLE {table['name']} DELETE WHERE symbol LIKE '{symbols}' SETTINGS mutations_sync = 1"
+            )
+
 
 @pytest.fixture(scope="session")
 def engine(tmp_path_factory: pytest.TempPathFactory, migrated: Template) -> Iterator[Engine]:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import REPOSITORY
+from tests.refreshes import LATEST, refresh
 from tests.rules.conftest import exported, registries  # noqa: F401  (fixtures)
 from tests.sql.rows import assign_buckets, book
 from tests.sql.tape import random_trades
@@ -56,9 +57,7 @@ def live(engine: Any) -> Any:
         "INSERT INTO marketprism_features.bucket_days (exchange, market_type, symbol, day, source) "
         f"VALUES ('binance', 'spot', '{SYMBOL}', toDate(now('UTC')), 'config')"
     )
-    for view in ("recent_buckets", "latest_buckets", "latest_features"):
-        engine.client.command(f"SYSTEM REFRESH VIEW marketprism_features.{view}")
-        engine.client.command(f"SYSTEM WAIT VIEW marketprism_features.{view}")
+    refresh(engine.client, *LATEST)
     return engine
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from marketprism.features import Features
+from tests.refreshes import LATEST, refresh
 from tests.sql.rows import assign_buckets, book, trade
 from tests.sql.tape import random_books, random_trades
 
@@ -33,9 +34,7 @@ def names(engine: Any) -> Iterator[list[str]]:
     few = [trade(n, now - 100_000 + n, "100", "30", "buy") for n in range(1, 5)]
     engine.trades(names[2], assign_buckets(few, Decimal(50)))
     yield names
-    features = ("bucket_flow", "footprint_by_bucket_state", "lob_top5", "mid_1m_state")
-    for table in (*(f"marketprism_features.{name}" for name in features), "marketprism_hot.trades"):
-        engine.client.command(f"ALTER TABLE {table} DELETE WHERE symbol LIKE 'LATEST%' SETTINGS mutations_sync = 1")
+    engine.forget("LATEST%")
 
 
 SLOW = ("latest_details", "latest_impact", "latest_minutes", "recent_buckets", "recent_features", "serving_missing")
@@ -44,19 +43,13 @@ OF_THE_NEWEST_BOOK = {"spread_bps", "microprice"}
 """Columns that the row shows of the newest book, and in its group ``book`` as of the bucket's end."""
 
 
-def refresh(engine: Any, *views: str) -> None:
-    for view in (*views, "recent_buckets", "latest_buckets", "latest_features"):
-        engine.client.command(f"SYSTEM REFRESH VIEW marketprism_features.{view}")
-        engine.client.command(f"SYSTEM WAIT VIEW marketprism_features.{view}")
-
-
 def as_shown(value: Any) -> Any:
     """Groups hold decimals as Float64."""
     return pytest.approx(float(value), rel=1e-14) if isinstance(value, Decimal) else value
 
 
 def test_row_equals_the_newest_row_of_the_views(engine: Any, names: list[str]) -> None:
-    refresh(engine, "latest_details", "latest_impact")
+    refresh(engine.client, "latest_details", "latest_impact", *LATEST)
     latest = {row["symbol"]: row for row in engine.rows("SELECT * FROM marketprism_features.latest_features")}
     for name in names[:2]:
         row, expected = latest[name], engine.feature("unified_features_by_bucket", name)[-1]
@@ -77,7 +70,7 @@ def test_row_equals_the_newest_row_of_the_views(engine: Any, names: list[str]) -
 def test_newest_book_and_ages(engine: Any, names: list[str]) -> None:
     later = int(time.time() * 1000) - 1000
     engine.books(names[0], [book(10**9, later, [(10.0, 3.0)], [(12.0, 1.0)])])
-    refresh(engine)
+    refresh(engine.client, *LATEST)
     (row,) = engine.rows(f"SELECT * FROM marketprism_features.latest_features WHERE symbol = '{names[0]}'")
     assert (row["mid_price"], row["tob_imbalance"]) == (11.0, 0.5)
     assert row["mid"] != 11.0, "the bucket ended before that book"
@@ -107,7 +100,7 @@ def test_reading_it_costs_little_more_than_nothing(engine: Any, names: list[str]
             times.append((time.perf_counter() - start) * 1000)
         return sorted(times)[20]
 
-    refresh(engine)
+    refresh(engine.client, *LATEST)
     engine.client.command("SYSTEM STOP VIEW marketprism_features.latest_features")
     try:
         nothing = median_ms("SELECT 1")
@@ -119,7 +112,7 @@ def test_reading_it_costs_little_more_than_nothing(engine: Any, names: list[str]
 
 
 def test_python_reads(engine: Any, names: list[str]) -> None:
-    refresh(engine)
+    refresh(engine.client, *LATEST)
     features = Features(engine.client)
     assert set(names) <= set(features.latest()["symbol"].to_pylist())
     assert set(names) <= set(features.latest_polars()["symbol"])

@@ -22,10 +22,10 @@ def test_a_limit_holds_from_its_day_on(engine: Any, symbol: Callable[[], str]) -
     text = client.query(f"SHOW CREATE TABLE {VIEW}").result_rows[0][0]
     assert read_thresholds(client) == [Thresholds()]
     assert not apply_thresholds(client), "the migrated view has the limits that hold without a row"
+    name = symbol()
     try:
         assert set_thresholds(client, Thresholds(FAR, 2_000, 100), "small coins") == []
         assert not apply_thresholds(client)
-        name = symbol()
         store(engine, name)
         assert sums(engine, name) == {
             date(2031, 5, 1): (Decimal(0), Decimal(600)),  # 200 + 400: up to 1,000 each; none reaches 50,000
@@ -47,6 +47,7 @@ def test_a_limit_holds_from_its_day_on(engine: Any, symbol: Callable[[], str]) -
     finally:
         client.command("TRUNCATE TABLE marketprism_features.order_flow_thresholds")
         apply_thresholds(client)
+        engine.forget(name)
     again = client.query(f"SHOW CREATE TABLE {VIEW}").result_rows[0][0]
     assert again.partition("AS SELECT")[2] == text.partition("AS SELECT")[2]
 

@@ -11,6 +11,7 @@ import pytest
 
 from marketprism.migrate import shipped
 from marketprism.sqlfiles import read_header
+from tests.refreshes import LATEST, refresh
 from tests.sql.rows import assign_buckets, book
 from tests.sql.tape import random_trades
 
@@ -28,9 +29,7 @@ def filled(engine: Any) -> Any:
     ]
     engine.trades("BTCUSDT", assign_buckets(moved, Decimal(50)))
     engine.books("BTCUSDT", [book(1, now - 1000, [(100.0, 1.0)], [(101.0, 1.0)])])
-    for view in ("recent_buckets", "latest_buckets", "latest_features"):
-        engine.client.command(f"SYSTEM REFRESH VIEW marketprism_features.{view}")
-        engine.client.command(f"SYSTEM WAIT VIEW marketprism_features.{view}")
+    refresh(engine.client, *LATEST)
     return engine
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.refreshes import refresh
 from tests.sql.rows import assign_buckets
 from tests.sql.tape import random_books, random_trades
 
@@ -40,14 +41,9 @@ def served(engine: Any) -> Iterator[Any]:
         engine.trades(symbol, trades)
         if symbol != MISSING:
             engine.books(symbol, random_books(seed, trades, one_sided=100_000))
-    for name in TABLES:
-        engine.client.command(f"SYSTEM REFRESH VIEW marketprism_features.{name}")
-        engine.client.command(f"SYSTEM WAIT VIEW marketprism_features.{name}")
+    refresh(engine.client, *TABLES)
     yield engine
-    features = ("bucket_flow", "footprint_by_bucket_state", "lob_top5", "mid_1m_state", "trades_1m_state", "flow_1s")
-    tables = [f"marketprism_features.{name}" for name in (*features, "serving_transitions")]
-    for table in (*tables, "marketprism_hot.trades", "marketprism_hot.orderbooks"):
-        engine.client.command(f"ALTER TABLE {table} DELETE WHERE symbol LIKE 'SERVE%' SETTINGS mutations_sync = 1")
+    engine.forget("SERVE%")
 
 
 def row(engine: Any, symbol: str) -> dict[str, Any]:
