@@ -127,8 +127,10 @@ class Market:
         last, last_time = sequence.last, sequence.last_time
         out = sequence.offer(trade)
         if out:
-            if not self._consecutive and (cause := self._causes.pop(key[0], "")) and last is not None:
-                self.publish(sequence.unknown(trade, last, last_time, cause))
+            if not self._consecutive:
+                if (cause := self._causes.pop(key[0], "")) and last is not None:
+                    self.publish(sequence.unknown(trade, last, last_time, cause))
+                self._whole.setdefault(key[0], (out[0].sequence, out[0].timestamp))  # no book vouches for the rest yet
             for row in out:
                 self.publish(row)
         elif sequence.held:
@@ -245,25 +247,32 @@ class Market:
             if keeper.resyncs != resyncs:
                 self._metrics.counts["book_resyncs"][(*self.key, "chain")] += 1
             if not self._consecutive:
-                self._witness(update, whole=live and keeper.live and keeper.resyncs == resyncs)
+                whole = live and keeper.live and keeper.resyncs == resyncs
+                self._witness(update, whole=whole, live=keeper.live)
             if not keeper.live:
                 self._unsynced[update.symbol] = None
 
-    def _witness(self, update: BookUpdate, *, whole: bool) -> None:
-        """Where ids do not tell what is missing the book does: with updates that are lost go prints of their time."""
+    def _witness(self, update: BookUpdate, *, whole: bool, live: bool) -> None:
+        """Where ids do not tell what is missing the book does: with updates that are lost go prints of their time.
+
+        Told when the book breaks and again when it stands; the next print tells the rest.
+        """
         symbol = update.symbol
         sequence = self.sequences.get((symbol, self.venue.trade_kind))
         if sequence is None or sequence.last is None:
             return
         last, time = self._whole.setdefault(symbol, (sequence.last, sequence.last_time))
-        if not whole:
-            self._doubtful.add(symbol)
+        known = symbol in self._doubtful
+        if not live and known:
             return
         self._whole[symbol] = sequence.last, sequence.last_time
-        if symbol not in self._doubtful:
+        if whole and not known:
             return
-        self._doubtful.discard(symbol)
-        self._causes.setdefault(symbol, "sequence")  # the next print tells the rest of it
+        if live:
+            self._doubtful.discard(symbol)
+        else:
+            self._doubtful.add(symbol)
+        self._causes.setdefault(symbol, "sequence")
         if sequence.last > last:
             exchange, market_type = self.key
             self.publish(

@@ -125,7 +125,10 @@ async def _caught_up(exchange: Simulator, service: CollectorService) -> None:
         await asyncio.sleep(0.02)
     exchange.options.end_ms = exchange.market.time_ms
     await exchange.finished()
-    while not _whole(exchange, service, _told(exchange)):
+    rest = {  # prints of Bybit that a connection lost at the very end have no later print that tells of them
+        key: (-1 if key[0].startswith(BYBIT) else trade, change) for key, (trade, change) in _told(exchange).items()
+    }
+    while not _whole(exchange, service, rest):
         await asyncio.sleep(0.02)
 
 
@@ -267,7 +270,7 @@ def _compare_rising(
         verdict.wrong.append(f"{key}: ids are not printed, once and in order")
         return
     _compare_rows(follower, rows, {row["sequence"]: printed[row["sequence"] // PER_SEQUENCE] for row in rows}, verdict)
-    missing = sorted(number for number in printed.keys() - set(ids) if ids and number > ids[0])
+    missing = sorted(number for number in printed.keys() - set(ids) if ids and ids[0] < number < ids[-1])
     untold = [
         number
         for number in missing

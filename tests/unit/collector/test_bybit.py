@@ -208,4 +208,21 @@ def test_a_book_that_breaks_tells_that_prints_may_be_missing_too() -> None:
     book(202)
     say(core, "publicTrade.BTCUSDT", [trade(50, 5)])
     told = [(gap.from_sequence, gap.to_sequence, gap.cause) for gap in core.of("gaps") if gap.of_type == "trades"]
-    assert told == [(700001, 3000000, "sequence"), (3000001, 3999999, "sequence")]
+    at_the_break, before_the_next_print, at_the_snapshot, behind_it = told
+    assert at_the_break == (700001, 2000000, "sequence")
+    assert before_the_next_print == (2000001, 2999999, "sequence")
+    assert at_the_snapshot == (2000001, 3000000, "sequence")
+    assert behind_it == (3000001, 3999999, "sequence")
+
+
+def test_prints_before_the_first_book_may_be_missing_too() -> None:
+    """A connection that stood still before its first snapshot: nothing vouches for the prints until then."""
+    core = linear()
+    topic = "orderbook.200.BTCUSDT"
+    say(core, "publicTrade.BTCUSDT", [trade(7, 1)])
+    say(core, "publicTrade.BTCUSDT", [trade(20, 2)])  # after what was lost
+    say(core, topic, book(10), type="snapshot", cts=1790000000000)
+    told = [(gap.from_sequence, gap.to_sequence, gap.cause) for gap in core.of("gaps")]
+    assert told == [(700001, 2000000, "sequence")]
+    say(core, topic, book(11, "2"), type="delta", cts=1790000000011)
+    assert len(core.of("gaps")) == 1
