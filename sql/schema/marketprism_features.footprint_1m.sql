@@ -22,16 +22,11 @@ AS SELECT
     s.tick_size AS tick_size,
     s.px_bin AS px_bin,
     toFloat64(toDecimal256(s.tick_size, 12) * s.px_bin) AS px,
-    sum(s.ask_vol) AS ask_vol,
-    sum(s.bid_vol) AS bid_vol,
-    sum(s.ask_vol) + sum(s.bid_vol) AS total_vol,
-    sum(s.ask_vol) - sum(s.bid_vol) AS delta,
-    sum(s.trades) AS trades
+    s.ask_vol AS ask_vol,
+    s.bid_vol AS bid_vol,
+    s.ask_vol + s.bid_vol AS total_vol,
+    s.ask_vol - s.bid_vol AS delta,
+    s.trades AS trades
 FROM marketprism_features.footprint_1m_state AS s
-GROUP BY
-    s.exchange,
-    s.market_type,
-    s.symbol,
-    s.ts_1m,
-    s.tick_size,
-    s.px_bin
+FINAL
+SETTINGS optimize_move_to_prewhere_if_final = 1
