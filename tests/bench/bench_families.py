@@ -1,4 +1,4 @@
-"""Five families on one synthetic day of 5 million trades: MarketPrism's views against polars and DuckDB.
+"""Five families on one synthetic day of 5 million trades: MarketPrism's views, polars, polars + numba, DuckDB.
 
 ``python -m tests.bench.bench_families [--trades N]`` prints seconds and ratios to polars of the same run (lower is
 faster). Who pays what: MarketPrism pays when trades are stored (its five views keep the states; the insert is timed
@@ -9,7 +9,6 @@ assignment included, and have nothing to pay before. The results are compared be
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import json
 import statistics
 import tempfile
@@ -23,6 +22,7 @@ import numpy as np
 import polars as pl
 
 from marketprism.migrate import migrate
+from tests.bench.numba_families import of_numba
 
 DAY_MS = 1_723_075_200_000
 Q = 20.0
@@ -141,7 +141,7 @@ def of_duckdb(frame: pl.DataFrame) -> dict[str, Callable[[], Any]]:
     )
 
     def run(query: str) -> Callable[[], Any]:
-        return lambda: base.execute(query).to_arrow_table()
+        return lambda: base.sql(query).to_arrow_table()
 
     return {name: run(query) for name, query in zip(FAMILIES, queries, strict=True)}
 
@@ -217,6 +217,18 @@ def agree(ours: dict[str, Callable[[], Any]], theirs: dict[str, Callable[[], pl.
         assert ours[family]().num_rows == theirs[family]().height, family
 
 
+def agree_in_memory(one: dict[str, Callable[[], pl.DataFrame]], two: dict[str, Callable[[], pl.DataFrame]]) -> None:
+    """Two that start from the same columns make the same rows."""
+    keys = {"1-minute OHLCV + CVD": ["minute"], "footprint": ["minute", "tick"]}
+    for family in FAMILIES:
+        key = keys.get(family, ["bucket"])
+        left, right = one[family]().sort(key), two[family]().sort(key)
+        assert left[key].equals(right[key]), family
+        for name in left.columns:
+            a, b = (side[name].cast(pl.Float64).fill_null(float("nan")).to_numpy() for side in (left, right))
+            assert np.allclose(a, b, rtol=1e-6, atol=1e-6, equal_nan=True), (family, name)
+
+
 def timed(runs: dict[str, dict[str, Callable[[], Any]]], rounds: int) -> dict[str, dict[str, float]]:
     """Family → engine → median seconds; engines take turns, so that other work on the machine moves all alike."""
     took: dict[str, dict[str, list[float]]] = {family: {engine: [] for engine in runs} for family in FAMILIES}
@@ -240,10 +252,12 @@ def main() -> None:
         client, with_views, bare = stored(frame, folder)
         runs: dict[str, dict[str, Callable[[], Any]]] = {
             "polars": dict(of_polars(frame)),
+            "polars + numba": dict(zip(FAMILIES, of_numba(frame, Q), strict=True)),
             "duckdb": of_duckdb(frame),
             "marketprism": of_marketprism(client),
         }
         agree(runs["marketprism"], of_polars(frame))
+        agree_in_memory(runs["polars"], runs["polars + numba"])
         found = timed(runs, given.rounds)
         client.close()
     for family, row in found.items():
@@ -251,8 +265,6 @@ def main() -> None:
         print(json.dumps({"family": family, "polars_s": round(row["polars"], 3), "ratio_to_polars": ratios}))
     paid = {"insert_with_views_s": round(with_views, 2), "insert_without_views_s": round(bare, 2)}
     print(json.dumps({"paid_when_stored": paid, "trades": given.trades}))
-    if importlib.util.find_spec("numba") is None:
-        print(json.dumps({"polars + numba": "not measured: numba is not in the lock file"}))
 
 
 if __name__ == "__main__":
