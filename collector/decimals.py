@@ -18,6 +18,8 @@ POWERS: Final[tuple[int, ...]] = tuple(int(10 ** (DECIMAL_SCALE - places)) for p
 
 _DECIMAL: Final = re.compile(r"-?\d{1,26}(?:\.\d{1,12})?", re.ASCII)
 
+_POSITIVE: Final = re.compile(r"(?=[0.]*[1-9])\d{1,26}(?:\.\d{1,12})?", re.ASCII)
+
 
 def scaled(text: str) -> int:
     """The integer of 10⁻¹² units that ``text`` says; raises ValueError for anything but plain decimal text."""
@@ -27,6 +29,12 @@ def scaled(text: str) -> int:
     if point < 0:
         return int(text) * ONE
     return int(text.replace(".", "", 1)) * POWERS[len(text) - point - 1]
+
+
+def positive(text: str) -> bool:
+    """Whether ``text`` says more than zero, without making the number; raises ValueError for anything else than text of
+    a decimal number."""
+    return _POSITIVE.fullmatch(text) is not None or scaled(text) > 0
 
 
 def checked(text: str) -> str:

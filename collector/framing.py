@@ -16,8 +16,9 @@ import msgspec
 from marketprism.events import FundingRate, Row, Trade
 from marketprism.subjects import ROOT, Subject, partition_of, routed
 
-QUIET_ROWS: Final = 4
-"""At most this many rows at flush time make a subject quiet."""
+QUIET_ROWS: Final = 24
+"""At most this many rows at flush time make a subject quiet: a frame costs its sender, the server and its reader as
+much as dozens of rows, so a hundred symbols of eight rows each share a few."""
 
 
 @dataclass(slots=True)

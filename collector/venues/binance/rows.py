@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
-from collector.decimals import ONE, checked, price_tick, scaled, text_of
+from collector.decimals import ONE, checked, positive, price_tick, scaled, text_of
 from collector.units import Unit
 from collector.venue import BookUpdate, MessageError
 from collector.venues.binance.messages import (
@@ -71,7 +71,7 @@ class Tracked:
 
 def trade_row(of: Tracked, message: TradeMessage, received_at: int) -> Trade:
     """A single fill. Prints that are no market trade (``X``), or that have no size or price, are kept and flagged."""
-    market = message.kind == "MARKET" and scaled(message.quantity) > 0 and scaled(message.price) > 0
+    market = message.kind == "MARKET" and positive(message.quantity) and positive(message.price)
     return make_trade(
         of, message.id, "trade", message.price, message.quantity, message.time, message.buyer_is_maker,
         message.id, message.id, market, received_at, "marketprism",
@@ -196,7 +196,7 @@ def liquidation_row(of: Tracked, order: ForceOrder, received_at: int) -> Liquida
     side = _SIDES.get(order.side)
     if side is None:
         raise MessageError("malformed", f"forceOrder with side {order.side!r}; BUY or SELL expected")
-    filled = scaled(order.filled) > 0 and scaled(order.average_price) > 0
+    filled = positive(order.filled) and positive(order.average_price)
     price = order.average_price if filled else checked(order.price)
     quantity = order.filled if filled else checked(order.quantity)
     return Liquidation(

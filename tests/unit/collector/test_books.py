@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collector.books import LocalBook, price_key, price_text
-from collector.decimals import ONE, checked, price_tick, scaled, text_of
+from collector.decimals import ONE, checked, positive, price_tick, scaled, text_of
 
 prices = st.integers(1, 30).map(lambda step: f"{step / 10:.2f}")
 quantities = st.sampled_from(["0", "0.000", "0.5", "1.25", "3", "1000000000000.000000000001"])
@@ -66,6 +66,7 @@ def test_decimal_text_survives_the_round_trip(value: Decimal) -> None:
     text = format(value, "f")
     assert Decimal(text_of(scaled(text))) == value
     assert checked(text) == text
+    assert positive(text) == (value > 0)
 
 
 @given(st.integers(1, 10**15 - 1), st.integers(0, 12), st.integers(0, 3))
@@ -85,6 +86,8 @@ def test_what_is_no_plain_decimal_is_refused(text: str) -> None:
         scaled(text)
     with pytest.raises(ValueError, match="not a decimal number"):
         checked(text)
+    with pytest.raises(ValueError, match="not a decimal number"):
+        positive(text)
 
 
 @pytest.mark.parametrize(

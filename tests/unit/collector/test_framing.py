@@ -8,7 +8,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from collector.framing import Frame, Framer
+from collector.framing import QUIET_ROWS, Frame, Framer
 from collector.positions import Positions, series_key
 from marketprism.events import FundingRate
 from marketprism.subjects import Subject
@@ -59,12 +59,12 @@ def test_every_row_leaves_once_and_in_order(run: list, max_rows: int, max_bytes:
 
 def test_a_busy_symbol_has_its_own_frames_and_quiet_ones_share() -> None:
     made, frames = framer(max_rows=100)
-    for number in range(20):
+    for number in range(QUIET_ROWS + 1):
         made.add(row("AAA", number))
     made.add(row("BBB", 1))
     made.add(row("CCC", 2))
     made.flush()
-    assert [(frame.subject.split(".")[-1], frame.rows) for frame in frames] == [("AAA", 20), ("_0", 2)]
+    assert [(frame.subject.split(".")[-1], frame.rows) for frame in frames] == [("AAA", QUIET_ROWS + 1), ("_0", 2)]
 
 
 def test_positions_follow_what_is_stored_and_tell_id_spaces_apart() -> None:
