@@ -6,13 +6,13 @@ is tests/sql/test_migrations.py; that a fresh directory gets them is tests/integ
 
 from __future__ import annotations
 
-import fcntl
 import shutil
 from pathlib import Path
 
 from marketprism.embedded.inprocess import ENGINE_FOLDER
 from marketprism.migrate import migrate
 from tests.integration.embedded_process import EmbeddedServer
+from tests.once import alone
 
 
 class Template:
@@ -24,9 +24,7 @@ class Template:
 
     def copy(self, engine: Path) -> None:
         """Make ``engine`` a migrated engine directory, which nobody has open."""
-        self._folder.mkdir(exist_ok=True)
-        with (self._folder / "lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with alone(self._folder):
             if not self._engine.exists():
                 self._make()
         shutil.copytree(self._engine, engine, symlinks=True)  # its links are relative

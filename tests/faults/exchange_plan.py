@@ -19,7 +19,7 @@ import tempfile
 import time
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from itertools import pairwise
@@ -326,7 +326,11 @@ def _compare_trades(
             verdict.wrong.append(f"{name} {row['sequence']}: stored {said}, traded {fill}")
         if Decimal(row["price"]) != row["price_tick"] * Decimal(row["tick_size"]):
             verdict.wrong.append(f"{name} {row['sequence']}: {row['price_tick']} ticks are not {row['price']}")
-    never = set(range(sequences[0], sequences[-1] + 1)) - since.keys()
+    compare_holes(name, set(range(sequences[0], sequences[-1] + 1)) - since.keys(), holes, verdict)
+
+
+def compare_holes(name: object, never: set[int], holes: Iterable[tuple[int, int]], verdict: Verdict) -> None:
+    """``gaps`` rows tell of the ids that never were, and of no other."""
     told = {number for first, last in holes for number in range(first, last + 1)}
     verdict.holes += len(never)
     if never != told:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import shutil
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.migrated import Template
+from tests.once import alone
 
 SMALL_BUCKETS = {
     "MARKETPRISM_STORAGE_DEFAULT_Q_NOTIONAL": '{"*": 120000}',
@@ -22,15 +22,15 @@ SMALL_BUCKETS = {
 """Ten minutes hold too few default buckets for one full window of 50."""
 
 
-def replay(recording: Path, data: Path) -> dict[str, Any]:
+def replay(*recordings: Path, data: Path, **environment: str) -> dict[str, Any]:
     """The report of one run of ``marketprism replay`` into ``data``."""
     done = subprocess.run(
         [
-            *(sys.executable, "-m", "marketprism", "replay", str(recording)),
+            *(sys.executable, "-m", "marketprism", "replay", *map(str, recordings)),
             *("--speed", "max", "--json", "--data", str(data)),
         ],
         cwd=data.parent,
-        env={**os.environ, **SMALL_BUCKETS},
+        env={**os.environ, **environment},
         capture_output=True,
         text=True,
         timeout=240,
@@ -63,9 +63,7 @@ class Replays:
 
     def _copy(self, recording: Path, number: int, data: Path) -> Replay:
         place = self._folder / recording.name / str(number)
-        place.mkdir(parents=True, exist_ok=True)
-        with (place / "lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with alone(place):
             if not (place / "report.json").exists():
                 self._make(recording, place)
         shutil.copytree(place / "data", data, symlinks=True)
@@ -74,5 +72,5 @@ class Replays:
     def _make(self, recording: Path, place: Path) -> None:
         shutil.rmtree(place / "data", ignore_errors=True)  # of a process that ended before it had finished
         self._template.seed(place / "data")
-        report = replay(recording, place / "data")
+        report = replay(recording, data=place / "data", **SMALL_BUCKETS)
         (place / "report.json").write_text(json.dumps(report))

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections import Counter
 from decimal import Decimal
 from pathlib import Path
@@ -14,6 +12,7 @@ import pytest
 
 from marketprism.errors import RecordingError
 from marketprism.replay import collector_environment, describe
+from tests.golden.replays import replay
 from tests.golden.venues import lines_of
 from tests.unit.replay.recordings import line, write
 
@@ -47,29 +46,7 @@ def test_a_symbol_that_no_list_has_cannot_be_replayed(tmp_path: Path) -> None:
 @pytest.fixture(scope="module")
 def report(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     folder = tmp_path_factory.mktemp("subscribed")
-    files = [str(shared / f"recordings/{name}.jsonl.zst") for name in ("okx", "deribit")]
-    done = subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "marketprism",
-            "replay",
-            *files,
-            "--speed",
-            "max",
-            "--json",
-            "--data",
-            str(folder / "d"),
-        ],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=180,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
+    return replay(*(shared / f"recordings/{name}.jsonl.zst" for name in ("okx", "deribit")), data=folder / "d")
 
 
 def test_the_replay_is_exact(report: dict[str, Any], shared: Path) -> None:
