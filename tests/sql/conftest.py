@@ -56,6 +56,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory, migrated: Template) -> Iter
     path = tmp_path_factory.mktemp("sql") / "engine"
     migrated.copy(path)
     client = clickhouse_connect.get_client(interface="chdb", path=str(path))
+    client.command("SYSTEM STOP VIEWS")  # tests refresh what they read
     yield Engine(client)
     client.close()
 
