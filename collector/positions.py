@@ -14,11 +14,12 @@ from urllib.parse import quote
 import msgspec
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
-from nats.js.errors import NoKeysError
+from nats.js.errors import KeyNotFoundError
 from nats.js.kv import KeyValue
 
 from collector.framing import Frame
 from collector.lease import PREFIX as LEASE_PREFIX
+from marketprism.kv import stored_keys
 from marketprism.subjects import COLLECTOR_BUCKET
 
 logger = logging.getLogger(__name__)
@@ -67,14 +68,13 @@ class Positions:
     async def load(self, client: Client) -> None:
         """Read the bucket. Raises nats errors when JetStream does not answer."""
         bucket = await self._bucket(client)
-        try:
-            keys = await bucket.keys()
-        except NoKeysError:
-            return
-        for key in keys:
+        for key in await stored_keys(client.jetstream(timeout=5), COLLECTOR_BUCKET):
             if key.startswith(LEASE_PREFIX):
                 continue
-            entry = await bucket.get(key)
+            try:
+                entry = await bucket.get(key)
+            except KeyNotFoundError:  # deleted
+                continue
             try:
                 position = msgspec.json.decode(entry.value or b"", type=Position)
             except msgspec.DecodeError:

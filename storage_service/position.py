@@ -91,13 +91,10 @@ class Positions:
         await self._write(f"holes.{data_type}.{partition}", holes)
 
     async def queue_rebuild(self, exchange: str, market_type: str, symbol: str, day: int) -> None:
-        """Ask for a symbol-day (day number) to be rebuilt; asking twice is asking once."""
+        """Ask for a symbol-day (day number) to be rebuilt, asking twice is asking once: a key
+        ``rebuild.<day number>.<exchange>.<market_type>.<symbol>``."""
         name = ".".join(_key_part(part) for part in (str(day), exchange, market_type, symbol))
         await self._bucket.put(f"rebuild.{name}", b"{}")
-
-    async def rebuild_queue(self) -> list[str]:
-        """Keys ``rebuild.<day number>.<exchange>.<market_type>.<symbol>`` that wait."""
-        return sorted(key for key in await self._keys() if key.startswith("rebuild."))
 
     async def record_halt(self, data_type: str, partition: int, reason: str) -> None:
         """Why the worker stopped, for ``marketprism doctor``."""
@@ -110,12 +107,6 @@ class Positions:
         except KeyNotFoundError:
             return
         await self._bucket.delete(f"halted.{data_type}.{partition}")
-
-    async def _keys(self) -> list[str]:
-        try:
-            return list(await self._bucket.keys())
-        except KeyNotFoundError:
-            return []
 
     async def _read(self, key: str, form: type[_Form]) -> _Form | None:
         try:

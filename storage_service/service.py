@@ -163,7 +163,7 @@ class StorageService:
         first = min(mine, default=0)
         if first in self._groups and self._keeper is None:
             _, js = await self._connect("storage days")
-            queue = RebuildQueue(await js.key_value(POSITIONS_BUCKET))
+            queue = await RebuildQueue.open(js)
             parts = (queue, self._warehouse, self._settings, command_runner(self._clickhouse))
             self._keeper = start(DayKeeper(*parts, owns=partial(_in, mine, self._nats.partitions)))
         elif first not in self._groups and self._keeper is not None:

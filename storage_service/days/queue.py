@@ -11,8 +11,12 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
-from nats.js.errors import APIError, KeyNotFoundError, NoKeysError
+from nats.js import JetStreamContext
+from nats.js.errors import APIError, KeyNotFoundError
 from nats.js.kv import KeyValue
+
+from marketprism.kv import kv_stream, kv_subject, stored_keys
+from marketprism.subjects import POSITIONS_BUCKET
 
 _EPOCH: Final = date(1970, 1, 1)
 _ESCAPED: Final = re.compile(r"((?:=[0-9A-F]{2})+)")
@@ -32,20 +36,24 @@ class Waiting:
 class RebuildQueue:
     """Reads what ``Positions.queue_rebuild`` writes."""
 
-    def __init__(self, bucket: KeyValue) -> None:
+    def __init__(self, js: JetStreamContext, bucket: KeyValue) -> None:
+        self._js = js
         self._bucket = bucket
+
+    @classmethod
+    async def open(cls, js: JetStreamContext) -> RebuildQueue:
+        """Raises nats errors."""
+        return cls(js, await js.key_value(POSITIONS_BUCKET))
 
     async def waiting(self) -> list[Waiting]:
         """All of it, oldest day first."""
-        try:
-            keys = await self._bucket.keys()
-        except (NoKeysError, KeyNotFoundError):
-            return []
         found = []
-        for key in sorted(key for key in keys if key.startswith("rebuild.")):
+        for key in await stored_keys(self._js, POSITIONS_BUCKET, "rebuild.>"):
             try:
                 entry = await self._bucket.get(key)
-            except KeyNotFoundError:
+            except KeyNotFoundError as gone:
+                if gone.entry is not None:
+                    await self._forget(key, gone.entry.revision or 0)
                 continue
             _, number, *parts = key.split(".")
             exchange, market_type, name = (_plain(part) for part in parts)
@@ -62,6 +70,11 @@ class RebuildQueue:
                 return False
             raise
         return True
+
+    async def _forget(self, key: str, revision: int) -> None:
+        """Take away the mark of a deletion, and nothing that was put after it: days that were rebuilt are many."""
+        subject = kv_subject(POSITIONS_BUCKET, key)
+        await self._js.purge_stream(kv_stream(POSITIONS_BUCKET), subject=subject, seq=revision + 1)
 
 
 def _plain(part: str) -> str:

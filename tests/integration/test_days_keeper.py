@@ -15,6 +15,7 @@ import msgspec
 import pytest
 
 from marketprism.events import Trade
+from marketprism.kv import kv_stream
 from marketprism.settings import ClickHouseSettings, StorageSettings
 from marketprism.subjects import POSITIONS_BUCKET
 from storage_service.days.engine import Engine
@@ -109,7 +110,7 @@ def metrics_page(rig: Rig) -> str:
 
 async def until_rebuilt(rig: Rig) -> None:
     nc, js = await rig.connect()
-    queue = RebuildQueue(await js.key_value(POSITIONS_BUCKET))
+    queue = await RebuildQueue.open(js)
     deadline = time.monotonic() + 300
     while await queue.waiting():
         assert time.monotonic() < deadline, rig.log("storage")[-3000:]
@@ -152,8 +153,7 @@ async def test_a_late_trade_is_rebuilt_by_itself_and_no_reader_sees_half_a_day(r
 
 async def test_a_key_put_again_during_the_rebuild_stays(nats_only: Rig) -> None:
     nc, js = await nats_only.connect()
-    bucket = await js.key_value(POSITIONS_BUCKET)
-    positions, queue = Positions(bucket), RebuildQueue(bucket)
+    positions, queue = Positions(await js.key_value(POSITIONS_BUCKET)), await RebuildQueue.open(js)
     symbol = ("okx", "linear", "BTC-USDT.x_ü")
     await positions.queue_rebuild(*symbol, 20_148)
     [entry] = await queue.waiting()
@@ -162,7 +162,12 @@ async def test_a_key_put_again_during_the_rebuild_stays(nats_only: Rig) -> None:
     assert not await queue.done(entry)
     [entry] = await queue.waiting()
     assert await queue.done(entry)
-    assert await queue.waiting() == []
+    for _ in range(3):
+        assert await queue.waiting() == []
+    info = await js.stream_info(kv_stream(POSITIONS_BUCKET))
+    assert (info.state.messages, info.state.consumer_count) == (0, 0), "nothing is left of what is done"
+    await positions.queue_rebuild(*symbol, 20_148)
+    assert [each.symbol for each in await queue.waiting()] == [symbol]
     await nc.close()
 
 

@@ -14,10 +14,10 @@ import msgspec
 import pytest
 
 from marketprism.settings import ClickHouseSettings
-from marketprism.subjects import POSITIONS_BUCKET, stream_name
+from marketprism.subjects import stream_name
 from storage_service.clickhouse_io import Warehouse
+from storage_service.days.queue import RebuildQueue
 from storage_service.deadletters import list_letters
-from storage_service.position import Positions
 from tests.migrated import Template
 from tests.unit.storage.ledger import Ledger
 from tests.unit.storage.rig import REPOSITORY, Rig, assert_equals_ledger
@@ -62,7 +62,7 @@ def ledger() -> Ledger:
 async def rebuild_queue(rig: Rig) -> list[str]:
     nc, js = await rig.connect()
     try:
-        return await Positions(await js.key_value(POSITIONS_BUCKET)).rebuild_queue()
+        return [entry.key for entry in await (await RebuildQueue.open(js)).waiting()]
     finally:
         await nc.close()
 
