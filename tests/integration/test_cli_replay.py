@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.golden.replays import Replays, replay
+from tests.golden.replays import SMALL_BUCKETS, Replays, replay
 from tests.integration.running import marketprism
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -32,7 +32,7 @@ def test_spot_recording_is_stored_exactly(shared: Path, tmp_path: Path, replays:
         assert symbol["volume_in"] == symbol["volume_stored"] == symbol["volume_buckets"]
         assert (symbol["trades_duplicated"], symbol["dead_lettered"], symbol["gaps"]) == (0, 0, 0)
     # the same file again into the same directory: everything is known, nothing is stored twice
-    again = replay(recording, first.data)
+    again = replay(recording, data=first.data, **SMALL_BUCKETS)
     assert again["exact"] is True
     assert _query("SELECT count() FROM marketprism_hot.trades", first.data) == [["34419"]]
 
