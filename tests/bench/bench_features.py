@@ -20,7 +20,6 @@ import clickhouse_connect
 from marketprism.migrate import migrate
 from tests.bench.market_hours import Hours, fill, until_now
 from tests.integration.embedded_process import EmbeddedServer
-from tests.refreshes import refresh
 
 KEY = "exchange = 'binance' AND market_type = 'spot' AND symbol = 'S1USDT'"
 F = "marketprism_features"
@@ -85,7 +84,8 @@ def refreshes(server: EmbeddedServer, times: int = 10) -> None:
             client.command(f"SYSTEM START VIEW {F}.{name}")
             begun, spent = time.perf_counter(), cpu()
             for _ in range(times):
-                refresh(client, name)
+                client.command(f"SYSTEM REFRESH VIEW {F}.{name}")
+                client.command(f"SYSTEM WAIT VIEW {F}.{name}")
             took, spent = (time.perf_counter() - begun) / times, (cpu() - spent) / times
             print(json.dumps({"refresh": name, "seconds": round(took, 3), "cpu_s": round(spent, 3)}))
             client.command(f"SYSTEM STOP VIEW {F}.{name}")
