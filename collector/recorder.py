@@ -9,6 +9,7 @@ message, and when it falls too far behind recording stops with an error rather t
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Callable
@@ -139,13 +140,15 @@ class Recorder:
     def _tidy(self) -> None:
         """Delete the oldest finished files beyond the limits."""
         open_now = {venue.path for venue in self._venues.values() if venue.file is not None}
-        files = sorted(
-            ((path.stat().st_mtime, path) for path in self._directory.glob(f"*{SUFFIX}") if path not in open_now),
-            reverse=True,
-        )
+        files = []
+        for path in self._directory.glob(f"*{SUFFIX}"):
+            with contextlib.suppress(FileNotFoundError):  # finished files may be moved away at any time
+                if path not in open_now:
+                    of_file = path.stat()
+                    files.append((of_file.st_mtime, of_file.st_size, path))
         total = 0
-        for modified, path in files:
-            total += path.stat().st_size
+        for modified, size, path in sorted(files, reverse=True):
+            total += size
             if total > self._limits.total_bytes or self._now() - modified > self._limits.total_s:
                 logger.info("recording %s goes: beyond the limits of size or age", path.name)
                 path.unlink(missing_ok=True)
