@@ -58,16 +58,16 @@ class Symbol:
 
 async def feed_all(settings: ClickHouseSettings, symbols: list[Symbol]) -> None:
     """One insert for all that do not stall."""
-    client = await connect_async(settings)
-    while True:
-        began = time.time()
-        fed = [symbol for symbol in symbols if symbol.feeding]
-        if fed:
-            rows = pa.concat_tables([symbol.next_row() for symbol in fed])
-            await client.insert_arrow("marketprism_hot.trades", rows)
-            for symbol in fed:
-                symbol.stored_s.append(time.time())
-        await asyncio.sleep(max(0.0, FEED_S - (time.time() - began)))
+    async with await connect_async(settings) as client:
+        while True:
+            began = time.time()
+            fed = [symbol for symbol in symbols if symbol.feeding]
+            if fed:
+                rows = pa.concat_tables([symbol.next_row() for symbol in fed])
+                await client.insert_arrow("marketprism_hot.trades", rows)
+                for symbol in fed:
+                    symbol.stored_s.append(time.time())
+            await asyncio.sleep(max(0.0, FEED_S - (time.time() - began)))
 
 
 class Reader:
@@ -78,13 +78,13 @@ class Reader:
         self.looked = asyncio.Condition()
 
     async def run(self, settings: ClickHouseSettings) -> None:
-        client = await connect_async(settings)
-        while True:
-            answer = await client.query("SELECT symbol, served FROM marketprism_features.serving_features")
-            async with self.looked:
-                self.served = dict(answer.result_rows)
-                self.looked.notify_all()
-            await asyncio.sleep(0.05)
+        async with await connect_async(settings) as client:
+            while True:
+                answer = await client.query("SELECT symbol, served FROM marketprism_features.serving_features")
+                async with self.looked:
+                    self.served = dict(answer.result_rows)
+                    self.looked.notify_all()
+                await asyncio.sleep(0.05)
 
     async def until(self, name: str, form: str, within_s: float = 60) -> float:
         """When it was seen."""

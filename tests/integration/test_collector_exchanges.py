@@ -238,7 +238,9 @@ async def test_a_start_asks_each_exchange_for_what_was_traded_meanwhile(
             for venue, symbol in missed:
                 tenth = sorted(traded[venue, symbol])[9:10]
                 kind = "agg_trade" if venue in ("binance.linear", "binance.inverse") else "trade"
-                frame = Frame("", b"", 0, "trades", *venue.split("."), {symbol: (max(tenth, default=0), NOW_MS, kind)})
+                exchange_name, market = venue.split(".")
+                upto = {symbol: (max(tenth, default=0), NOW_MS, kind)}
+                frame = Frame("", b"", 0, "trades", exchange_name, market, upto)
                 positions.stored(frame)
             client = await nats.connect(broker.url)
             await ensure_streams(client.jetstream(), nats_settings)

@@ -18,6 +18,7 @@ from typing import Any
 import aiohttp
 import nats
 import pytest
+from nats.aio.client import Client
 
 from collector.lease import BEAT_S, PREFIX, Gate, Lease
 from marketprism.events import Row
@@ -39,7 +40,7 @@ async def broker(tmp_path: Path, free_port: Callable[[], int]) -> AsyncIterator[
     server.kill()
 
 
-async def client(broker: Nats) -> nats.NATS:
+async def client(broker: Nats) -> Client:
     connection = await nats.connect(broker.url, max_reconnect_attempts=50, reconnect_time_wait=0.1)
     await ensure_streams(
         connection.jetstream(), NatsSettings(_env_file=None, url=broker.url, stream_max_bytes=32 << 20)
@@ -48,7 +49,7 @@ async def client(broker: Nats) -> nats.NATS:
 
 
 @contextlib.asynccontextmanager
-async def beating(connection: nats.NATS, seconds: float) -> AsyncIterator[tuple[Lease, list[str]]]:
+async def beating(connection: Client, seconds: float) -> AsyncIterator[tuple[Lease, list[str]]]:
     lease, taken = Lease(("binance", "spot"), seconds), []
     lease.on_taken(lambda: taken.append("taken"))
     task = asyncio.create_task(lease.run(lambda: connection))

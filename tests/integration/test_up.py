@@ -139,11 +139,11 @@ class TestUp:
             done = running.command(*command)
             said[command[0]] = done.stdout + done.stderr
         for service in ("COLLECTOR", "STORAGE", "MONITOR"):
-            for path in ("metrics", "ready", "status", "audits"):
+            for door in ("metrics", "ready", "status", "audits"):
                 port = running.environment[f"MARKETPRISM_{service}_METRICS_PORT"]
-                url = f"http://127.0.0.1:{port}/{path}"
+                url = f"http://127.0.0.1:{port}/{door}"
                 with contextlib.suppress(urllib.error.HTTPError), urllib.request.urlopen(url, timeout=20) as response:
-                    said[f"{service} /{path}"] = response.read().decode()  # only the monitors have a status and audits
+                    said[f"{service} /{door}"] = response.read().decode()  # only the monitors have a status and audits
         for name, pid in running.pids().items():
             said[f"command line of {name}"] = Path(f"/proc/{pid}/cmdline").read_text()
         for path in _readable_by_others(running.data):

@@ -60,10 +60,12 @@ def make_cuts(client: Any, tape: Tape, count: int, seed: int) -> list[Cut]:
             at = rng.choice(receipts)  # an instant on which something became known
         if number % 4 == 1:  # a late row is still on its way, later ones are there
             at = rng.randrange(late["timestamp"] * 1000 + 5_000_000, late["received_at"])
-        known = [[row for row in rows if row["received_at"] <= at] for rows in (tape.trades, tape.books, tape.quotes)]
+        trades, books, quotes = (
+            [row for row in rows if row["received_at"] <= at] for rows in (tape.trades, tape.books, tape.quotes)
+        )
         hole = tape.hole if tape.hole[1] * 1000 <= at else None
         cuts.append(Cut(f"{tape.symbol}{number}", at))
-        parts.append(Tape(cuts[-1].symbol, *known, hole))
+        parts.append(Tape(cuts[-1].symbol, trades, books, quotes, hole))
     trades = pa.concat_tables([trades_table(part.trades, part.symbol) for part in parts])
     client.insert_arrow("marketprism_hot.trades", trades)
     insert_quiet(client, parts)
