@@ -136,7 +136,7 @@ class Publisher:
             try:
                 client = await self._connect()
             except (TimeoutError, NatsError, OSError) as error:
-                logger.warning("%s", NatsUnreachable.of(self._settings.url, error or type(error).__name__))
+                logger.warning("%s", NatsUnreachable.of(self._settings.url, error))
                 await asyncio.sleep(delay * random.uniform(0.5, 1.5))
                 delay = min(delay * 2, 5.0)
                 continue

@@ -18,6 +18,8 @@ MarketPrismError
 
 from __future__ import annotations
 
+import os
+
 
 class MarketPrismError(Exception):
     """Base of all errors that are shown to a person as one line; ``exit_code`` is what the CLI returns."""
@@ -39,8 +41,8 @@ class ClickHouseUnreachable(MarketPrismError):
     @classmethod
     def of(cls, url: str, cause: BaseException) -> ClickHouseUnreachable:
         """Tell the usual causes apart by what the driver said."""
-        reason = " ".join(str(cause).split())[:300]
-        if "516" in reason or "Authentication failed" in reason:
+        reason = _root(cause)
+        if "Authentication failed" in reason:
             advice = "check MARKETPRISM_CLICKHOUSE_USER and MARKETPRISM_CLICKHOUSE_PASSWORD"
         else:
             advice = "start it with `marketprism up`, or point MARKETPRISM_CLICKHOUSE_URL at a running server"
@@ -53,9 +55,9 @@ class NatsUnreachable(MarketPrismError):
     exit_code = 3
 
     @classmethod
-    def of(cls, url: str, cause: BaseException | str) -> NatsUnreachable:
+    def of(cls, url: str, cause: BaseException) -> NatsUnreachable:
         return cls(
-            f"NATS at {_without_password(url)} does not answer: {' '.join(str(cause).split())[:300]}; "
+            f"NATS at {_without_password(url)} does not answer: {_root(cause)}; "
             "start it with `marketprism up`, or point MARKETPRISM_NATS_URL at a server with JetStream"
         )
 
@@ -134,6 +136,18 @@ class QueryError(MarketPrismError):
         """What ClickHouse said, without the driver's frame around it."""
         said = " ".join(str(cause).split()).split(" (for url ")[0].split(" Stack trace")[0]
         return cls(f"{said}; correct the statement")
+
+
+def _root(cause: BaseException) -> str:
+    """One line: what the operating system said, where that is what an HTTP client wraps, else the cause's own text."""
+    inner: BaseException | None = cause
+    while inner is not None:
+        if type(inner).__module__ in ("builtins", "socket") and isinstance(inner, OSError) and inner.strerror:
+            # a positive number is the system's, and asyncio puts its own words beside it
+            number = inner.errno or 0
+            return os.strerror(number) if number > 0 else inner.strerror
+        inner = inner.__cause__ or inner.__context__
+    return " ".join(str(cause).split())[:300] or type(cause).__name__
 
 
 def _without_password(url: str) -> str:

@@ -22,7 +22,7 @@ _NOISY: Final = {
     "nats": logging.WARNING,
     "sqlglot": logging.WARNING,  # tells of every array index that it reads
     # every failed attempt is a warning there, and then an error that our caller tells
-    "urllib3": logging.ERROR,
+    "urllib3.connectionpool": logging.ERROR,  # not its package, whose level an import sets back
     "clickhouse_connect": logging.ERROR,
 }
 

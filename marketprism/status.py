@@ -141,8 +141,7 @@ async def connect_nats(settings: NatsSettings) -> NatsClient:
             **credentials,
         )
     except (NatsError, OSError) as error:
-        cause = causes[0] if causes else error
-        raise NatsUnreachable.of(settings.url, str(cause) or type(cause).__name__) from error
+        raise NatsUnreachable.of(settings.url, causes[0] if causes else error) from error
 
 
 class StatusReader:

@@ -39,6 +39,18 @@ def test_wrong_password(server: EmbeddedServer, tmp_path: Path) -> None:
     assert "wrong;" not in line
 
 
+@pytest.mark.parametrize(
+    ("url", "reason"), [("http://127.0.0.1:1", "Connection refused"), ("http://nowhere.invalid", "Name or service")]
+)
+def test_no_server_is_one_short_line(tmp_path: Path, url: str, reason: str) -> None:
+    done = marketprism("query", "SELECT 1", cwd=tmp_path, MARKETPRISM_CLICKHOUSE_URL=url)
+    assert done.returncode == 3
+    assert done.stderr.startswith(f"error: ClickHouse at {url} does not answer: {reason}")
+    assert done.stderr.endswith("or point MARKETPRISM_CLICKHOUSE_URL at a running server\n")
+    assert len(done.stderr.splitlines()) == 1
+    assert len(done.stderr) < 200
+
+
 def test_schema_of_a_newer_version(server: EmbeddedServer, tmp_path: Path) -> None:
     environment = {"MARKETPRISM_CLICKHOUSE_URL": server.url, "MARKETPRISM_CLICKHOUSE_PASSWORD": "correct"}
     done = marketprism("migrate", cwd=tmp_path, **environment)
