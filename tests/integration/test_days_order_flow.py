@@ -1,4 +1,4 @@
-"""agg_trades_1m and agg_trades_1h of the real COIN-M day, against pandas on the CSV itself, in exact integers."""
+"""The real COIN-M day: agg_trades_1m and 1h against pandas on the CSV, in exact integers; how long trends stay."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import zipfile
 from collections.abc import Iterator
 from datetime import date
 from decimal import Context, Decimal
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import pytest
 
 from marketprism.errors import QueryError
 from marketprism.flow_export import HOURS, MINUTES, FlowRange, export_flows
+from marketprism.migrate import shipped
 from marketprism.settings import ClickHouseSettings, StorageSettings
 from storage_service.days.engine import Engine
 from storage_service.days.fetching import Request
@@ -211,3 +213,24 @@ def test_files_in_the_naming_of_archive_users(engine: Engine, tmp_path: Path) ->
     assert hours["price_open"].to_list() == sums["price_first"].first().to_list()
     with pytest.raises(QueryError, match="load them with backfill"):
         export_flows(engine._client, "NONE", wanted, tmp_path)
+
+
+def test_the_trend_state_of_a_real_day_stays(engine: Engine) -> None:
+    """Thresholds of its report, on 1,900 buckets; the dwells, against runs that Python counts."""
+    names = ("buckets", "flips_per_100", "mean_dwell", "p90_dwell", "share_up", "share_flat", "share_down")
+    report = (shipped("sql") / "queries" / "trend_report.sql").read_text().rstrip().rstrip(";")
+    (row,) = engine.rows(f"SELECT {', '.join(names)} FROM ({report})")
+    said = dict(zip(names, row, strict=True))
+    assert said["buckets"] > 1_900
+    assert said["flips_per_100"] < 5
+    assert said["mean_dwell"] >= 10
+    assert said["p90_dwell"] >= 25
+    assert max(said["share_up"], said["share_flat"], said["share_down"]) <= 0.8
+    states = engine.rows(
+        "SELECT trend_state FROM marketprism_features.trend_state_by_bucket "
+        "WHERE quality != 'warmup' ORDER BY bucket_id"
+    )
+    dwells = sorted(len(list(stay)) for _, stay in groupby(state for (state,) in states))
+    assert said["mean_dwell"] == pytest.approx(sum(dwells) / len(dwells))
+    assert said["p90_dwell"] == dwells[int(0.9 * len(dwells))]
+    assert said["flips_per_100"] == pytest.approx(100 * (len(dwells) - 1) / len(states))
