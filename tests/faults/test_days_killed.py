@@ -24,7 +24,7 @@ from tests.migrated import Template
 from tests.unit.days.samples import store_live, trade_row
 from tests.unit.days.vision_files import AGG_HEADER, agg_rows, write_file
 
-pytestmark = [pytest.mark.faults, pytest.mark.slow]
+pytestmark = [pytest.mark.faults, pytest.mark.slow, pytest.mark.timeout(600)]
 
 SYMBOLS = ("KILLUSDT", "STAYUSDT")
 
