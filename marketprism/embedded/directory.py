@@ -10,6 +10,7 @@ from typing import Final, Self
 
 import msgspec
 
+from marketprism.embedded.unfinished import forget_unfinished
 from marketprism.errors import DataDirectoryError
 
 LOCK: Final = "marketprism.lock"
@@ -26,6 +27,8 @@ class EngineHolder(msgspec.Struct, kw_only=True):
 
 class EngineDirectory:
     """``with EngineDirectory(path, engine="26.9.2.1")``: made when absent, ours until the end of the block.
+
+    What a kill left half done is forgotten first (unfinished.py).
 
     The lock is the kernel's (flock): it ends with the process, however that ends. Raises DataDirectoryError when
     another process holds the directory, or when an engine wrote it whose data this one must not open.
@@ -48,6 +51,7 @@ class EngineDirectory:
         try:
             self._take()
             self._check_version()
+            forget_unfinished(self.path)
         except BaseException:
             os.close(self._descriptor)
             raise

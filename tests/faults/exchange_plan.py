@@ -171,7 +171,7 @@ async def collecting(
 
 
 async def _misbehave(exchange: Simulator, faults: Faults, kinds: Sequence[str], seed: int) -> None:
-    """By rate, and a few times for certain once everything is subscribed."""
+    """By rate, and a few times for certain once everything is subscribed; until each kind has struck."""
     began_ms = exchange.market.time_ms
     random = Random(seed)
     for _ in range(STRIKES):
@@ -180,7 +180,7 @@ async def _misbehave(exchange: Simulator, faults: Faults, kinds: Sequence[str], 
             await asyncio.sleep(0.01)
         for kind in kinds:
             faults.once(kind)
-    while exchange.market.time_ms < began_ms + MISBEHAVE_MS:
+    while exchange.market.time_ms < began_ms + MISBEHAVE_MS or not all(faults.counts[kind] for kind in kinds):
         await asyncio.sleep(0.01)
     faults.stop()
 
