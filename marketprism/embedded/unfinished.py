@@ -35,11 +35,11 @@ def _forget(logs: Path) -> int:
     parts = {part for part in parts if not (table / part).exists()}
     if not parts:
         return 0
-    files = sorted(logs.iterdir(), key=lambda file: int(file.stem.rpartition("_")[2]))
+    files = sorted(logs.glob("deduplication_log_*.txt"), key=lambda file: int(file.stem.rpartition("_")[2]))
     noted: dict[str, str] = {}  # token of a block → its part
     for file in files:
         for line in file.read_text().splitlines():
-            operation, part, token = line.split("\t")
+            operation, part, token, *_ = [*line.split("\t"), "", ""]  # a power cut may have torn the last one
             if operation == _ADDED:
                 noted[token] = part
             else:

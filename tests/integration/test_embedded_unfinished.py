@@ -75,5 +75,5 @@ def test_only_the_tokens_of_unfinished_parts_go(tmp_path: Path) -> None:
     assert forget_unfinished(tmp_path) == 0
     (table / "20260101_5_5_0").mkdir()
     (table / "tmp_insert_20260101_5_5_0").mkdir()  # its part is there: what is left over means nothing
-    (logs / "deduplication_log_10.txt").write_text("1\t20260101_5_5_0\tfive\n")
+    (logs / "deduplication_log_10.txt").write_text("1\t20260101_5_5_0\tfive\n1\t2026")
     assert forget_unfinished(tmp_path) == 0
