@@ -41,8 +41,8 @@ def test_the_retry_stores_what_was_noted_and_not_finished(tmp_path: Path, unfini
         insert(server, number)
     parts = [newest_part(server, table) for table in unfinished]
     server.stop(signal.SIGKILL)
-    for part in parts:  # as the engine leaves it: the token is in the log, the part has not got its name
-        part.rename(part.with_name(f"tmp_insert_{part.name}"))
+    for part in parts:  # as the engine leaves it: the token is in the log, the part has another name and number
+        part.rename(part.with_name(f"tmp_insert_{part.name.split('_')[0]}_91_91_0"))
     server.start()
     try:
         for number in range(3):
@@ -57,23 +57,24 @@ def test_only_the_tokens_of_unfinished_parts_go(tmp_path: Path) -> None:
     table = tmp_path / "store" / "abc" / "abc-1"
     logs = table / "deduplication_logs"
     logs.mkdir(parents=True)
-    (logs / "deduplication_log_9.txt").write_text(
-        "1\t20260101_1_1_0\tone\n1\t20260101_2_2_0\ttwo\n2\t20260101_2_2_0\ttwo\n"
-    )
-    (logs / "deduplication_log_10.txt").write_text("1\t20260101_3_3_0\tthree\n1\t20260101_4_4_0\tfour\n")
-    for folder in (
-        "20260101_1_3_1",
-        "tmp_insert_20260101_2_2_0",
-        "tmp_insert_20260101_4_4_0",
-        "tmp_merge_20260101_1_3_1",
-    ):
+    older, newer = logs / "deduplication_log_9.txt", logs / "deduplication_log_10.txt"
+
+    def note(file: Path, *lines: tuple[int, str, str]) -> None:
+        file.write_text("".join(f"{operation}\tday_{part}\t{token}\n" for operation, part, token in lines))
+
+    note(older, (1, "1_1_0", "one"), (1, "2_2_0", "two"), (2, "2_2_0", "two"))
+    note(newer, (1, "3_3_0", "three"), (1, "4_4_0", "four"), (1, "5_5_0", "five"))
+    for folder in ("day_1_3_1", "day_5_5_0", "tmp_merge_day_1_3_1"):
         (table / folder).mkdir()
-    before = (logs / "deduplication_log_9.txt").read_text()
+    before = older.read_text() + newer.read_text()
+    assert forget_unfinished(tmp_path) == 0, "nothing was under way"
+    (table / "tmp_insert_other_7_7_0").mkdir()
+    assert forget_unfinished(tmp_path) == 0, "of another partition"
+    (table / "tmp_insert_day_1_1_0").mkdir()
     assert forget_unfinished(tmp_path) == 1
-    assert (logs / "deduplication_log_10.txt").read_text().splitlines()[2:] == ["2\t20260101_4_4_0\tfour"]
-    assert (logs / "deduplication_log_9.txt").read_text() == before
-    assert forget_unfinished(tmp_path) == 0
-    (table / "20260101_5_5_0").mkdir()
-    (table / "tmp_insert_20260101_5_5_0").mkdir()  # its part is there: what is left over means nothing
-    (logs / "deduplication_log_10.txt").write_text("1\t20260101_5_5_0\tfive\n1\t2026")
-    assert forget_unfinished(tmp_path) == 0
+    assert older.read_text() + newer.read_text() == before + "2\tday_4_4_0\tfour\n"
+    assert forget_unfinished(tmp_path) == 0, "it is forgotten"
+    with newer.open("a") as file:
+        file.write("1\tday_6_6_0\tsix\n1\tday_7")  # the last one is torn
+    (table / "day_8_8_0").mkdir()  # without a token: it replaced the partition
+    assert forget_unfinished(tmp_path) == 0, "what was replaced is not lost"
