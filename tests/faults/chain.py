@@ -80,7 +80,8 @@ class Chain(Rig):
             process, deadline = self.processes["storage"], time.monotonic() + REACH_S
             while process.poll() is None:
                 self._assert_not_halted()
-                assert time.monotonic() < deadline, f"{point} is not reached: {self.log('storage')[-2000:]}"
+                if time.monotonic() > deadline:
+                    raise StandsStill(f"{point} is not reached: {self.log('storage')[-2000:]}")
                 time.sleep(0.02)
             code = self.processes.pop("storage").returncode
         assert code == -9, f"{point}: {code}: {self.log('storage')[-2000:]}"
