@@ -14,7 +14,9 @@ from __future__ import annotations
 import logging
 import re
 import sys
+from bisect import bisect_right
 from collections.abc import Iterable
+from itertools import accumulate
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -81,12 +83,12 @@ def _lacking(partition: str, noted: dict[str, str], stored: Iterable[_Part]) -> 
     numbers = {
         token: part.first for token, name in noted.items() for part in _parts([name]) if part.partition == partition
     }
-    held = [part for part in stored if part.partition == partition]
-    replaced = max((part.last for part in held if part.last not in numbers.values()), default=0)
+    held = sorted(part for part in stored if part.partition == partition)  # thousands, with those already merged
+    known = set(numbers.values())
+    replaced = max((part.last for part in held if part.last not in known), default=0)
+    firsts, reach = [part.first for part in held], list(accumulate((part.last for part in held), max, initial=-1))
     return [
-        token
-        for token, number in numbers.items()
-        if number > replaced and not any(part.first <= number <= part.last for part in held)
+        token for token, number in numbers.items() if number > replaced and reach[bisect_right(firsts, number)] < number
     ]
 
 

@@ -82,7 +82,7 @@ def main() -> None:
         assert server.process is not None
         client = server.client()
         migrate(client)
-        client.command("SYSTEM STOP VIEWS")
+        server.stand_still()
         fill(client, symbols, given.days)
         for days in (1, given.days):
             # a process each: the highest size of one says nothing of the other

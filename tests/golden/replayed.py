@@ -68,8 +68,7 @@ def replayed(recording: Path, market_type: str, ticks: dict[str, str], replays: 
     recorded = read_recording(recording)
     server = EmbeddedServer(replays[0].data).start().stand_still()
     try:
-        with server.client() as client:
-            refresh(client, "latest_details", "latest_impact", *LATEST)
+        _refresh(server)
         expected = {
             symbol: features_of(recorded[symbol], market_type == "spot", Decimal(tick), frozen_days(server, symbol))
             for symbol, tick in ticks.items()
@@ -78,6 +77,11 @@ def replayed(recording: Path, market_type: str, ticks: dict[str, str], replays: 
         yield Replayed(recording, market_type, server, recorded, expected, again)
     finally:
         server.stop()
+
+
+def _refresh(server: EmbeddedServer) -> None:
+    with server.client() as client:
+        refresh(client, "latest_details", "latest_impact", *LATEST)
 
 
 def frozen_days(server: EmbeddedServer, symbol: str) -> dict[int, tuple[Decimal, int]]:
@@ -185,8 +189,7 @@ def check_second_replay(case: Replayed) -> None:
     assert case.again is not None
     server = EmbeddedServer(case.again).start().stand_still()
     try:
-        with server.client() as client:
-            refresh(client, "latest_details", "latest_impact", *LATEST)
+        _refresh(server)
         with ThreadPoolExecutor(2) as pool:  # nearly all of it is planning, which takes one core
             first, second = pool.map(content_hashes, (case.server, server))
     finally:

@@ -70,14 +70,14 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         run.kill()
 
 
-def _readable_by_others(folder: Path) -> Iterator[Path]:
-    """Files that not only their owner may read, of a folder that is written to meanwhile."""
+def _readable_by_others(folder: Path) -> Iterator[tuple[Path, str]]:
+    """Small files, and what they say, that not only their owner may read, of a folder that is written to meanwhile."""
     for parent, _, names in os.walk(folder):
-        for name in names:
-            path = Path(parent, name)
+        for path in (Path(parent, name) for name in names):
             with contextlib.suppress(FileNotFoundError):
-                if (mode := path.stat().st_mode) & 0o077 and stat.S_ISREG(mode):
-                    yield path
+                of_file = path.stat()
+                if of_file.st_mode & 0o077 and stat.S_ISREG(of_file.st_mode) and of_file.st_size < 1 << 16:
+                    yield path, path.read_text(errors="replace")
 
 
 def _log(running: Running, service: str, message: str) -> list[dict[str, Any]]:
@@ -146,10 +146,7 @@ class TestUp:
                     said[f"{service} /{door}"] = response.read().decode()  # only the monitors have a status and audits
         for name, pid in running.pids().items():
             said[f"command line of {name}"] = Path(f"/proc/{pid}/cmdline").read_text()
-        for path in _readable_by_others(running.data):
-            with contextlib.suppress(FileNotFoundError):  # the engine writes and takes away while this reads
-                if path.stat().st_size < 1 << 16 and path.parts[-2] != "logs":
-                    said[str(path)] = path.read_text(errors="replace")
+        said |= {str(path): text for path, text in _readable_by_others(running.data) if path.parent.name != "logs"}
         assert {"collector.log", "MONITOR /status", "doctor", "command line of storage"} <= said.keys()
         for where, text in said.items():
             assert "Tr4gopan" not in text, where

@@ -35,6 +35,13 @@ class Tape:
     quotes: Rows
     hole: tuple[int, int] | None
 
+    def known_at(self, symbol: str, at_us: int, hole: tuple[int, int] | None) -> Tape:
+        """The rows received by then, as another symbol's."""
+        trades, books, quotes = (
+            [row for row in rows if row["received_at"] <= at_us] for rows in (self.trades, self.books, self.quotes)
+        )
+        return Tape(symbol, trades, books, quotes, hole)
+
 
 def make_tape(symbol: str, seed: int, count: int = 3000) -> Tape:
     """A tape of ``count`` trades from 23:00, books and changes of the best, with the edges named above."""

@@ -89,10 +89,7 @@ def test_each_instant_has_the_newest_row_known_by_then(
 def test_what_an_instant_shows_does_not_change_when_the_future_comes(engine: Any, tape: Tape) -> None:
     """The same question of data that end at the instant."""
     at_us = tape.trades[len(tape.trades) // 4]["received_at"]
-    trades, books, quotes = (
-        [row for row in rows if row["received_at"] <= at_us] for rows in (tape.trades, tape.books, tape.quotes)
-    )
-    insert(engine.client, Tape("ASOFCUTUSDT", trades, books, quotes, None))
+    insert(engine.client, tape.known_at("ASOFCUTUSDT", at_us, None))
     names = ["log_return_10", "flow_imbalance", "kyle_lambda", "spread_bps", "trend_state"]
     answers = [
         Features(engine.client).asof([("binance", "spot", symbol)], [moment(at_us)], names, keep_excluded=True)

@@ -60,12 +60,9 @@ def make_cuts(client: Any, tape: Tape, count: int, seed: int) -> list[Cut]:
             at = rng.choice(receipts)  # an instant on which something became known
         if number % 4 == 1:  # a late row is still on its way, later ones are there
             at = rng.randrange(late["timestamp"] * 1000 + 5_000_000, late["received_at"])
-        trades, books, quotes = (
-            [row for row in rows if row["received_at"] <= at] for rows in (tape.trades, tape.books, tape.quotes)
-        )
         hole = tape.hole if tape.hole[1] * 1000 <= at else None
         cuts.append(Cut(f"{tape.symbol}{number}", at))
-        parts.append(Tape(cuts[-1].symbol, trades, books, quotes, hole))
+        parts.append(tape.known_at(cuts[-1].symbol, at, hole))
     trades = pa.concat_tables([trades_table(part.trades, part.symbol) for part in parts])
     client.insert_arrow("marketprism_hot.trades", trades)
     insert_quiet(client, parts)
