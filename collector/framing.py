@@ -36,12 +36,24 @@ class Frame:
 
 
 @dataclass(slots=True)
+class _Group:
+    """What may share a frame: one data type of one market and partition. ``quiet``: its quiet ones of this flush."""
+
+    data_type: str
+    exchange: str
+    market_type: str
+    subject: str
+    quiet: list[_Buffer] = field(default_factory=list)
+
+
+@dataclass(slots=True)
 class _Buffer:
     subject: str
-    group: tuple[str, str, str, int]
+    group: _Group
     symbol: str
     lines: list[bytes] = field(default_factory=list)
     size: int = 0
+    opened: bool = False
     last: tuple[int, int, str] | None = None
 
 
@@ -58,17 +70,19 @@ class Framer:
         self._share = share
         self._encode = msgspec.json.Encoder().encode
         self._buffers: dict[tuple[str, str, str, str], _Buffer] = {}
-        self._open: dict[tuple[str, str, str, str], _Buffer] = {}
+        self._groups: dict[str, _Group] = {}
+        self._open: list[_Buffer] = []
 
     def add(self, row: Row) -> None:
         """Append a row; closes its frame when it is full."""
         line = self._encode(row)
         key = (row.data_type, row.exchange, row.market_type, row.symbol)
-        buffer = self._open.get(key)
-        if buffer is None:
-            buffer = self._open[key] = self._buffers.get(key) or self._buffer(key)
-        elif buffer.size + len(line) > self._max_bytes:
-            self._close([buffer], buffer.subject)
+        buffer = self._buffers.get(key) or self._buffer(key)
+        if not buffer.opened:
+            buffer.opened = True
+            self._open.append(buffer)
+        elif buffer.lines and buffer.size + len(line) > self._max_bytes:
+            self._close([buffer])
         buffer.lines.append(line)
         buffer.size += len(line) + 1
         kind = type(row)
@@ -78,50 +92,56 @@ class Framer:
             # the running estimate shares the table with settlements, whose position must not jump ahead of them
             buffer.last = (row.sequence, row.timestamp, "")
         if len(buffer.lines) >= self._max_rows or buffer.size >= self._max_bytes:
-            self._close([buffer], buffer.subject)
-            del self._open[key]
+            self._close([buffer])
 
     def flush(self) -> None:
         """Close everything that is open (call every ``frame_max_ms``)."""
-        opened, self._open = self._open, {}
-        quiet: dict[tuple[str, str, str, int], list[_Buffer]] = {}
-        for buffer in opened.values():
+        opened, self._open = self._open, []
+        groups: list[_Group] = []
+        for buffer in opened:
+            buffer.opened = False
             if not buffer.lines:
                 continue
             if self._share and len(buffer.lines) <= QUIET_ROWS:
-                quiet.setdefault(buffer.group, []).append(buffer)
+                group = buffer.group
+                if not group.quiet:
+                    groups.append(group)
+                group.quiet.append(buffer)
             else:
-                self._close([buffer], buffer.subject)
-        for group, buffers in quiet.items():
-            self._flush_quiet(group, buffers)
+                self._close([buffer])
+        for group in groups:
+            self._flush_quiet(group)
 
-    def _flush_quiet(self, group: tuple[str, str, str, int], buffers: list[_Buffer]) -> None:
-        data_type, exchange, market_type, partition = group
-        subject = f"{ROOT}.{data_type}.{exchange}.{market_type}._{partition}"
-        shared = routed(subject, partition, self._partitions)
-        batch: list[_Buffer] = []
-        rows = size = 0
-        for buffer in buffers:
-            if batch and (rows + len(buffer.lines) > self._max_rows or size + buffer.size > self._max_bytes):
-                self._close(batch, shared if len(batch) > 1 else batch[0].subject)
-                batch, rows, size = [], 0, 0
-            batch.append(buffer)
+    def _flush_quiet(self, group: _Group) -> None:
+        quiet, group.quiet = group.quiet, []
+        begin = rows = size = 0
+        for at, buffer in enumerate(quiet):
             rows += len(buffer.lines)
             size += buffer.size
-        self._close(batch, shared if len(batch) > 1 else batch[0].subject)
+            if at > begin and (rows > self._max_rows or size > self._max_bytes):
+                self._close(quiet[begin:at])
+                begin, rows, size = at, len(buffer.lines), buffer.size
+        self._close(quiet[begin:])
 
-    def _close(self, buffers: list[_Buffer], subject: str) -> None:
-        data_type, exchange, market_type, _ = buffers[0].group
-        lines = [line for buffer in buffers for line in buffer.lines]
-        positions = {buffer.symbol: buffer.last for buffer in buffers if buffer.last is not None}
+    def _close(self, buffers: list[_Buffer]) -> None:
+        lines: list[bytes] = []
+        positions: dict[str, tuple[int, int, str]] = {}
         for buffer in buffers:
+            lines += buffer.lines
             buffer.lines.clear()
             buffer.size = 0
-        self._send(Frame(subject, b"\n".join(lines) + b"\n", len(lines), data_type, exchange, market_type, positions))
+            if buffer.last is not None:
+                positions[buffer.symbol] = buffer.last
+        group = buffers[0].group
+        subject = group.subject if len(buffers) > 1 else buffers[0].subject
+        payload = b"\n".join(lines) + b"\n"
+        self._send(Frame(subject, payload, len(lines), group.data_type, group.exchange, group.market_type, positions))
 
     def _buffer(self, key: tuple[str, str, str, str]) -> _Buffer:
         data_type, exchange, market_type, symbol = key
         partition = partition_of(exchange, market_type, symbol, self._partitions)
         subject = routed(str(Subject.of(data_type, exchange, market_type, symbol)), partition, self._partitions)
-        self._buffers[key] = buffer = _Buffer(subject, (data_type, exchange, market_type, partition), symbol)
+        shared = routed(f"{ROOT}.{data_type}.{exchange}.{market_type}._{partition}", partition, self._partitions)
+        group = self._groups.setdefault(shared, _Group(data_type, exchange, market_type, shared))
+        self._buffers[key] = buffer = _Buffer(subject, group, symbol)
         return buffer

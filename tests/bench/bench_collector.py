@@ -32,7 +32,7 @@ from marketprism.streams import ensure_streams
 from tests.unit.collector.feeding import core, instrument
 
 _FRAME_S = 0.02
-_PARTS = 6
+_PARTS = 24
 _NOW = 1_700_000_000_000
 _Levels = list[tuple[str, str]]
 
