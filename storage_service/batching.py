@@ -18,7 +18,7 @@ from storage_service.buckets.fold import Closed
 from storage_service.decode import decode
 from storage_service.duplicates import Judge, Judgement
 from storage_service.frames import DeadLetter, Frame
-from storage_service.groups import SYMBOL
+from storage_service.groups import SYMBOL, Groups, grouped, key_columns, spans
 from storage_service.schema import ipc_stream, stored, to_record_batch
 from storage_service.validate import validate
 
@@ -32,9 +32,10 @@ class TooManyDays(Exception):
 
 @dataclass(slots=True)
 class Accepted:
-    """Rows that are new, which of them closed a hole, and the symbol-days that need a plan before ``finish``."""
+    """Rows that are new, by key, which of them closed a hole, and the symbol-days that need a plan before ``finish``."""
 
     rows: pl.DataFrame
+    groups: Groups
     late: np.ndarray
     dead: list[DeadLetter]
     duplicates: int
@@ -62,7 +63,7 @@ def clean(data_type: str, frames: Sequence[Frame]) -> tuple[pl.DataFrame, list[D
     One frame over too many days cannot be cut: its rows become dead letters.
     """
     rows, dead = validate(data_type, decode(data_type, frames), frames)
-    if rows.height and (rows["timestamp"] // DAY_MS).n_unique() > MAX_DAYS:
+    if rows.height and len(np.unique(rows["timestamp"].to_numpy() // DAY_MS)) > MAX_DAYS:
         if len(frames) > 1:
             raise TooManyDays
         dead = [*dead, _whole(frames[0], f"one frame holds more than {MAX_DAYS} days")]
@@ -84,19 +85,23 @@ def _whole(frame: Frame, error: str) -> DeadLetter:
 def accept(rows: pl.DataFrame, dead: list[DeadLetter], judge: Judge, book: BucketBook | None) -> Accepted:
     """Drop what is stored already; from here on ``judge`` knows these rows."""
     judgement: Judgement = judge.judge(rows)
-    late = judgement.late
+    late, groups = judgement.late, judgement.groups
     if judgement.duplicates:
         rows, late = rows.filter(pl.Series(judgement.keep)), late[judgement.keep]
-    missing = book.missing_days(rows) if book is not None else []
-    return Accepted(rows, late, dead, judgement.duplicates, missing)
+        groups = grouped(rows, key_columns("trades")) if book is not None else []
+    missing = book.missing_days(rows, groups) if book is not None else []
+    return Accepted(rows, groups, late, dead, judgement.duplicates, missing)
 
 
 def finish(data_type: str, accepted: Accepted, book: BucketBook | None) -> Prepared:
     """Assign buckets (trades) and encode. ``book`` holds a plan for every day of the rows by now."""
     rows, late = accepted.rows, accepted.late
     closed: list[tuple[Symbol, int, Closed]] = []
+    newest: dict[tuple[str, str], int] = {}
     if book is not None:
-        buckets = book.assign(rows, late)
+        for key, _, time in spans(accepted.groups, rows["timestamp"].to_numpy()):
+            newest[key[0], key[1]] = max(time, newest.get((key[0], key[1]), time))
+        buckets = book.assign(rows, late, accepted.groups)
         closed, late = buckets.closed, buckets.late
         rows = rows.with_columns(
             pl.Series("bucket_id", buckets.bucket_id),
@@ -109,7 +114,6 @@ def finish(data_type: str, accepted: Accepted, book: BucketBook | None) -> Prepa
     if late.any():
         days = rows.filter(pl.Series(late)).select(*SYMBOL, pl.col("timestamp") // DAY_MS).unique(maintain_order=True)
         rebuild = days.rows()
-    newest = rows.group_by("exchange", "market_type").agg(pl.col("timestamp").max()) if book is not None else None
     return Prepared(
         body=body,
         names=[column.name for column in stored(data_type)],
@@ -119,5 +123,5 @@ def finish(data_type: str, accepted: Accepted, book: BucketBook | None) -> Prepa
         late=int(late.sum()),
         rebuild=rebuild,
         closed=closed,
-        newest_ms={(row[0], row[1]): row[2] for row in newest.iter_rows()} if newest is not None else {},
+        newest_ms=newest,
     )

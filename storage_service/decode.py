@@ -98,7 +98,7 @@ def _parse(data_type: str, payload: bytes, lines: int) -> pl.DataFrame | None:
     texts = [c.name for c in wire_columns(data_type) if c.parsed == pl.String()]
     expected = len(texts) * lines - sum(rows[name].null_count() for name in texts)
     # Keys that are there twice, absent or unknown on one line would make up for a number where text is due on another.
-    keys, nulls = len(rows.columns) * lines, int(rows.null_count().sum_horizontal().item())
+    keys, nulls = len(rows.columns) * lines, sum(column.null_count() for column in rows.get_columns())
     usual = payload.count(b'":') == keys and payload.count(b'":null') == nulls and payload.count(b'":"') == expected
     usual = usual and b"\\u" not in payload  # half a surrogate pair is no text, but polars reads it as one
     return rows if usual else _strictly_typed(data_type, rows, payload)

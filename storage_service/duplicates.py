@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from storage_service.groups import Key, grouped, key_columns
+from storage_service.groups import Groups, Key, grouped, key_columns
 
 Bools = npt.NDArray[np.bool_]
 
@@ -33,10 +33,11 @@ WINDOW_ROWS: Final = 256
 
 @dataclass(slots=True)
 class Judgement:
-    """Per row of the batch: is it new; did it close an open hole."""
+    """Per row of the batch: is it new; did it close an open hole. ``groups``: the rows by key."""
 
     keep: Bools
     late: Bools
+    groups: Groups
 
     @property
     def duplicates(self) -> int:
@@ -66,9 +67,10 @@ class SequenceJudge:
         keep = np.ones(rows.height, dtype=np.bool_)
         late = np.zeros(rows.height, dtype=np.bool_)
         sequences = rows["sequence"].to_numpy().astype(np.int64)
-        for key, indices in grouped(rows, self._by):
+        groups = grouped(rows, self._by)
+        for key, indices in groups:
             self._judge_symbol(key, sequences[indices], indices, keep, late)
-        return Judgement(keep, late)
+        return Judgement(keep, late, groups)
 
     def _judge_symbol(
         self, key: Key, sequences: npt.NDArray[np.int64], indices: npt.NDArray[np.int64], keep: Bools, late: Bools
@@ -132,10 +134,11 @@ class ContentJudge:
         keep = np.ones(rows.height, dtype=np.bool_)
         times = rows["timestamp"].to_list()
         hashes = content_hashes(rows)
-        for key, indices in grouped(rows, self._by):
+        groups = grouped(rows, self._by)
+        for key, indices in groups:
             for index in indices.tolist():
                 keep[index] = self._remember(key, (times[index], hashes[index]))
-        return Judgement(keep, np.zeros(rows.height, dtype=np.bool_))
+        return Judgement(keep, np.zeros(rows.height, dtype=np.bool_), groups)
 
     def _remember(self, key: Key, item: tuple[int, int]) -> bool:
         window = self.windows.setdefault(key, [])

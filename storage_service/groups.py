@@ -11,6 +11,8 @@ import polars as pl
 Key = tuple[str, ...]
 """(exchange, market_type, symbol), and for trades the trade kind."""
 Indices = npt.NDArray[np.int64]
+Groups = list[tuple[Key, Indices]]
+"""Keys in the order of their first row, each with the indices of its rows, ascending."""
 
 SYMBOL: tuple[str, ...] = ("exchange", "market_type", "symbol")
 
@@ -20,19 +22,27 @@ def key_columns(data_type: str) -> tuple[str, ...]:
     return (*SYMBOL, "trade_kind") if data_type == "trades" else SYMBOL
 
 
-def grouped(rows: pl.DataFrame, by: Sequence[str]) -> list[tuple[Key, Indices]]:
-    """(key, row indices in order) of each group, groups in order of their first row.
+def grouped(rows: pl.DataFrame, by: Sequence[str]) -> Groups:
+    """The groups of equal keys.
 
     Frames hold one symbol, so equal keys lie together: only where a run of them begins is the key looked at.
     """
-    if not rows.height:
-        return []
-    changed = rows.select(pl.any_horizontal(pl.col(name) != pl.col(name).shift() for name in by)).to_series()
-    begins = np.flatnonzero(np.append(True, changed.to_numpy()[1:]))
-    ends = np.append(begins[1:], rows.height)
-    keys = rows.select(*by)[pl.Series(begins)].rows()
+    lengths, keys = rows.select(pl.struct(*by).rle().struct.unnest()).get_columns()
     runs: dict[Key, list[Indices]] = {}
     every = np.arange(rows.height, dtype=np.int64)
-    for key, begin, end in zip(keys, begins.tolist(), ends.tolist(), strict=True):
-        runs.setdefault(key, []).append(every[begin:end])
+    begin = 0
+    for length, fields in zip(lengths.to_list(), keys.to_list(), strict=True):
+        runs.setdefault(tuple(fields.values()), []).append(every[begin : begin + length])
+        begin += length
     return [(key, parts[0] if len(parts) == 1 else np.concatenate(parts)) for key, parts in runs.items()]
+
+
+def spans(groups: Groups, values: npt.NDArray[np.int64]) -> list[tuple[Key, int, int]]:
+    """Each group's key with the least and the greatest of its values."""
+    if not groups:
+        return []
+    lengths = np.array([len(indices) for _, indices in groups])
+    starts = np.cumsum(lengths) - lengths
+    ordered = values[np.concatenate([indices for _, indices in groups])]
+    least, greatest = np.minimum.reduceat(ordered, starts).tolist(), np.maximum.reduceat(ordered, starts).tolist()
+    return [(key, low, high) for (key, _), low, high in zip(groups, least, greatest, strict=True)]

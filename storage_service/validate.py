@@ -34,6 +34,7 @@ _ONE_OF: Final = {"side": SIDES, "data_source": SOURCES, "trade_kind": TRADE_KIN
 _FREE_TEXT: Final = frozenset({"option_side", "canonical", "base", "quote", "settle", "underlying_asset"})
 
 Rules = list[tuple[pl.Expr, str]]
+"""Each expression is true for a bad row, null counts as true, and is named by its place in the list."""
 
 
 def validate(data_type: str, decoded: Decoded, frames: Sequence[Frame]) -> tuple[pl.DataFrame, list[DeadLetter]]:
@@ -71,7 +72,7 @@ def _with_subject(rows: pl.DataFrame, frames: Sequence[Frame]) -> pl.DataFrame:
 
 
 def _split(rows: pl.DataFrame, rules: Rules, frames: Sequence[Frame]) -> tuple[pl.DataFrame, list[DeadLetter]]:
-    checks = rows.select(rule.fill_null(True).alias(str(i)) for i, (rule, _) in enumerate(rules))
+    checks = rows.select([rule for rule, _ in rules])
     if not rows.height or not any(column.any() for column in checks):
         return rows, []
     bad = checks.select(pl.any_horizontal(pl.all())).to_series()
@@ -130,7 +131,7 @@ def _text_rules(data_type: str) -> Rules:
         if prices in names:
             unequal = pl.col(prices).list.len() != pl.col(quantities).list.len()
             rules.append((unequal, f"{prices} and {quantities} have different lengths"))
-    return [*rules, *_origin_rules()]
+    return _named([*rules, *_origin_rules()])
 
 
 def _origin_rules() -> Rules:
@@ -163,4 +164,8 @@ def _value_rules(data_type: str) -> Rules:
             rules.append(((value < 0).fill_null(False), f"{column.name} is negative"))
         if column.name in _POSITIVE:
             rules.append((value <= 0, f"{column.name} is not above 0"))
-    return rules
+    return _named(rules)
+
+
+def _named(rules: Rules) -> Rules:
+    return [(rule.fill_null(True).alias(str(place)), words) for place, (rule, words) in enumerate(rules)]

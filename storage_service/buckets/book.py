@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from storage_service.buckets.fold import Closed, DayState, Quantities, absorb, advance
 from storage_service.buckets.plan import DayPlan, Thresholds
-from storage_service.groups import Key, grouped, key_columns
+from storage_service.groups import Groups, Key, grouped, key_columns, spans
 
 DAY_MS: Final = 86_400_000
 GRACE_MS: Final = 3_600_000
@@ -85,8 +85,15 @@ class BucketBook:
     def __init__(self) -> None:
         self.symbols: dict[Symbol, SymbolDays] = {}
 
-    def missing_days(self, rows: pl.DataFrame) -> list[DayRequest]:
-        """Symbol-days in ``rows`` (accepted, in order) that have no plan yet, each with its first market trade."""
+    def missing_days(self, rows: pl.DataFrame, groups: Groups | None = None) -> list[DayRequest]:
+        """Symbol-days in ``rows`` (accepted, in order) that have no plan yet, each with its first market trade.
+
+        ``groups``: the rows by key, where the caller has them already.
+        """
+        groups = grouped(rows, key_columns("trades")) if groups is None else groups
+        days = spans(groups, rows["timestamp"].to_numpy() // DAY_MS)
+        if all(self._knows(key, *span) for key, *span in days):
+            return []
         market = rows.filter(pl.col("is_market"))
         if not market.height:
             return []
@@ -103,6 +110,11 @@ class BucketBook:
                 requests.append(DayRequest(symbol, day, kind, int(price.scaleb(12))))
         return requests
 
+    def _knows(self, key: Key, first: int, last: int) -> bool:
+        exchange, market_type, name, _ = key
+        known = self.symbols.get((exchange, market_type, name))
+        return known is not None and all(day in known.days for day in range(first, last + 1))
+
     def open_days(self, plans: Iterable[tuple[Symbol, int, DayPlan]]) -> None:
         """Give days their plans. A day that is open already keeps its own."""
         for symbol, day, plan in plans:
@@ -110,7 +122,7 @@ class BucketBook:
                 day, Day(plan, DayState(), bucket_prefix(day))
             )
 
-    def assign(self, rows: pl.DataFrame, late: Bools) -> Buckets:
+    def assign(self, rows: pl.DataFrame, late: Bools, groups: Groups | None = None) -> Buckets:
         """Fold accepted rows (in order; ``late`` ones bear nothing until their day is rebuilt) into the open days.
 
         Most symbols' rows of a batch end no bucket: they are taken in whole, from sums made for all symbols at once.
@@ -119,7 +131,8 @@ class BucketBook:
         result = Buckets(
             np.zeros(size, np.uint64), np.full(size, "", dtype=object), np.zeros(size, np.uint32), late.copy()
         )
-        keys, order, lengths = _bearing(rows, late)
+        groups = grouped(rows, key_columns("trades")) if groups is None else groups
+        keys, order, lengths = _bearing(rows, late, groups)
         if not len(order):
             return result
         starts = np.cumsum(lengths) - lengths
@@ -208,9 +221,8 @@ class BucketBook:
             result.closed += [(symbol, day, closed) for closed in part.closed]
 
 
-def _bearing(rows: pl.DataFrame, late: Bools) -> tuple[list[Key], Int64s, Int64s]:
+def _bearing(rows: pl.DataFrame, late: Bools, groups: Groups) -> tuple[list[Key], Int64s, Int64s]:
     """Keys of symbols; the indices of their rows that bear buckets, symbol after symbol; how many each has."""
-    groups = grouped(rows, key_columns("trades"))
     if not groups:
         return [], np.zeros(0, np.int64), np.zeros(0, np.int64)
     order = np.concatenate([indices for _, indices in groups])
