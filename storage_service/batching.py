@@ -32,7 +32,7 @@ class TooManyDays(Exception):
 
 @dataclass(slots=True)
 class Accepted:
-    """Rows that are new, by key, which of them closed a hole, and the symbol-days that need a plan before ``finish``."""
+    """Rows that are new, by key; which of them closed a hole; the symbol-days that need a plan before ``finish``."""
 
     rows: pl.DataFrame
     groups: Groups
