@@ -146,24 +146,41 @@ def _per_type() -> dict[str, float]:
     return figures
 
 
-def _parts_us(market: Market, messages: list[bytes], parts: int = 6) -> float:
-    """The best of several runs of the same length: what other processes take away is not the collector's cost."""
-    size = len(messages) // parts
-    return min(_cpu_us(market, messages[start : start + size]) for start in range(0, parts * size, size))
+def _in_bursts(messages: list[bytes], symbols: int, burst: int) -> list[bytes]:
+    """Messages that go round the symbols, a symbol's next ``burst`` together instead of one by one."""
+    rounds = [messages[at : at + symbols] for at in range(0, len(messages), symbols)]
+    groups = [rounds[at : at + burst] for at in range(0, len(rounds), burst)]
+    return [message for group in groups for of_one in zip(*group, strict=True) for message in of_one]
 
 
 def _scaling() -> dict[str, float]:
-    """Messages go round the symbols, so every one finds its book cold when there are many."""
+    """Messages go round the symbols, so every one finds its book cold when there are many; ``in_bursts``: 12 of one
+    symbol together find it warm. The numbers of symbols take turns of 500 messages; medians of the turns and their
+    ratios."""
     figures: dict[str, float] = {}
-    for count in (1, 10, 100, 1000):
+    markets: dict[str, tuple[Market, Sequence[str]]] = {}
+    for label, count in (("1", 1), ("10", 10), ("100", 100), ("1000", 1000), ("1000_in_bursts", 1000)):
         symbols = [f"S{number}USDT" for number in range(count)]
-        market = _market(symbols, lambda _: None)
-        _load_books(market, symbols, 400)
-        figures[f"trade_us_{count}_symbols"] = _parts_us(market, _trades(48_000, symbols))
-        figures[f"depth_20_levels_us_{count}_symbols"] = _parts_us(market, _depths(12_000, 20, symbols))
-        figures[f"resident_mb_{count}_symbols_400_levels"] = _resident_mb()
-    for kind in ("trade_us", "depth_20_levels_us"):
-        figures[f"{kind}_1000_to_10_symbols"] = figures[f"{kind}_1000_symbols"] / figures[f"{kind}_10_symbols"]
+        markets[label] = _market(symbols, lambda _: None), symbols
+        _load_books(*markets[label], 400)
+        figures[f"resident_mb_{label}_symbols_400_levels"] = _resident_mb()
+    del figures["resident_mb_1000_in_bursts_symbols_400_levels"]
+    makers: list[tuple[str, Callable[[Sequence[str]], list[bytes]]]] = [
+        ("trade_us", lambda symbols: _trades(24_000, symbols)),
+        ("depth_20_levels_us", lambda symbols: _depths(24_000, 20, symbols)),
+    ]
+    for kind, make in makers:
+        messages = {label: make(symbols) for label, (_, symbols) in markets.items()}
+        messages["1000_in_bursts"] = _in_bursts(messages["1000_in_bursts"], 1000, 12)
+        took: dict[str, list[float]] = {label: [] for label in markets}
+        for at in range(0, 24_000, 500):
+            for label, (market, _) in markets.items():
+                took[label].append(_cpu_us(market, messages[label][at : at + 500]))
+        for label, times in took.items():
+            figures[f"{kind}_{label}_symbols"] = statistics.median(times)
+        for label in ("1000", "1000_in_bursts"):
+            ratios = [big / small for big, small in zip(took[label], took["10"], strict=True)]
+            figures[f"{kind}_{label}_to_10_symbols"] = statistics.median(ratios)
     return figures
 
 

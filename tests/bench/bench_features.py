@@ -34,6 +34,7 @@ READS = {
         f"FROM {F}.lob_top5 WHERE {KEY} ORDER BY timestamp DESC LIMIT 1 FORMAT Native"
     ),
     "serving_features": f"SELECT * FROM {F}.serving_features FORMAT Native",
+    "levels of latest_features": f"SELECT levels FROM {F}.latest_features WHERE {KEY} FORMAT Native",
     **{
         name: f"SELECT * FROM {F}.dynamic_levels(exchange = 'binance', market_type = 'spot', symbol = '{symbol}', "
         "at = now64(3), price = 50000) FORMAT Native"
