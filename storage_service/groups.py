@@ -27,12 +27,11 @@ def grouped(rows: pl.DataFrame, by: Sequence[str]) -> Groups:
 
     Frames hold one symbol, so equal keys lie together: only where a run of them begins is the key looked at.
     """
-    lengths, keys = rows.select(pl.struct(*by).rle().struct.unnest()).get_columns()
     runs: dict[Key, list[Indices]] = {}
     every = np.arange(rows.height, dtype=np.int64)
     begin = 0
-    for length, fields in zip(lengths.to_list(), keys.to_list(), strict=True):
-        runs.setdefault(tuple(fields.values()), []).append(every[begin : begin + length])
+    for length, *key in rows.select(pl.struct(*by).rle().struct.unnest()).unnest("value").iter_rows():
+        runs.setdefault(tuple(key), []).append(every[begin : begin + length])
         begin += length
     return [(key, parts[0] if len(parts) == 1 else np.concatenate(parts)) for key, parts in runs.items()]
 
