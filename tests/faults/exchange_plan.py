@@ -186,10 +186,13 @@ async def _misbehave(exchange: Simulator, faults: Faults, kinds: Sequence[str], 
 
 
 async def _caught_up(exchange: Simulator, service: CollectorService, verdict: Verdict) -> None:
-    """The market goes on until the collector has all of it, then stands still until it has the rest."""
+    """The market goes on until the collector has all of it and more, then stands still until it has the rest.
+
+    And more: a stream that fell silent just now has all that was given out, and nobody can know before its next trade.
+    """
     try:
         async with asyncio.timeout(PATIENCE_S):
-            ids = _ids(exchange)
+            ids = {key: (trade + 1, update + 1) for key, (trade, update) in _ids(exchange).items()}
             while not _whole(exchange, service, ids):
                 await asyncio.sleep(0.02)
             exchange.options.end_ms = exchange.market.time_ms
