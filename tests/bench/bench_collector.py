@@ -163,8 +163,8 @@ def _scaling() -> dict[str, float]:
         symbols = [f"S{number}USDT" for number in range(count)]
         markets[label] = _market(symbols, lambda _: None), symbols
         _load_books(*markets[label], 400)
-        figures[f"resident_mb_{label}_symbols_400_levels"] = _resident_mb()
-    del figures["resident_mb_1000_in_bursts_symbols_400_levels"]
+        if label == str(count):
+            figures[f"resident_mb_{label}_symbols_400_levels"] = _resident_mb()
     makers: list[tuple[str, Callable[[Sequence[str]], list[bytes]]]] = [
         ("trade_us", lambda symbols: _trades(24_000, symbols)),
         ("depth_20_levels_us", lambda symbols: _depths(24_000, 20, symbols)),
