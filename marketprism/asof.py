@@ -15,28 +15,28 @@ from typing import Any, Final
 import polars as pl
 import pyarrow as pa
 
+from marketprism import ranges
 from marketprism.clickhouse import FEATURES
 from marketprism.errors import QueryError
 
-Entity = tuple[str, str, str]
-"""(exchange, market_type, symbol)."""
+Entity = ranges.Key
 KEY: Final = ("exchange", "market_type", "symbol")
 DEFAULT_VIEW: Final = "unified_features_by_bucket"
 DEFAULT_MAX_AGE: Final = dt.timedelta(seconds=300)
-_GRAINS: Final = ("bucket_id", "ts_1s", "ts_1m", "timestamp", "day")
 _STAMP: Final = pl.Datetime("us", "UTC")
-_LOOK_BACK: Final = 190
-"""Buckets before a day that the windows of its first bucket reach back to (unified_features_since)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Columns of one view, the column that orders its rows in time, and how old a row may be."""
+    """Columns of one view, how to read a stretch of it, and how old a row may be."""
 
-    view: str
     columns: tuple[str, ...]
-    grain: str
+    form: ranges.Form
     max_age: dt.timedelta
+
+    @property
+    def view(self) -> str:
+        return self.form.view
 
 
 def sources(
@@ -59,8 +59,7 @@ def sources(
             raise QueryError(f"{view} has no column {unknown[0]}; `marketprism features show {view}` lists them")
         if "available_at" not in known:
             raise QueryError(f"{view} does not say when its rows were known (available_at); read it by itself")
-        grain = next(name for name in _GRAINS if name in known)
-        found.append(Source(view, tuple(dict.fromkeys(columns)), grain, limit))
+        found.append(Source(tuple(dict.fromkeys(columns)), ranges.form_of(client, view, known), limit))
     return found
 
 
@@ -113,44 +112,36 @@ def _joined(client: Any, part: pl.DataFrame, source: Source) -> pl.DataFrame:
 
 
 def _read(client: Any, source: Source, part: pl.DataFrame) -> pl.DataFrame:
-    """Rows of the view that could be the newest known at an instant of ``part``, by when they became known."""
-    first, last = part["timestamp"].min() - source.max_age, part["timestamp"].max()  # type: ignore[operator]
+    """Rows of the view that could be the newest known at an instant of ``part``, by when they became known.
+
+    Rows known before the first instant less the age limit are too old to show, but the newest of them hides what is
+    older and became known late. A row known more than a day after its time is no answer.
+    """
+    first: dt.datetime = part["timestamp"].min() - source.max_age  # type: ignore[operator, assignment]
+    last: dt.datetime = part["timestamp"].max()  # type: ignore[assignment]
+    oldest = (first - dt.timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
     columns = ", ".join(f"v.{column} AS {column}" for column in source.columns)
-    parameters = {
-        "keys": list(part.select(KEY).unique().iter_rows()),
-        "first": _text(first),
-        "last": _text(last),
-    }
     order = {"bucket_id": "v.bucket_id", "timestamp": "toUnixTimestamp64Milli(v.timestamp)"}
-    grain = order.get(source.grain, f"toUnixTimestamp(v.{source.grain})")
+    grain = order.get(source.form.grain, f"toUnixTimestamp(v.{source.form.grain})")
+    keys = list(part.select(KEY).unique().iter_rows())
+    view = ranges.source(source.form, ranges.reach(client, source.form, oldest, keys), last)
     table = client.query_arrow(
-        f"SELECT exchange, market_type, symbol, {columns}, toInt64({grain}) AS _grain, "
-        f"toUnixTimestamp64Micro(assumeNotNull(v.available_at)) AS _known FROM {_bounded(source, first, last)} AS v "
-        "WHERE (exchange, market_type, symbol) IN {keys:Array(Tuple(String, String, String))} "
-        "AND v.available_at BETWEEN {first:DateTime64(6, 'UTC')} AND {last:DateTime64(6, 'UTC')}",
-        parameters=parameters,
+        "SELECT * EXCEPT _before FROM (SELECT exchange, market_type, symbol, "
+        f"{columns}, toInt64({grain}) AS _grain, toUnixTimestamp64Micro(assumeNotNull(v.available_at)) AS _known, "
+        "max(if(v.available_at < {first:DateTime64(6, 'UTC')}, _grain, -1)) OVER (PARTITION BY exchange, market_type, "
+        f"symbol) AS _before FROM {view} AS v WHERE {ranges.at_or_after(source.form, oldest)} "
+        f"AND {ranges.KEYED} "
+        "AND v.available_at <= {last:DateTime64(6, 'UTC')}) "
+        "WHERE _known >= toUnixTimestamp64Micro({first:DateTime64(6, 'UTC')}) AND _grain >= _before",
+        parameters={
+            "keys": keys,
+            "first": _text(first),
+            "last": _text(last),
+        },
         use_strings=True,
     )
     rows = to_polars(table).with_columns(pl.from_epoch("_known", "us").cast(_STAMP)).sort("_known", "_grain")
     return rows.filter(pl.col("_grain") == pl.col("_grain").cum_max().over(KEY)).drop("_grain").sort("_known")
-
-
-def _bounded(source: Source, first: Any, last: Any) -> str:
-    """The view, or its range form where it has one, so that a day does not cost the whole history."""
-    if source.view == DEFAULT_VIEW:
-        start = f"{first - dt.timedelta(days=1):%Y%m%d}000000"
-        oldest = (
-            f"(SELECT min(oldest) FROM (SELECT arrayReverseSort(groupUniqArray(bucket_id))"
-            f"[least(uniqExact(bucket_id), {_LOOK_BACK})] AS oldest FROM {FEATURES}.bucket_flow "
-            f"WHERE bucket_id >= {first - dt.timedelta(days=8):%Y%m%d}000000 AND bucket_id < {start} "
-            "AND (exchange, market_type, symbol) IN {keys:Array(Tuple(String, String, String))} "
-            "GROUP BY exchange, market_type, symbol))"
-        )
-        return (
-            f"{FEATURES}.unified_features_since(from_bucket = {oldest}, to_bucket = {last:%Y%m%d}999999, newest = 0, "
-            "since = '1970-01-02 00:00:00')"
-        )
-    return f"{FEATURES}.{source.view}"
 
 
 def _without_excluded(client: Any, part: pl.DataFrame) -> pl.DataFrame:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import importlib.util
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, Literal
 
@@ -163,6 +164,8 @@ def give(table: pa.Table | pl.DataFrame, kind: Kind) -> Any:
     if kind == "polars":
         return frame
     if kind == "pandas":
+        if importlib.util.find_spec("pandas") is None:
+            raise QueryError("kind='pandas' needs pandas: `pip install pandas`, or ask for arrow or polars")
         return frame.to_arrow().to_pandas()
     raise QueryError(f"kind={kind!r}: say arrow, polars or pandas")
 

@@ -6,7 +6,7 @@ AS SELECT
     r.symbol AS symbol,
     r.ts_1m AS ts_1m,
     if(n_returns >= 2, arraySum(arrayMap(x -> (x * x), r.steps)), NULL) AS rv_total,
-    greatest(rv_total - bipower, 0) AS rv_jump,
+    if(rv_total IS NULL, NULL, greatest(rv_total - bipower, 0)) AS rv_jump,
     least(rv_total, bipower) AS rv_continuous,
     rv_jump / nullIf(rv_total, 0) AS jump_ratio,
     if(n_returns >= 2, (pi() / 2) * arraySum(arrayMap((x, y) -> abs(x * y), arrayPopFront(r.steps), arrayPopBack(r.steps))), NULL) AS bipower,

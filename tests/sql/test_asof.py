@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import random
+from decimal import Decimal
 from typing import Any
 
 import polars as pl
@@ -12,6 +13,7 @@ import pytest
 from marketprism.errors import QueryError
 from marketprism.features import Features
 from tests.sql.catalogue_tape import Tape, epoch_us, insert, make_tape
+from tests.sql.rows import assign_buckets, trade
 
 ENTITY = ("binance", "spot", "ASOFUSDT")
 MINUTE = dt.timedelta(minutes=1)
@@ -51,6 +53,8 @@ def newest(rows: list[dict[str, Any]], grain: str, at_us: int, limit_us: int) ->
         ("vpin_by_bucket", "bucket_id", ["vpin", "imbalance", "quality"], 5 * MINUTE),
         ("unified_features_by_bucket", "bucket_id", ["log_return_10", "cvd", "mid", "imbalance_5"], MINUTE),
         ("vpin_1m", "ts_1m", ["vpin_approx_5m"], 3 * MINUTE),
+        ("unified_features_1s", "ts_1s", ["close", "vpin", "mid"], MINUTE),
+        ("volatility_1d", "day", ["n_returns"], dt.timedelta(hours=6)),
     ],
 )
 def test_each_instant_has_the_newest_row_known_by_then(
@@ -98,6 +102,23 @@ def test_what_an_instant_shows_does_not_change_when_the_future_comes(engine: Any
     whole, cut = (answer.drop_columns(["symbol"]).to_pylist()[0] for answer in answers)
     assert whole == cut
     assert whole["log_return_10"] is not None
+
+
+def test_what_became_known_late_does_not_replace_what_is_newer_but_too_old(engine: Any) -> None:
+    """Minutes 11:00 (known in time) and 10:30 (known at 11:11): at 11:12 the newest is 11:00, and that is too old."""
+    eleven = 1_723_114_800_000
+    before = eleven - 30 * 60_000
+    rows = [
+        trade(1, before, "100", "1", "buy", received_at=(eleven + 11 * 60_000) * 1000),
+        trade(2, eleven, "100", "1", "buy"),
+    ]
+    engine.trades("ASOFLATEUSDT", assign_buckets(rows, Decimal(1)))
+    for minutes, expected in ((3, 1), (12, None)):  # by itself each: what one instant reads must not help the other
+        at = moment((eleven + minutes * 60_000) * 1000)
+        got = Features(engine.client).asof(
+            [("binance", "spot", "ASOFLATEUSDT")], [at], ["vpin_1m.total_volume"], max_age=5 * MINUTE, kind="polars"
+        )
+        assert got["total_volume"].to_list() == [expected]
 
 
 def test_excluded_instants_are_left_out_by_default(engine: Any, tape: Tape) -> None:

@@ -187,7 +187,7 @@ def test_compose_has_two_shards_of_two_replicas_and_keeper() -> None:
     assert len(keepers) == 3
     cluster = compose["configs"]["clickhouse"]["content"]
     assert all(f"<host>{name}</host>" in cluster for name in [*servers, *keepers])
-    single = yaml.safe_load((REPOSITORY / "docker-compose.yml").read_text())["services"]["clickhouse"]["image"]
+    single = (REPOSITORY / "Dockerfile").read_text().split("FROM ")[1].split()[0]
     assert {services[name]["image"] for name in servers} == {single}
     for name in keepers:
         assert services[name]["image"] == single.replace("clickhouse-server", "clickhouse-keeper")
