@@ -57,11 +57,25 @@ export function watch(parameters, on, onState) {
     else start("connecting");
   }
 
+  // A page that was left may be kept for "back", frozen and with its connections: six of them and the next page waits for 20 s.
+  function left() {
+    clearTimeout(hidden);
+    stop();
+  }
+
+  function back(event) {
+    if (event.persisted) start("connecting");
+  }
+
   document.addEventListener("visibilitychange", visibility);
+  window.addEventListener("pagehide", left);
+  window.addEventListener("pageshow", back);
   start("connecting");
   return () => {
     closed = true;
     document.removeEventListener("visibilitychange", visibility);
+    window.removeEventListener("pagehide", left);
+    window.removeEventListener("pageshow", back);
     stop();
   };
 }
