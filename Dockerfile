@@ -1,3 +1,11 @@
+# Stage clickhouse: the server of docker-compose.yml, which looks for unfinished inserts before it starts.
+FROM clickhouse/clickhouse-server:26.9 AS clickhouse
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends python3 \
+    && rm -rf /var/lib/apt/lists/*
+COPY marketprism/embedded/unfinished.py monitors/clickhouse/start.sh /opt/marketprism/
+ENTRYPOINT ["/opt/marketprism/start.sh"]
+
 # One image for the collector, the storage service and the monitors: the command chooses.
 FROM python:3.11.14-slim-bookworm
 

@@ -1,25 +1,33 @@
-# The same targets for people and CI. Everything runs from .venv, which `make install` makes from the lock file.
+# The same targets for people and CI. Everything runs from .venv: `make run` installs what the system needs
+# (requirements.lock), `make install` what tests and benches need as well (requirements-dev.lock).
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+RUNTIME := $(VENV)/.runtime
 STAMP  := $(VENV)/.installed
 DATA   ?= data
+COMPILE := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet
 
 .PHONY: run install test lint bench e2e-ops fuzz soak faults faults-mutants exchange-faults docs web audit lock clean help
 
 help:            ## what there is
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/ —/'
 
-$(STAMP): requirements.lock pyproject.toml
+$(RUNTIME): requirements.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "marketprism needs Python 3.11 or newer: make install PYTHON=python3.11")'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	$(PIP) --requirement requirements.lock
+	$(PIP) --no-deps --no-build-isolation --editable .
+	@touch $(RUNTIME)
+
+$(STAMP): $(RUNTIME) requirements-dev.lock
+	$(PIP) --requirement requirements-dev.lock
 	@touch $(STAMP)
 
-install: $(STAMP)  ## make .venv and install, pinned by requirements.lock
+install: $(STAMP)  ## make .venv with all that tests and benches need, pinned by requirements-dev.lock
 
-run: install     ## everything on the embedded default until Ctrl-C; data stays in ./data
+run: $(RUNTIME)  ## everything on the embedded default until Ctrl-C; data stays in ./data
 	@exec $(BIN)/marketprism up --data $(DATA)
 
 test: install    ## every test kind that fits in 15 minutes on two cores
@@ -60,12 +68,13 @@ docs: install    ## the pages that are made from the code
 	$(BIN)/python -m marketprism.migrate --snapshot
 	$(BIN)/python -m marketprism.catalogue --write
 
-audit:           ## known vulnerabilities of what requirements.lock pins; needs the advisory database of the internet
+audit:           ## known vulnerabilities of what the lock files pin; needs the advisory database of the internet
 	test -x .venv-audit/bin/pip-audit || ($(PYTHON) -m venv .venv-audit && .venv-audit/bin/pip install --quiet pip-audit==2.10.1)
-	.venv-audit/bin/pip-audit --strict --disable-pip --require-hashes --requirement requirements.lock
+	.venv-audit/bin/pip-audit --strict --disable-pip --require-hashes --requirement requirements-dev.lock
 
-lock:            ## resolve pyproject.toml into requirements.lock (needs uv)
-	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet --output-file requirements.lock
+lock:            ## resolve pyproject.toml into both lock files (needs uv)
+	$(COMPILE) --extra build --extra jobs --output-file requirements.lock
+	$(COMPILE) --extra dev --constraint requirements.lock --output-file requirements-dev.lock
 
 clean:
 	rm -rf $(VENV) .venv-audit .pytest_cache .mypy_cache .ruff_cache

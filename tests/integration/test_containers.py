@@ -38,8 +38,10 @@ def _engine() -> None:
 
 @pytest.fixture(scope="module")
 def clickhouse(_engine: None) -> Iterator[Any]:
+    import docker
     from testcontainers.core.container import DockerContainer
 
+    docker.from_env().images.build(path=str(REPOSITORY), target="clickhouse", tag=_image("clickhouse"))
     container = DockerContainer(_image("clickhouse")).with_exposed_ports(8123)
     container = container.with_env("CLICKHOUSE_USER", "marketprism").with_env("CLICKHOUSE_PASSWORD", "for-tests")
     with container as running:

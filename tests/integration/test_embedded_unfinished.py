@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import signal
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from marketprism.embedded.unfinished import forget_unfinished
+from tests.conftest import REPOSITORY
 from tests.faults.engine_kills import Inserts
 from tests.integration.embedded_process import EmbeddedServer
 
@@ -69,3 +73,29 @@ def test_only_the_tokens_of_unfinished_parts_go(tmp_path: Path) -> None:
         file.write("1\tday_6_6_0\tsix\n1\tday_7")  # the last one is torn
     (table / "day_8_8_0").mkdir()  # without a token: it replaced the partition
     assert forget_unfinished(tmp_path) == 0, "what was replaced is not lost"
+
+
+def test_the_container_forgets_before_it_starts(tmp_path: Path) -> None:
+    """monitors/clickhouse/start.sh with the one file that the image has beside it, and no package of ours."""
+    table = tmp_path / "data" / "store" / "abc" / "abc-1"
+    for folder in ("deduplication_logs", "day_1_1_0", "tmp_insert_day_9_9_0"):
+        (table / folder).mkdir(parents=True)
+    log = table / "deduplication_logs" / "deduplication_log_1.txt"
+    log.write_text("1\tday_1_1_0\tone\n1\tday_2_2_0\ttwo\n")
+    alone = tmp_path / "opt" / "unfinished.py"
+    alone.parent.mkdir()
+    shutil.copy(REPOSITORY / "marketprism" / "embedded" / "unfinished.py", alone)
+    done = subprocess.run(
+        [REPOSITORY / "monitors" / "clickhouse" / "start.sh", "--flag"],
+        env={
+            "PATH": os.environ["PATH"],
+            "MARKETPRISM_UNFINISHED": str(alone),
+            "CLICKHOUSE_DATA": str(tmp_path / "data"),
+            "CLICKHOUSE_ENTRYPOINT": "/bin/echo",
+        },
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines() == ["1 unfinished inserts forgotten", "--flag"], "then the server's own entry"
+    assert log.read_text().endswith("\n2\tday_2_2_0\ttwo\n")

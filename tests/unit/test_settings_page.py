@@ -44,8 +44,12 @@ def test_images_are_pinned() -> None:
     for name, service in _compose().items():
         image = str(service["image"])
         assert re.fullmatch(r"[\w./-]+:v?\d+\.\d+(\.\d+)?(-\w+)?", image), f"{name}: {image}"
-    first = next(line for line in (REPOSITORY / "Dockerfile").read_text().splitlines() if line.startswith("FROM"))
-    assert re.fullmatch(r"FROM python:3\.\d+\.\d+-slim-\w+", first)
+    stages = [line for line in (REPOSITORY / "Dockerfile").read_text().splitlines() if line.startswith("FROM")]
+    assert len(stages) == 2
+    assert re.fullmatch(r"FROM clickhouse/clickhouse-server:\d+\.\d+ AS clickhouse", stages[0])
+    assert re.fullmatch(r"FROM python:3\.\d+\.\d+-slim-\w+", stages[1]), "the last one is what `build: .` makes"
+    version = stages[0].split()[1].partition(":")[2]
+    assert _compose()["clickhouse"]["image"] == f"marketprism-clickhouse:{version}"
 
 
 def test_services_are_watched_and_restarted() -> None:
