@@ -71,7 +71,7 @@ def test_killed_at_each_step_and_at_random(server: EmbeddedServer, archive: Path
     untouched = content(engine, "STAYUSDT")
     for point in ("staged", *INSTALL_POINTS, "days_installed"):
         assert backfill(server, archive, "KILLUSDT", f"{point}:trades").wait(120) == -9, point
-    for delay in (1.2, 1.4, 1.6, 1.8, 2.0):  # wherever that is
+    for delay in (1.2, 1.6, 2.0):  # wherever that is
         process = backfill(server, archive, "KILLUSDT")
         time.sleep(delay)
         process.kill()

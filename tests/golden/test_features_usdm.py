@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.golden.replayed import TABLES, Replayed, check_recording, check_second_replay, check_table, replayed
+from tests.golden.replayed import TABLES, Replayed, check_recording, check_table, replayed
 from tests.golden.replays import Replays
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 @pytest.fixture(scope="module")
 def case(shared: Path, tmp_path_factory: pytest.TempPathFactory, replays: Replays) -> Iterator[Replayed]:
     recording = shared / "recordings" / "binance_usdm.jsonl.zst"
-    made = replays.copies(recording, tmp_path_factory.mktemp("replay"), times=2)
+    made = replays.copies(recording, tmp_path_factory.mktemp("replay"))
     with replayed(recording, "linear", {"BTCUSDT": "0.1"}, made) as case:
         yield case
 
@@ -42,7 +42,3 @@ def test_the_insurance_fund_is_kept_and_in_no_feature(case: Replayed) -> None:
     assert (bearing, trades, case.recorded["BTCUSDT"].other_prints) == (12_934, 12_934, 1)
     highest = max(row["high"] for row in case.rows("unified_buckets", "BTCUSDT"))
     assert highest < Decimal("28722.5"), "the print's price would be the day's high"
-
-
-def test_two_replays_give_equal_tables(case: Replayed) -> None:
-    check_second_replay(case)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date
 from decimal import Context, Decimal
 from itertools import groupby
@@ -24,6 +24,8 @@ from storage_service.days.history import Backfill
 from storage_service.days.layouts import LAYOUTS
 from tests.integration.embedded_process import EmbeddedServer
 from tests.migrated import Template
+from tests.parity import flow, impact, minutes
+from tests.parity.market import Market
 
 DAY = "cm/daily/aggTrades/BTCUSD_PERP/BTCUSD_PERP-aggTrades-2026-05-08.zip"
 E12 = 10**12
@@ -196,6 +198,11 @@ def test_every_hour(engine: Engine, tape: pd.DataFrame) -> None:
                 assert value is None
             else:
                 assert float(value) == pytest.approx(wanted, rel=1e-12, abs=1e-9), name
+
+
+@pytest.mark.parametrize("check", [*minutes.CHECKS, impact.kyle_within_buckets, flow.flow_by_bucket])
+def test_features_of_the_day_equal_the_packages(engine: Engine, check: Callable[[Market], int]) -> None:
+    assert check(Market(engine._client, "BTCUSD_PERP", "inverse")) > 0
 
 
 def test_files_in_the_naming_of_archive_users(engine: Engine, tmp_path: Path) -> None:

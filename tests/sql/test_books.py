@@ -9,7 +9,8 @@ import pytest
 
 from tests.sql.rows import assign_buckets, book, trade
 from tests.sql.tape import EVENING_MS, by_bucket, mids, random_books, random_trades
-from tests.sql.test_impact import case, same
+from tests.sql.test_impact import same
+from tests.worked import case
 
 
 def test_top_of_book_equals_orderflowkit(engine: Any, symbol: Any, shared: Any) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import pytest
 from tests.sql.catalogue_tape import Tape, by_minute, epoch_us, insert, make_tape, same
 from tests.sql.rows import book
 from tests.sql.tape import EVENING_MS, by_bucket
+from tests.worked import case
 
 Levels = list[tuple[float, float]]
 
@@ -115,10 +115,7 @@ def test_thin_books_have_no_walk_and_no_slope(engine: Any) -> None:
 
 
 def test_microprice_and_imbalance_equal_orderflowkit(engine: Any, shared: Path) -> None:
-    path = shared / "reference" / "cases" / "microprice.json"
-    if not path.is_file():
-        pytest.skip(f"no worked case: {path} is absent")
-    worked = json.loads(path.read_text())
+    worked = case(shared, "microprice")
     for number, top in enumerate(worked["input"]["tob"]):
         symbol = f"MICRO{number}USDT"
         engine.books(symbol, [book(1, EVENING_MS, [(top["bid"], top["bid_qty"])], [(top["ask"], top["ask_qty"])])])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from decimal import Decimal
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 from tests.sql.catalogue_tape import Tape, epoch_us, insert, make_tape, quoted, same
 from tests.sql.rows import trade
 from tests.sql.tape import EVENING_MS, Rows, by_bucket
+from tests.worked import case
 
 DAY = 20240808 * 1_000_000
 
@@ -116,10 +116,7 @@ def one_bucket(number: int, prints: list[tuple[str, str, str]]) -> Rows:
 
 
 def test_lambdas_through_the_origin_equal_statsmodels(engine: Any, shared: Path) -> None:
-    path = shared / "reference" / "cases" / "kyle_lambda.json"
-    if not path.is_file():
-        pytest.skip(f"no worked case: {path} is absent")
-    worked = json.loads(path.read_text())
+    worked = case(shared, "kyle_lambda")
     flows, changes = worked["input"]["signed_volume"], worked["input"]["dprice"]
     price = Decimal(str(worked["input"]["price_before_first"]))
     # 24 points do not fill 50 buckets: 27 before them have neither flow nor a return, and add nothing to either sum.

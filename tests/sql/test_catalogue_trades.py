@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import math
 from collections import defaultdict
 from decimal import Decimal
@@ -16,6 +15,7 @@ import pytest
 from tests.sql.catalogue_tape import Tape, by_minute, epoch_us, insert, make_tape, same, touched
 from tests.sql.rows import assign_buckets, trade
 from tests.sql.tape import EVENING_MS, Rows, by_bucket
+from tests.worked import case
 
 SPANS = (1, 3, 5, 10, 30, 60)
 
@@ -208,10 +208,7 @@ def test_trade_flow(engine: Any, tape: Tape, view: str, key: str) -> None:
 
 
 def test_concentration_equals_the_published_example(engine: Any, shared: Path) -> None:
-    path = shared / "reference" / "cases" / "hhi.json"
-    if not path.is_file():
-        pytest.skip(f"no worked case: {path} is absent")
-    worked = json.loads(path.read_text())
+    worked = case(shared, "hhi")
     rows = [
         trade(n, EVENING_MS + n, "1", str(share), "buy") for n, share in enumerate(worked["input"]["shares"], start=1)
     ]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import itertools
-import json
 import math
 import random
 from decimal import Decimal
@@ -17,6 +16,7 @@ import pytest
 from tests.sql.catalogue_tape import Tape, insert, make_tape, same
 from tests.sql.rows import assign_buckets, trade
 from tests.sql.tape import Rows, by_bucket
+from tests.worked import case
 
 NOON_MS = int(dt.datetime(2024, 8, 7, 12, 0, tzinfo=dt.UTC).timestamp() * 1000)
 CRITICAL = 5.77747760631933
@@ -60,10 +60,7 @@ def spread_of(one: tuple[float, float], two: tuple[float, float]) -> float:
 
 
 def test_days_equal_r_highfrequency(engine: Any, shared: Path) -> None:
-    path = shared / "reference" / "cases" / "realised_variance.json"
-    if not path.is_file():
-        pytest.skip(f"no worked case: {path} is absent")
-    worked = json.loads(path.read_text())
+    worked = case(shared, "realised_variance")
     rows: Rows = []
     for name, prices in worked["input"]["one_minute_prices_by_day"].items():
         midnight = int(dt.datetime.fromisoformat(name).replace(tzinfo=dt.UTC).timestamp() * 1000)

@@ -11,7 +11,8 @@ import pytest
 
 from tests.sql.rows import assign_buckets, trade
 from tests.sql.tape import EVENING_MS, by_bucket, random_trades
-from tests.sql.test_impact import bucket_of, case
+from tests.sql.test_impact import bucket_of
+from tests.worked import case
 
 
 def value_area(volumes: dict[int, Decimal]) -> tuple[int, int, int]:

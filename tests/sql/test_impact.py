@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -11,15 +10,9 @@ import pytest
 
 from tests.sql.rows import trade
 from tests.sql.tape import EVENING_MS, by_bucket, impact, random_trades
+from tests.worked import case
 
 DAY = 20240808 * 1_000_000
-
-
-def case(shared: Path, name: str) -> dict[str, Any]:
-    path = shared / "reference" / "cases" / f"{name}.json"
-    if not path.is_file():
-        pytest.skip(f"no worked case: {path} is absent")
-    return dict(json.loads(path.read_text()))
 
 
 def bucket_of(number: int, prints: list[tuple[str, str, str]], first_sequence: int) -> list[dict[str, Any]]:

@@ -101,6 +101,21 @@ def test_the_health_check_decides_the_way_back(served: Any) -> None:
     assert (row(served, FRESH)["served"], row(served, FRESH)["state"]) == ("bucket", "healthy")
 
 
+def test_the_newest_change_is_the_state(engine: Any) -> None:
+    """Rows in → row out: a change that comes late changes nothing, one that comes twice counts once."""
+    for state, since, times in (("degraded", 10, 1), ("healthy", 30, 2), ("recovering", 20, 1)):
+        for _ in range(times):
+            engine.client.command(
+                "INSERT INTO marketprism_features.serving_transitions "
+                "(exchange, market_type, symbol, state, reason, since) "
+                f"SETTINGS insert_deduplication_token = 'SERVED{since}', async_insert = 0 "
+                f"VALUES ('binance', 'spot', 'SERVEDUSDT', '{state}', 'at {since}', '2024-08-08 10:00:{since}')"
+            )
+    (got,) = engine.rows("SELECT * FROM marketprism_features.serving_state WHERE symbol = 'SERVEDUSDT'")
+    assert (got["state"], got["reason"], got["transitions"]) == ("healthy", "at 30", 3)
+    assert got["since"].second == 30
+
+
 def test_what_is_missing_too_often_is_disabled(served: Any) -> None:
     got = row(served, MISSING)
     assert {"mid", "spread_bps", "imbalance_5", "bid_net_rate"} <= set(got["disabled"])
