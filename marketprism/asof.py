@@ -16,6 +16,7 @@ import polars as pl
 import pyarrow as pa
 
 from marketprism import ranges
+from marketprism.arrow import with_times
 from marketprism.clickhouse import FEATURES
 from marketprism.errors import QueryError
 
@@ -28,9 +29,9 @@ _STAMP: Final = pl.Datetime("us", "UTC")
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Columns of one view, how to read a stretch of it, and how old a row may be."""
+    """Columns of one view with their types, how to read a stretch of it, and how old a row may be."""
 
-    columns: tuple[str, ...]
+    columns: dict[str, str]
     form: ranges.Form
     max_age: dt.timedelta
 
@@ -59,18 +60,18 @@ def sources(
             raise QueryError(f"{view} has no column {unknown[0]}; `marketprism features show {view}` lists them")
         if "available_at" not in known:
             raise QueryError(f"{view} does not say when its rows were known (available_at); read it by itself")
-        found.append(Source(tuple(dict.fromkeys(columns)), ranges.form_of(client, view, known), limit))
+        found.append(Source({name: known[name] for name in columns}, ranges.form_of(client, view, list(known)), limit))
     return found
 
 
-def _columns(client: Any, view: str) -> list[str]:
+def _columns(client: Any, view: str) -> dict[str, str]:
     rows = client.query(
-        "SELECT name FROM system.columns WHERE database = {database:String} AND table = {view:String}",
+        "SELECT name, type FROM system.columns WHERE database = {database:String} AND table = {view:String}",
         parameters={"database": FEATURES, "view": view},
     ).result_rows
     if not rows:
         raise QueryError(f"no feature {view!r}; `marketprism features list` names them")
-    return [name for (name,) in rows]
+    return dict(rows)
 
 
 def join(
@@ -126,7 +127,7 @@ def _read(client: Any, source: Source, part: pl.DataFrame) -> pl.DataFrame:
     keys = list(part.select(KEY).unique().iter_rows())
     view = ranges.source(source.form, ranges.reach(client, source.form, oldest, keys), last)
     table = client.query_arrow(
-        "SELECT * EXCEPT _before FROM (SELECT exchange, market_type, symbol, "
+        f"SELECT * EXCEPT _before{with_times(source.columns)} FROM (SELECT exchange, market_type, symbol, "
         f"{columns}, toInt64({grain}) AS _grain, toUnixTimestamp64Micro(assumeNotNull(v.available_at)) AS _known, "
         "max(if(v.available_at < {first:DateTime64(6, 'UTC')}, _grain, -1)) OVER (PARTITION BY exchange, market_type, "
         f"symbol) AS _before FROM {view} AS v WHERE {ranges.at_or_after(source.form, oldest)} "

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from marketprism.errors import SqlFileError
+from marketprism.errors import QueryError, SqlFileError
 from marketprism.migrate import shipped
 from marketprism.sqlfiles import Header, has_header, parse_header
 
@@ -64,6 +64,14 @@ def features(migrations: Path | None = None, schema: Path | None = None) -> list
             if not name.endswith("_mv") and (name not in found or _short(name) == header.name):
                 found[name] = _feature(name, header, folder / f"{name}.sql")
     return list(found.values())
+
+
+def find(name: str) -> Feature:
+    """The feature of this name, with or without its database. Raises QueryError."""
+    for each in features():
+        if name in (each.name, each.name.split(".", 1)[1]):
+            return each
+    raise QueryError(f"no feature {name!r}; `marketprism features list` names them")
 
 
 def _feature(name: str, header: Header, path: Path) -> Feature:

@@ -11,17 +11,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from marketprism import ranges
-from marketprism.catalogue import Feature, features
+from marketprism.arrow import with_times
+from marketprism.catalogue import Feature, find
 from marketprism.clickhouse import COLD, HOT
 from marketprism.errors import QueryError
-
-
-def find(name: str) -> Feature:
-    """The feature of this name, with or without its database. Raises QueryError."""
-    for each in features():
-        if name in (each.name, each.name.split(".", 1)[1]):
-            return each
-    raise QueryError(f"no feature {name!r}; `marketprism features list` names them")
 
 
 def export_parquet(client: Any, name: str, out: Path, symbols: list[str], start: str | None, end: str | None) -> int:
@@ -43,12 +36,13 @@ def export_parquet(client: Any, name: str, out: Path, symbols: list[str], start:
                 raise QueryError(f"{each.name} has no available_at; export it without --start and --end")
             conditions.append(f"available_at {sign} {{{word}:DateTime64(6, 'UTC')}}")
             parameters[word] = _moment(given)
+    times = with_times({column.name: column.type for column in each.columns})
     rows = 0
     writer: pq.ParquetWriter | None = None
     try:
         for source, bounds in _pieces(client, each, parameters.get("start"), parameters.get("end")):
             kept = " AND ".join([*conditions, *bounds])
-            query = f"SELECT * FROM {source} AS v{f' WHERE {kept}' if kept else ''}"
+            query = f"SELECT *{times} FROM (SELECT * FROM {source} AS v{f' WHERE {kept}' if kept else ''})"
             with client.query_arrow_stream(query, parameters=parameters, use_strings=True) as stream:
                 for batch in stream:
                     writer = writer or pq.ParquetWriter(out, batch.schema, compression="zstd")

@@ -11,7 +11,9 @@ import polars as pl
 import pyarrow as pa
 
 from marketprism import asof as point_in_time
+from marketprism.arrow import with_times
 from marketprism.asof import DEFAULT_MAX_AGE, Entity, to_polars
+from marketprism.catalogue import find
 from marketprism.clickhouse import FEATURES, connect
 from marketprism.errors import QueryError
 from marketprism.settings import ClickHouseSettings
@@ -49,8 +51,10 @@ class Features:
 
     def serving(self, kind: Kind = "arrow") -> Any:
         """One row per symbol to act on: bucket features while they are fresh, minute features otherwise."""
+        times = with_times({column.name: column.type for column in find("serving_features").columns})
         return give(
-            self._arrow(f"SELECT * FROM {FEATURES}.serving_features ORDER BY exchange, market_type, symbol"), kind
+            self._arrow(f"SELECT *{times} FROM {FEATURES}.serving_features ORDER BY exchange, market_type, symbol"),
+            kind,
         )
 
     def buckets(self, exchange: str, market_type: str, symbol: str, last: int = 100, kind: Kind = "arrow") -> Any:

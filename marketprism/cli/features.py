@@ -22,7 +22,7 @@ def list_features() -> None:
 @app.command()
 def show(name: Annotated[str, typer.Argument(help="A feature, with or without its database.")]) -> None:
     """One feature: purpose, grain, inputs, formula, and its columns with units."""
-    from marketprism.feature_export import find
+    from marketprism.catalogue import find
 
     each = find(name)
     for key in ("purpose", "grain", "time", "freshness", "lookahead", "source"):

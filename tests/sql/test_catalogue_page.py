@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +98,10 @@ def test_export_is_what_the_view_shows(engine: Any, tmp_path: Path) -> None:
     out = tmp_path / "flow.parquet"
     whole = engine.feature("trade_flow_1m", "EXPORTUSDT", "ts_1m")
     assert export_parquet(engine.client, "trade_flow_1m", out, ["EXPORTUSDT"], None, None) == len(whole)
-    assert sorted(pq.read_table(out)["cvd"].to_pylist()) == sorted(row["cvd"] for row in whole)
+    got = pq.read_table(out)
+    assert sorted(zip(got["ts_1m"].to_pylist(), got["cvd"].to_pylist(), strict=True)) == sorted(
+        (row["ts_1m"].replace(tzinfo=dt.UTC), row["cvd"]) for row in whole
+    )
     middle = sorted(row["available_at"] for row in whole)[len(whole) // 2]
     part = export_parquet(engine.client, "trade_flow_1m", out, ["EXPORTUSDT"], None, middle.isoformat())
     assert part == sum(row["available_at"] < middle for row in whole)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import time
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
+import polars as pl
 import pytest
 
+from marketprism.features import Features
 from tests.refreshes import refresh
 from tests.sql.rows import assign_buckets
 from tests.sql.tape import random_books, random_trades
@@ -76,6 +79,8 @@ def test_old_buckets_give_way_to_minutes_without_any_health_check(served: Any) -
     assert (got["served"], got["state"], got["bucket_id"], got["ts_1m"]) == ("minute", "healthy", None, minute["ts_1m"])
     assert got["reason"].startswith("stale ")
     assert got["staleness_ms"] < 300_000 < got["bucket_staleness_ms"]
+    frame = Features(served.client).serving("polars").filter(pl.col("symbol") == OLD)
+    assert frame["ts_1m"].to_list() == [minute["ts_1m"].replace(tzinfo=dt.UTC)]  # a time in Arrow, not its seconds
 
 
 def test_the_health_check_decides_the_way_back(served: Any) -> None:
