@@ -7,6 +7,8 @@ PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 RUNTIME := $(VENV)/.runtime
 STAMP  := $(VENV)/.installed
 DATA   ?= data
+# Test processes: each runs servers beside itself, so one less than there are cores; more than four wait for the longest file.
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print(min(4, max(2, (os.cpu_count() or 2) - 1)))')
 COMPILE := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet
 
 .PHONY: run install test lint bench e2e-ops fuzz soak faults faults-mutants exchange-faults docs web audit lock clean help
@@ -31,7 +33,7 @@ run: $(RUNTIME)  ## everything on the embedded default until Ctrl-C; data stays 
 	@exec $(BIN)/marketprism up --data $(DATA)
 
 test: install    ## every test kind that fits in 15 minutes on two cores
-	$(BIN)/python -m pytest tests -n 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest tests -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 lint: install    ## ruff and mypy strict
 	$(BIN)/ruff check .

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from tests.golden.replays import Replays
     from tests.migrated import Template
 
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as `marketprism` sets it for the processes that it starts
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 hypothesis.settings.register_profile("marketprism", deadline=None)  # a busy machine is no counterexample

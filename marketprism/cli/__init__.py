@@ -38,6 +38,8 @@ def _settings_error(error: ValidationError) -> SettingsError:
 def main() -> None:
     """Entry point of ``marketprism`` and of ``python -m marketprism``."""
     debug = os.environ.get("MARKETPRISM_LOG_LEVEL", "").lower() == "debug"
+    # numpy's BLAS starts a thread per core that spins first, in every process; nothing here multiplies matrices
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         configure_logging("marketprism")
         app()
