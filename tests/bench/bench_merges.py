@@ -1,0 +1,92 @@
+"""What the merges behind a batch cost, by how many parts they take at once: processor time of an insert with its views.
+
+``python -m tests.bench.bench_merges [--inserts 120]``: the same 500-trade blocks into a migrated engine in process, the
+two settings in turn. Migration 0155 sets the larger one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import statistics
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import chdb
+
+from marketprism.clickhouse import HOT
+from marketprism.embedded.engine import quote
+from marketprism.embedded.inprocess import ENGINE_FOLDER
+from storage_service.clickhouse_io import ONE_BLOCK
+from storage_service.schema import stored
+from tests.bench.bench_storage import make_frames, prepare_bodies
+from tests.migrated import Template
+
+BASES = (5, 10)
+ROWS = 500
+FRAME_ROWS = 50
+
+
+def tables() -> list[str]:
+    """Those of migration 0155."""
+    [path] = Path("migrations").glob("0155_*.sql")
+    return re.findall(r"^ALTER TABLE (\S+)", path.read_text(), flags=re.MULTILINE)
+
+
+def measured(engine: Any, bodies: Iterator[bytes], folder: Path, inserts: int) -> tuple[float, float, float]:
+    """Median milliseconds of an insert, milliseconds of processor an insert, merges an insert."""
+    names = ", ".join(column.name for column in stored("trades"))
+    path, took = folder / "body.arrow", []
+    merges, processor = _merges(engine), time.process_time()
+    for body in (next(bodies) for _ in range(inserts)):
+        path.write_bytes(body)
+        begun = time.perf_counter()
+        engine.query(
+            f"INSERT INTO {HOT}.trades ({names}) FROM INFILE {quote(str(path))} "
+            f"SETTINGS insert_deduplication_token = '{begun}' FORMAT ArrowStream"
+        )
+        took.append((time.perf_counter() - begun) * 1000)
+    spent = (time.process_time() - processor) * 1000 / inserts
+    return statistics.median(took), spent, (_merges(engine) - merges) / inserts
+
+
+def _merges(engine: Any) -> int:
+    answer = engine.query("SELECT sum(value) FROM system.events WHERE event = 'Merge'", "TSV").bytes()
+    return int(answer.decode())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="bench_merges")
+    parser.add_argument("--inserts", type=int, default=120)
+    inserts: int = parser.parse_args().inserts
+    rounds = 4
+    frames = make_frames(ROWS * (inserts * rounds * len(BASES) + 50), rows_a_frame=FRAME_ROWS)
+    a_body = ROWS // FRAME_ROWS
+    bodies = iter(prepare_bodies([frames[at : at + a_body] for at in range(0, len(frames), a_body)]))
+    found: dict[int, list[tuple[float, float, float]]] = {base: [] for base in BASES}
+    with tempfile.TemporaryDirectory(prefix="bench-merges-") as directory:
+        folder = Path(directory)
+        Template(folder / "template").copy(folder / ENGINE_FOLDER)
+        engine = chdb.connect(str(folder / ENGINE_FOLDER))
+        engine.query("SYSTEM STOP VIEWS")
+        for name, value in ONE_BLOCK.items():
+            engine.query(f"SET {name} = {value}")
+        measured(engine, bodies, folder, 50)
+        for _ in range(rounds):
+            for base in BASES:
+                for table in tables():
+                    engine.query(f"ALTER TABLE {table} MODIFY SETTING merge_selector_base = {base}")
+                found[base].append(measured(engine, bodies, folder, inserts))
+        engine.close()
+    for base, each in found.items():
+        wall, processor, merges = (round(statistics.median(column), 2) for column in zip(*each, strict=True))
+        figures = {"insert_ms": wall, "processor_ms_an_insert": processor, "merges_an_insert": merges}
+        print(json.dumps({"merge_selector_base": base, **figures}))
+
+
+if __name__ == "__main__":
+    main()
