@@ -33,6 +33,8 @@ class Source:
 
     columns: dict[str, str]
     form: ranges.Form
+    tie: str
+    """SQL that orders rows of the same time: the exchange's sequence where the view has one."""
     max_age: dt.timedelta
 
     @property
@@ -60,7 +62,9 @@ def sources(
             raise QueryError(f"{view} has no column {unknown[0]}; `marketprism features show {view}` lists them")
         if "available_at" not in known:
             raise QueryError(f"{view} does not say when its rows were known (available_at); read it by itself")
-        found.append(Source({name: known[name] for name in columns}, ranges.form_of(client, view, list(known)), limit))
+        tie = "v.sequence" if "sequence" in known else "0"
+        form = ranges.form_of(client, view, list(known))
+        found.append(Source({name: known[name] for name in columns}, form, tie, limit))
     return found
 
 
@@ -128,7 +132,8 @@ def _read(client: Any, source: Source, part: pl.DataFrame) -> pl.DataFrame:
     view = ranges.source(source.form, ranges.reach(client, source.form, oldest, keys), last)
     table = client.query_arrow(
         f"SELECT * EXCEPT _before{with_times(source.columns)} FROM (SELECT exchange, market_type, symbol, "
-        f"{columns}, toInt64({grain}) AS _grain, toUnixTimestamp64Micro(assumeNotNull(v.available_at)) AS _known, "
+        f"{columns}, toInt64({grain}) AS _grain, toUInt64({source.tie}) AS _tie, "
+        "toUnixTimestamp64Micro(assumeNotNull(v.available_at)) AS _known, "
         "max(if(v.available_at < {first:DateTime64(6, 'UTC')}, _grain, -1)) OVER (PARTITION BY exchange, market_type, "
         f"symbol) AS _before FROM {view} AS v WHERE {ranges.at_or_after(source.form, oldest)} "
         f"AND {ranges.KEYED} "
@@ -141,8 +146,8 @@ def _read(client: Any, source: Source, part: pl.DataFrame) -> pl.DataFrame:
         },
         use_strings=True,
     )
-    rows = to_polars(table).with_columns(pl.from_epoch("_known", "us").cast(_STAMP)).sort("_known", "_grain")
-    return rows.filter(pl.col("_grain") == pl.col("_grain").cum_max().over(KEY)).drop("_grain").sort("_known")
+    rows = to_polars(table).with_columns(pl.from_epoch("_known", "us").cast(_STAMP)).sort("_known", "_grain", "_tie")
+    return rows.filter(pl.col("_grain") == pl.col("_grain").cum_max().over(KEY)).drop("_grain", "_tie")
 
 
 def _without_excluded(client: Any, part: pl.DataFrame) -> pl.DataFrame:

@@ -15,7 +15,10 @@ from marketprism.clickhouse import FEATURES
 
 GRAINS: Final = ("ts_1s", "timestamp", "bucket_id", "ts_1m", "ts_1h", "day")
 """Columns that order the rows of a view in time; of several the first counts."""
-_FORMS: Final = {"unified_features_by_bucket": "unified_features_since"}
+_FORMS: Final = {
+    "unified_features_by_bucket": "unified_features_since",
+    "quoted_trades": "quoted_trades_settled_between",
+}
 _LOOK_BACK_BUCKETS: Final = 190
 _LOOK_BACK: Final = dt.timedelta(days=1)
 _SEARCH: Final = dt.timedelta(days=7)

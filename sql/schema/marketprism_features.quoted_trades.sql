@@ -17,20 +17,5 @@ CREATE VIEW marketprism_features.quoted_trades
     `available_at` DateTime64(6, 'UTC') COMMENT 'when the row was complete, five seconds after the trade at the earliest, UTC; as-of reads use it'
 )
 COMMENT 'trades with the quote strictly before them'
-AS SELECT
-    exchange,
-    market_type,
-    symbol,
-    timestamp,
-    sequence,
-    bucket_id,
-    taker_sign,
-    price,
-    quantity,
-    bid,
-    ask,
-    quote_age_ms,
-    later_bid,
-    later_ask,
-    settled_at AS available_at
-FROM `marketprism_features.quoted_trades_between`(from_ts = '1970-01-02 00:00:00', to_ts = '2200-01-01 00:00:00')
+AS SELECT *
+FROM `marketprism_features.quoted_trades_settled_between`(from_ts = '1970-01-02 00:00:00', to_ts = '2200-01-01 00:00:00')

@@ -43,7 +43,7 @@ def moment(at_us: int) -> dt.datetime:
 def newest(rows: list[dict[str, Any]], grain: str, at_us: int, limit_us: int) -> dict[str, Any] | None:
     """By scanning: the row with the largest grain of those known by then, unless it became known too long ago."""
     known = [row for row in rows if epoch_us(row["available_at"]) <= at_us]
-    found = max(known, key=lambda row: row[grain], default=None)
+    found = max(known, key=lambda row: (row[grain], row.get("sequence", 0)), default=None)
     return found if found and epoch_us(found["available_at"]) >= at_us - limit_us else None
 
 
@@ -54,6 +54,7 @@ def newest(rows: list[dict[str, Any]], grain: str, at_us: int, limit_us: int) ->
         ("unified_features_by_bucket", "bucket_id", ["log_return_10", "cvd", "mid", "imbalance_5"], MINUTE),
         ("vpin_1m", "ts_1m", ["ts_1m", "vpin_approx_5m"], 3 * MINUTE),
         ("unified_features_1s", "ts_1s", ["close", "vpin", "mid"], MINUTE),
+        ("quoted_trades", "timestamp", ["bid", "later_bid", "price"], MINUTE),
         ("volatility_1d", "day", ["day", "n_returns"], dt.timedelta(hours=6)),
     ],
 )

@@ -85,7 +85,7 @@ def test_a_stretch_through_the_range_form_is_that_of_the_view(filled: Any) -> No
         tried.add(form.view)
         rows += len(whole.result_rows)
     assert {"vpin_by_bucket", "kyle_lambda_by_bucket", "returns_1s", "returns_1m", "volatility_1m"} < tried
-    assert {"impact_by_bucket", "book_features_by_bucket", "trade_flow_1m", "lob_dynamics_1m"} < tried
+    assert {"quoted_trades", "impact_by_bucket", "book_features_by_bucket", "trade_flow_1m", "lob_dynamics_1m"} < tried
     assert rows > 20 * len(tried)
 
 
