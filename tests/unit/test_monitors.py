@@ -80,6 +80,8 @@ async def test_service_tells_what_is_down_and_stops_on_sigterm(tmp_path: Path, f
         env={
             **os.environ,
             "MARKETPRISM_MONITOR_METRICS_PORT": str(port),
+            "MARKETPRISM_MONITOR_COLLECTOR_URL": f"http://127.0.0.1:{nobody}",
+            "MARKETPRISM_MONITOR_STORAGE_URL": f"http://127.0.0.1:{nobody}",
             "MARKETPRISM_CLICKHOUSE_URL": f"http://127.0.0.1:{nobody}",
             "MARKETPRISM_NATS_URL": f"nats://127.0.0.1:{nobody}",
             "MARKETPRISM_MONITOR_INTERVAL_S": "0.2",
