@@ -62,6 +62,11 @@ class Subject:
         return cls.of(*parts[1:])
 
 
+def parse_routed(text: str) -> Subject:
+    """A subject as it is stored, without the partition before it. Raises ValueError."""
+    return Subject.parse(text.split(".", 2)[2] if text.startswith("p.") else text)
+
+
 def stream_name(data_type: str, partition: int = 0) -> str:
     """The JetStream stream that holds a data type's partition."""
     return f"MD_{data_type.upper()}_{partition}"

@@ -44,6 +44,7 @@ _RETRYABLE: Final = frozenset(
     {159, 160, 164, 202, 203, 209, 210, 225, 236, 241, 242, 243, 252, 285, 290, 319, 394, 425, 473, 516, 999}
     | {60, 81, 193, 194}  # no table or database yet: migrations run; wrong password: the operator's turn
     | {469}  # the day is being installed (days/hold.py): rows wait in JetStream until it is done
+    | {74, 75, 76, 173, 286, 439, 460, 573, 1000, 1001, 1002}  # out of files, threads, memory, disk, or of replicas
 )
 _CODE: Final = re.compile(r"(?:code:?\s*|Code:\s*)(\d+)", re.IGNORECASE)
 _TOO_WIDE: Final = "Too many partitions"  # shares its code with TOO_MANY_PARTS, which passes

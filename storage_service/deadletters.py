@@ -17,8 +17,9 @@ from nats.js import JetStreamContext
 
 from marketprism.clickhouse import HOT
 from marketprism.events import CONTRACT_VERSION
-from marketprism.subjects import HEADER_CONTRACT, HEADER_FRAME, HEADER_ROWS, frame_id
+from marketprism.subjects import HEADER_CONTRACT, HEADER_FRAME, HEADER_ROWS, frame_id, parse_routed
 from storage_service.clickhouse_io import Warehouse
+from storage_service.duplicates import takes_old_rows
 from storage_service.frames import DeadLetter
 
 TABLE: Final = f"{HOT}.dead_letters"
@@ -104,6 +105,15 @@ async def list_letters(
         Letter(**dict(zip(Letter.__struct_fields__, [*row[:6], base64.b64decode(row[6]), *row[7:]], strict=True)))
         for row in rows
     ]
+
+
+def can_be_retried(letter: Letter) -> bool:
+    """Whether a row of it would be stored though newer ones are: not where sequences have gaps of their own."""
+    try:
+        exchange = parse_routed(letter.subject).exchange
+    except ValueError:
+        return True  # it fails again, and says why
+    return takes_old_rows(letter.data_type, exchange)
 
 
 async def retry_letters(warehouse: Warehouse, js: JetStreamContext, letters: Sequence[Letter]) -> int:

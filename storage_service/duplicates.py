@@ -29,6 +29,9 @@ MAX_HOLES: Final = 64
 """Open holes remembered per symbol; the oldest is forgotten (rows in it then count as duplicates)."""
 WINDOW_ROWS: Final = 256
 """Rows remembered per symbol of a type that is told apart by content."""
+_DAY_MS: Final = 86_400_000
+_SILENT_DAYS: Final = 9
+"""A symbol without a row for so many days is forgotten: contracts expire, and validation lets no older row in."""
 
 
 @dataclass(slots=True)
@@ -128,6 +131,7 @@ class ContentJudge:
         self._by = key_columns(data_type)
         self.windows: dict[Key, list[tuple[int, int]]] = {}  # a heap: the smallest goes first
         self._known: dict[Key, set[tuple[int, int]]] = {}
+        self._newest_day = 0
 
     def judge(self, rows: pl.DataFrame) -> Judgement:
         """Judge the rows in order and remember the accepted ones."""
@@ -138,7 +142,16 @@ class ContentJudge:
         for key, indices in groups:
             for index in indices.tolist():
                 keep[index] = self._remember(key, (times[index], hashes[index]))
+        newest_day = max(times, default=0) // _DAY_MS
+        if newest_day > self._newest_day:
+            self._newest_day = newest_day
+            self._forget_silent()
         return Judgement(keep, np.zeros(rows.height, dtype=np.bool_), groups)
+
+    def _forget_silent(self) -> None:
+        since = (self._newest_day - _SILENT_DAYS) * _DAY_MS
+        for key in [key for key, window in self.windows.items() if max(window)[0] < since]:
+            del self.windows[key], self._known[key]
 
     def _remember(self, key: Key, item: tuple[int, int]) -> bool:
         window = self.windows.setdefault(key, [])
@@ -165,6 +178,11 @@ def content_hashes(rows: pl.DataFrame) -> list[int]:
 
 
 Judge = SequenceJudge | ContentJudge
+
+
+def takes_old_rows(data_type: str, exchange: str) -> bool:
+    """Whether a row that is older than its symbol's newest can still be told from one that is stored."""
+    return data_type not in SEQUENCED or (data_type in CONTIGUOUS and exchange not in RISING)
 
 
 def judge_for(data_type: str) -> Judge:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from marketprism.subjects import Subject
+from marketprism.subjects import Subject, parse_routed
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +44,7 @@ class Frame:
 
     def parsed_subject(self) -> Subject:
         """The subject without a partition prefix. Raises ValueError."""
-        text = self.subject
-        if text.startswith("p."):
-            text = text.split(".", 2)[2]
-        return Subject.parse(text)
+        return parse_routed(self.subject)
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,13 @@ class Patience:
 
     async def __call__(self, attempt: Callable[[], Awaitable[_Result]]) -> _Result:
         """The result of the first attempt that is answered. Raises InsertRefused, LeaseLost, Stopping."""
+        try:
+            return await self._until_answered(attempt)
+        finally:
+            if self._name in self._warehouse.pressure:
+                self._under_pressure("", "")
+
+    async def _until_answered(self, attempt: Callable[[], Awaitable[_Result]]) -> _Result:
         delay, told, reason = 0.05, time.monotonic(), ""
         while True:
             self._lease.check()
@@ -57,8 +64,6 @@ class Patience:
                         "%s, trying again", WAITS[error.reason], extra={"data_type": self._data_type, "error": error}
                     )
             else:
-                if reason:
-                    self._under_pressure("", "")
                 return result
             if self._stop.is_set():
                 raise Stopping
@@ -70,11 +75,16 @@ class Patience:
 
     def _under_pressure(self, reason: str, text: str) -> None:
         """What ClickHouse is short of, as metric and in ``/ready``; '' when it takes inserts again."""
-        for known in WAITS:
-            metrics.PRESSURE.labels(self._data_type, known).set(known == reason)
         self._warehouse.pressure.pop(self._name, None)
         if reason:
             self._warehouse.pressure[self._name] = f"{reason}: {text}"
+        of_type = [
+            why.partition(":")[0]
+            for name, why in self._warehouse.pressure.items()
+            if name.rpartition(".")[0] == self._data_type
+        ]
+        for known in WAITS:  # of any partition: they share the metric
+            metrics.PRESSURE.labels(self._data_type, known).set(known in of_type)
 
 
 async def pause(stop: asyncio.Event, seconds: float) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+import time
 from collections.abc import Sequence
 from functools import partial
 from typing import Any, Final
@@ -40,6 +41,7 @@ from storage_service.worker import Worker
 
 logger = logging.getLogger(__name__)
 
+_KEEPER_AGAIN_S: Final = 60.0
 _AWAY: Final = (NoServersError, NoRespondersError, ConnectionClosedError, ServiceUnavailableError)
 
 
@@ -91,6 +93,7 @@ class StorageService:
         self._groups: dict[int, Group] = {}
         self._halted: list[BaseException] = []
         self._keeper: asyncio.Task[None] | None = None
+        self._keeper_after = 0.0
         self.stop = asyncio.Event()
         try:
             self._fixed = parse_partitions(settings.partitions, nats_settings.partitions)
@@ -161,7 +164,10 @@ class StorageService:
         """Of all processes the one with the first partition looks after the days; on a shard each after its own."""
         mine = frozenset(self._fixed or ()) if self._settings.days_of == "own" else frozenset()
         first = min(mine, default=0)
-        if first in self._groups and self._keeper is None:
+        if self._keeper is not None and self._keeper.done():  # by an error that it has told
+            await self._end_keeper()
+            self._keeper_after = time.monotonic() + _KEEPER_AGAIN_S
+        if first in self._groups and self._keeper is None and time.monotonic() >= self._keeper_after:
             _, js = await self._connect("storage days")
             queue = await RebuildQueue.open(js)
             parts = (queue, self._warehouse, self._settings, command_runner(self._clickhouse))

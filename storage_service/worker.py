@@ -44,6 +44,8 @@ logger = logging.getLogger(__name__)
 
 _THREAD_ABOVE_BYTES: Final = 256 << 10  # smaller batches are parsed faster than a thread is woken
 _GROWS_TO_BYTES: Final = 2 << 20
+_UNFORESEEN: Final = 5
+"""So many sessions in a row may end by an error that nobody thought of; then it is told as a halt."""
 
 
 @dataclass(slots=True)
@@ -94,7 +96,7 @@ class Worker:
         """Sessions until stopped: each starts from the recorded position. Raises StoreHalted."""
         label = (self.data_type, str(self.partition))
         metrics.HALTED.labels(*label).set(0)
-        delay = 0.1
+        delay, unforeseen = 0.1, 0
         while not self._stop.is_set():
             started = time.monotonic()
             try:
@@ -113,11 +115,17 @@ class Worker:
                 await pause(self._stop, delay * random.uniform(0.5, 1.5))
             except (InsertRefused, StoreHalted) as error:
                 await self._halt(error)
+            except Exception as error:
+                unforeseen = 1 if time.monotonic() - started > 30 else unforeseen + 1
+                logger.exception("starting again from the recorded position", extra={"stream": self.stream})
+                if unforeseen >= _UNFORESEEN:
+                    await self._halt(error)
+                await pause(self._stop, unforeseen * random.uniform(0.5, 1.5))
         await self._puller.stop()
 
     async def _halt(self, error: Exception) -> None:
         self.halted = (
-            f"{self.data_type} partition {self.partition} stopped storing: {error}; "
+            f"{self.data_type} partition {self.partition} stopped storing: {error or type(error).__name__}; "
             "nothing is lost, JetStream holds the rest; repair the cause and restart the storage service"
         )
         metrics.HALTED.labels(self.data_type, str(self.partition)).set(1)

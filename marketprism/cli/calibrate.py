@@ -47,7 +47,8 @@ def _moment(text: str) -> datetime:
     if not text:
         return datetime.now(UTC).replace(second=0, microsecond=0)
     try:
-        return datetime.fromisoformat(text).replace(tzinfo=UTC)
+        moment = datetime.fromisoformat(text)
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
     except ValueError as error:
         raise SettingsError(f"--until {text!r} is no ISO date or time; write 2026-05-08 or 2026-05-08T12:00") from error
 

@@ -78,12 +78,23 @@ def list_command(
 
 @app.command()
 def retry(ids: Ids = None, every: All = False, data: Data = None) -> None:
-    """Publish them to their subject again; what fails again becomes a new dead letter."""
+    """Publish them to their subject again; what fails again becomes a new dead letter.
+
+    Books, best quotes and trades without consecutive ids stay: older than what is stored, they would be dropped.
+    """
     from marketprism.status import connect_nats
-    from storage_service.deadletters import retry_letters
+    from storage_service.deadletters import can_be_retried, retry_letters
 
     async def again(warehouse: Any, servers: Any) -> None:
-        letters = await _chosen(warehouse, ids, every)
+        chosen = await _chosen(warehouse, ids, every)
+        letters = [letter for letter in chosen if can_be_retried(letter)]
+        if len(letters) < len(chosen):
+            typer.echo(
+                f"{len(chosen) - len(letters)} stay: their ids have gaps of their own, so a row older than the newest "
+                "stored counts as a duplicate; `marketprism dead-letters list --json` has the rows, `drop` takes them "
+                "off the list",
+                err=True,
+            )
         client = await connect_nats(servers.nats)
         try:
             print(f"{await retry_letters(warehouse, client.jetstream(), letters)} published again")

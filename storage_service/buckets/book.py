@@ -154,6 +154,8 @@ class BucketBook:
         for n in rest:
             part = slice(starts[n], starts[n] + lengths[n])
             self._assign_symbol(keys[n], order[part], times[part], quantities.take(part), result)
+        for exchange, market_type, name, _ in (keys[n] for n in rest):
+            self._forget_days((exchange, market_type, name))
         return result
 
     def _absorb(self, key: Key, count: int, oldest: int, newest: int, volume: int | None) -> Day | None:
@@ -184,6 +186,10 @@ class BucketBook:
         elif known.days[first_day].plan.trade_kind == kind:  # the usual case: one open day
             known.max_ms = max(known.max_ms, int(times.max()))
             self._fold(symbol, first_day, rows, times, quantities, result)
+
+    def _forget_days(self, symbol: Symbol) -> None:
+        """After a whole batch: its other trade kind may reach back to a day that this one has left."""
+        known = self.symbols[symbol]
         for day in [day for day in known.days if day + KEPT_DAYS < known.max_ms // DAY_MS]:
             del known.days[day]
 

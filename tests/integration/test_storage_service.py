@@ -136,6 +136,20 @@ async def test_dead_letters_are_listed_retried_and_dropped(storage: Rig, warehou
     await nc.close()
 
 
+async def test_a_book_below_what_is_stored_is_not_retried(storage: Rig, warehouse: Warehouse) -> None:
+    """It would count as a duplicate: it stays on the list, and is told."""
+    nc, js = await storage.connect()
+    subject = "md.best_quotes.binance.linear.BTCUSDT"
+    rows = [row("best_quotes", sequence=5, bid_price="x"), row("best_quotes", sequence=6)]
+    await js.publish(subject, b"\n".join(msgspec.json.encode(each) for each in rows), headers={"Mp-Contract": "1"})
+    await storage.until_stored("best_quotes")
+    [letter] = await list_letters(warehouse, data_type="best_quotes")
+    assert command(storage, "retry", "--all") == "0 published again\n"
+    assert await list_letters(warehouse, data_type="best_quotes") == [letter]
+    assert command(storage, "drop", "--all") == "1 dropped\n"
+    await nc.close()
+
+
 def command(rig: Rig, *arguments: str) -> str:
     """stdout of ``marketprism dead-letters`` against the rig."""
     done = subprocess.run(

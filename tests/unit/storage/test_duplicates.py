@@ -36,6 +36,19 @@ def test_a_row_that_says_the_same_is_stored_once(values, size):
     assert kept == list(dict.fromkeys(values))
 
 
+def test_symbols_that_fell_silent_are_forgotten():
+    """Option chains roll for months: what no valid row can repeat is not remembered."""
+    judge, day = ContentJudge("funding_rates"), 86_400_000
+    for number in range(30):
+        rows = rates([(0, "0.1")]).with_columns(
+            pl.col("timestamp") + number * day, pl.lit(f"CONTRACT{number}").alias("symbol")
+        )
+        assert judge.judge(rows).keep.all()
+        assert not judge.judge(rows).keep.any()
+    assert {key[2] for key in judge.windows} == {f"CONTRACT{number}" for number in range(20, 30)}
+    assert judge.windows.keys() == judge._known.keys()
+
+
 def test_how_a_row_came_is_not_what_it_says():
     judge = ContentJudge("funding_rates")
     rows = rates([(1, "0.1")])
