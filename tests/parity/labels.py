@@ -18,14 +18,17 @@ def mids(market: Market, times: pd.Series) -> pd.Series:
 
 
 def labels_by_bucket(market: Market) -> int:
-    """Log returns of the mid over clock horizons, and per second over five buckets: 1e-9, absolutely 1e-12."""
+    """Log returns of the mid up to the last book, over clock horizons and per second over five buckets: 1e-9, 1e-12."""
     ends = market.bars["end"].reset_index(drop=True)
     mid = mids(market, ends)
-    expected = pd.DataFrame({"mid": mid})
+    expected, last_book = pd.DataFrame({"mid": mid}), market.books["ms"].max()
     for name, seconds in HORIZONS.items():
-        expected[name] = np.log(mids(market, ends + seconds * 1000) / mid)
+        at = ends + seconds * 1000
+        expected[name] = np.log(mids(market, at).where(at <= last_book) / mid)
     lasted = (ends.shift(-5) - ends) / 1000
-    expected["return_per_s_5"] = np.log(mid.shift(-5) / mid) / lasted.where(lasted > 0)
+    expected["return_per_s_5"] = np.log(mid.shift(-5) / mid) / lasted.where(
+        (lasted > 0) & (ends.shift(-5) <= last_book)
+    )
     rows = market.feature("bucket_labels", *expected, database="marketprism_labels")
     shown = market.bars.index.isin(rows.index)
     assert shown.sum() == len(rows) > 0, "labels of buckets there are; a jump leaves some out"

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from tests.sql.catalogue_tape import Tape, epoch_us, insert, make_tape, same
-from tests.sql.tape import by_bucket
+from tests.sql.rows import DAY_MS
+from tests.sql.tape import Rows, by_bucket
 
 SPANS = (1, 3, 5, 10)
 
@@ -41,18 +42,32 @@ def rate(earlier: tuple[int, float | None], later: tuple[int, float | None]) -> 
     return None if one is None or two is None or end == start else math.log(two / one) / ((end - start) / 1000)
 
 
+def known_us(rows: Rows, following: Rows) -> int:
+    """When a bucket was known, epoch µs: by the trade that closed it, else by the clock or a trade after it."""
+    received, end = max(row["received_at"] for row in rows), max(row["timestamp"] for row in rows) * 1000
+    if max(row["bucket_cut"] for row in rows):
+        return max(received, end)
+    first = min(row["timestamp"] for row in rows)
+    deadline, midnight = (first + rows[0]["bucket_t_max_ms"]) * 1000, (first // DAY_MS + 1) * DAY_MS * 1000
+    closed = min([deadline, *(row["received_at"] for row in following)]) if deadline <= midnight else midnight
+    return max(received, end, closed)
+
+
 def test_labels(engine: Any, tape: Tape) -> None:
     rows = {row["bucket_id"]: row for row in of_spot(engine, "marketprism_labels.bucket_labels", tape.symbol)}
     times = np.array([row["timestamp"] for row in tape.books])
-    spans = [(min(r["timestamp"] for r in t), max(r["timestamp"] for r in t)) for t in by_bucket(tape.trades).values()]
+    buckets = by_bucket(tape.trades)
+    spans = [(min(r["timestamp"] for r in t), max(r["timestamp"] for r in t)) for t in buckets.values()]
+    known = [known_us(t, after) for t, after in itertools.pairwise([*buckets.values(), []])]
     ends = [(end, mid_at(tape, times, end)) for _, end in spans]
     speeds = [None, *(rate(a, b) for a, b in itertools.pairwise(ends))]
     assert tape.hole is not None
     hole = [stamp // 1000 * 1000 for stamp in tape.hole]
-    left_out, classes = 0, set()
-    for i, (key, (start, _)) in enumerate(zip(by_bucket(tape.trades), spans, strict=True)):
+    settled = int(times[-1])
+    left_out, classes, qualities = 0, set(), set()
+    for i, (key, (start, _)) in enumerate(zip(buckets, spans, strict=True)):
         end, mid = ends[i]
-        last = max(end + 300_000, ends[i + 10][0] if i + 10 < len(ends) else 0)
+        last = max(known[i] // 1000 + 300_000, ends[i + 10][0] if i + 10 < len(ends) else 0)
         if hole[0] <= last and hole[1] >= start:
             assert key not in rows
             left_out += 1
@@ -60,12 +75,18 @@ def test_labels(engine: Any, tape: Tape) -> None:
         row = rows.pop(key)
         assert same(row["mid"], mid)
         for span in SPANS:
-            value = rate(ends[i], ends[i + span]) if i + span < len(ends) else None
+            follows = i + span < len(ends) and ends[i + span][0] <= settled
+            value = rate(ends[i], ends[i + span]) if follows else None
             assert same(row[f"return_per_s_{span}"], value, absolute=1e-14)
-        for name, seconds in (("return_30s", 30), ("return_1m", 60), ("return_5m", 300)):
-            then = mid_at(tape, times, end + seconds * 1000)
-            assert same(row[name], math.log(then / mid) if mid and then else None, absolute=1e-12)
-        value = rate(ends[i], ends[i + 5]) if i + 5 < len(ends) else None
+        assert epoch_us(row["bucket_available_at"]) == known[i]
+        assert same(row["mid_available"], mid_at(tape, times, known[i] // 1000))
+        for origin, suffix in ((end, ""), (known[i] // 1000, "_available")):
+            one = mid_at(tape, times, origin)
+            for name, seconds in (("return_30s", 30), ("return_1m", 60), ("return_5m", 300)):
+                at = origin + seconds * 1000
+                then = mid_at(tape, times, at) if at <= settled else None
+                assert same(row[name + suffix], math.log(then / one) if one and then else None, absolute=1e-12)
+        value = rate(ends[i], ends[i + 5]) if i + 5 < len(ends) and ends[i + 5][0] <= settled else None
         assert row["class_fixed"] == (None if value is None else int(value > 1e-5) - int(value < -1e-5))
         past = speeds[max(0, i - 49) : i + 1]
         deviation = float(np.std(past, ddof=1)) if len(past) == 50 and None not in past else None
@@ -76,17 +97,22 @@ def test_labels(engine: Any, tape: Tape) -> None:
         assert row["class_scaled"] == scaled
         classes.add(row["class_fixed"])
         assert epoch_us(row["known_at"]) == last * 1000
+        open_yet = i + 10 >= len(ends) or last > settled
+        assert row["quality"] == ("stale" if mid is None else "partial" if open_yet else "ok")
+        qualities.add(row["quality"])
     assert rows == {}
     assert left_out > 5
     assert classes == {-1, 0, 1, None} or classes == {-1, 1, None}
+    assert qualities == {"ok", "partial", "stale"}
 
 
 def test_no_duration_no_label(engine: Any) -> None:
     rows = make_tape("STILLUSDT", 96, count=40).trades[:6]
     for number, row in enumerate(rows, start=1):
         row.update(timestamp=rows[0]["timestamp"], bucket_id=20240808000000 + number, bucket_cut="volume")
-    books = make_tape("STILLUSDT", 96, count=40).books[:1]
-    books[0]["timestamp"] = rows[0]["timestamp"] - 10
+    book = make_tape("STILLUSDT", 96, count=40).books[0]
+    start = rows[0]["timestamp"]
+    books = [{**book, "sequence": n, "timestamp": at} for n, at in ((1, start - 10), (2, start + 31_000))]
     insert(engine.client, Tape("STILLUSDT", rows, books, [], None))
     got = engine.rows("SELECT * FROM marketprism_labels.bucket_labels WHERE symbol = 'STILLUSDT' ORDER BY bucket_id")
     assert [row["return_per_s_1"] for row in got] == [None] * 6
