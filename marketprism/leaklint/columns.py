@@ -42,33 +42,25 @@ def is_now(node: exp.Expression) -> bool:
     return False
 
 
-def _is_positive(node: exp.Expression) -> bool:
-    """An offset that moves forward: a positive number or interval; what cannot be read counts as forward."""
-    if isinstance(node, exp.Neg):
-        return not _is_positive(node.this)
-    if isinstance(node, exp.Literal):
-        return not str(node.this).startswith("-") and str(node.this) not in {"0", "0.0"}
-    if isinstance(node, exp.Interval):
-        return node.this is None or _is_positive(node.this)
-    return True
+def is_reversed(item: exp.Expression) -> bool:
+    """Whether a key of ORDER BY has later clocks first: DESC, or the clock's negative, but not both."""
+    turns = bool(item.args.get("desc"))
+    clocks = clocks_in(item)
+    node: exp.Expression | None = clocks[0] if clocks else None
+    while node is not None and node is not item:
+        above = node.parent
+        if _negates(above, node):
+            turns = not turns
+        node = above
+    return turns and bool(clocks)
 
 
-def forward_offset(node: exp.Expression) -> int:
-    """+1 when the expression is a clock moved forward, −1 when moved back, 0 when as it is."""
-    for part in node.walk():
-        if isinstance(part, exp.Add | exp.DateAdd | exp.TimestampAdd):
-            operand = part.expression
-            return 1 if operand is None or _is_positive(operand) else -1
-        if isinstance(part, exp.Sub | exp.DateSub | exp.TimestampSub):
-            operand = part.expression
-            return -1 if operand is None or _is_positive(operand) else 1
-        if isinstance(part, exp.Anonymous):
-            name = part.name.lower()
-            if re.fullmatch(r"add(seconds|minutes|hours|days|milliseconds|microseconds|weeks|months|years)", name):
-                return 1 if _is_positive(part.expressions[-1]) else -1
-            if re.fullmatch(r"subtract(seconds|minutes|hours|days|milliseconds|microseconds|weeks|months|years)", name):
-                return -1 if _is_positive(part.expressions[-1]) else 1
-    return 0
+def _negates(above: exp.Expression | None, operand: exp.Expression) -> bool:
+    if isinstance(above, exp.Sub):
+        return bool(above.expression is operand)
+    if isinstance(above, exp.Mul | exp.Div):
+        return isinstance(above.expression if above.this is operand else above.this, exp.Neg)
+    return isinstance(above, exp.Neg) or (isinstance(above, exp.Anonymous) and above.name.lower() == "negate")
 
 
 def conjuncts(condition: exp.Expression | None) -> Iterator[exp.Expression]:

@@ -6,8 +6,11 @@ from collections.abc import Iterator
 
 from sqlglot import exp
 
-from marketprism.leaklint.columns import clocks_in, conjuncts, is_clock, is_now
+from marketprism.leaklint.columns import clocks_in, conjuncts, is_now, is_reversed
+from marketprism.leaklint.comparisons import MIRROR
 from marketprism.leaklint.findings import Hit
+from marketprism.leaklint.moments import moment
+from marketprism.leaklint.sources import sources
 from marketprism.leaklint.windows import function_name
 
 _PREFIXES = (
@@ -52,26 +55,27 @@ def _aggregates(select: exp.Expression) -> list[exp.Expression]:
 
 
 def _bounded(select: exp.Expression) -> bool:
-    """A WHERE that ties a clock to the reader's own moment, to a parameter, or to the outer row."""
+    """A WHERE that ties a clock from above to the reader's own moment, to a parameter, or to the outer row."""
     where = select.args.get("where")
-    if where is None:
-        return False
-    own = {source.alias_or_name for source in _sources(select)} | {""}
-    for part in conjuncts(where.this):
-        if not isinstance(part, exp.GT | exp.GTE | exp.LT | exp.LTE | exp.EQ) or not clocks_in(part):
+    own = {source.alias_or_name for source in sources(select)} | {""}
+    for part in conjuncts(where.this if where else None):
+        kind = type(part)
+        if kind not in MIRROR or not clocks_in(part):
             continue
-        if is_now(part):
+        is_turned = is_now(part.this) or not {column.table for column in clocks_in(part.this)} <= own
+        if (MIRROR[kind] if is_turned else kind) not in (exp.LT, exp.LTE, exp.EQ):
+            continue
+        bound = part.this if is_turned else part.expression
+        if (is_now(part) and not _is_the_present(bound)) or {column.table for column in clocks_in(part)} - own:
             return True
-        if isinstance(part, exp.LT | exp.LTE | exp.GT | exp.GTE | exp.EQ):
-            outer = {column.table for column in clocks_in(part)} - own
-            if outer:
-                return True
     return False
 
 
-def _sources(select: exp.Expression) -> list[exp.Expression]:
-    sources = [select.args["from_"].this] if select.args.get("from_") else []
-    return sources + [join.this for join in select.args.get("joins") or []]
+def _is_the_present(bound: exp.Expression) -> bool:
+    """now() itself: everything is before it, so that it bounds nothing."""
+    return isinstance(bound, exp.CurrentTimestamp) or (
+        isinstance(bound, exp.Anonymous) and bound.name.lower() in {"now", "now64"}
+    )
 
 
 def _is_nested(select: exp.Expression) -> bool:
@@ -79,16 +83,9 @@ def _is_nested(select: exp.Expression) -> bool:
 
 
 def _grouped_by_clock(select: exp.Expression) -> bool:
+    """Whether each row sums up a time of its own: a day does, the ninth hour of every day does not."""
     group = select.args.get("group")
-    if group is None:
-        return False
-    aliases = {item.alias: item for item in select.expressions if item.alias}
-    for key in group.expressions:
-        if clocks_in(key) or any(is_clock(part) for part in key.find_all(exp.Identifier)):
-            return True
-        if isinstance(key, exp.Column) and key.name in aliases and clocks_in(aliases[key.name]):
-            return True
-    return False
+    return group is not None and any(moment(key, select) is not None for key in group.expressions)
 
 
 def whole(tree: exp.Expression) -> Iterator[Hit]:
@@ -111,4 +108,4 @@ def _takes_newest(select: exp.Expression) -> bool:
     order = select.args.get("order")
     if order is None or select.args.get("limit") is None:
         return False
-    return any(item.args.get("desc") and clocks_in(item) for item in order.expressions)
+    return any(is_reversed(item) for item in order.expressions)

@@ -1,4 +1,4 @@
-"""Rules on joins: direction in time, and keys that keep markets apart."""
+"""Rules on joins, and on what stands for one: which way in time they look, and whether what they find is complete."""
 
 from __future__ import annotations
 
@@ -6,104 +6,131 @@ from collections.abc import Iterator
 
 from sqlglot import exp
 
-from marketprism.leaklint.columns import clocks_in, conjuncts, forward_offset, is_clock, table_names
+from marketprism.leaklint.columns import conjuncts
+from marketprism.leaklint.comparisons import Comparison, comparisons, is_asof, of_join
 from marketprism.leaklint.findings import Hit
-
-_MIRROR = {exp.GT: exp.LT, exp.GTE: exp.LTE, exp.LT: exp.GT, exp.LTE: exp.GTE, exp.EQ: exp.EQ}
-
-
-def _comparison(
-    part: exp.Expression, joined: str
-) -> tuple[type[exp.Expression], exp.Expression, exp.Expression] | None:
-    """(operator, joined side, other side) of a comparison of clocks, written as joined <op> other."""
-    kind = type(part)
-    if kind not in _MIRROR or not clocks_in(part.this) or not clocks_in(part.expression):
-        return None
-    left, right = part.this, part.expression
-    left_tables, right_tables = table_names(left), table_names(right)
-    if joined in left_tables and joined not in right_tables:
-        return kind, left, right
-    if joined in right_tables and joined not in left_tables:
-        return _MIRROR[kind], right, left
-    return None
+from marketprism.leaklint.moments import KNOWN, moment
+from marketprism.leaklint.sources import sources
 
 
 def asof(tree: exp.Expression) -> Iterator[Hit]:
-    """As-of joins take the last row at or before; the other direction is refused."""
-    for join in tree.find_all(exp.Join):
-        if "ASOF" not in {str(join.args.get(key) or "").upper() for key in ("kind", "method", "side")}:
+    """As-of joins take the last complete row; the other direction is refused, and so are unfinished periods."""
+    for join, select in _joins(tree):
+        if not is_asof(join):
             continue
         name = join.this.alias_or_name
-        for part in conjuncts(join.args.get("on")):
-            found = _comparison(part, name)
-            if found is None:
-                continue
-            operator, joined, other = found
-            if operator in (exp.GT, exp.GTE):
-                yield Hit("asof-forward", part, f"{part.sql('clickhouse')} takes the next row of {name}")
-            elif forward_offset(other) > 0 or forward_offset(joined) < 0:
-                yield Hit("asof-forward", part, f"{part.sql('clickhouse')} looks past the row's own time")
+        for found in of_join(join, select):
+            if found.is_lower:
+                yield Hit("asof-forward", found.part, f"{_text(found)} takes the next row of {name}")
+            elif found.is_shifted_ahead:
+                yield Hit("asof-forward", found.part, f"{_text(found)} looks past the row's own time")
+            elif found.is_early and not _is_dated(select, found, join):
+                yield _unfinished(found, name)
 
 
 def future(tree: exp.Expression) -> Iterator[Hit]:
     """Plain joins whose condition matches later rows of the joined table."""
-    for join in tree.find_all(exp.Join):
-        if "ASOF" in {str(join.args.get(key) or "").upper() for key in ("kind", "method", "side")}:
+    for join, select in _joins(tree):
+        if is_asof(join) or join.args.get("kind") == "ARRAY":
             continue
-        name = join.this.alias_or_name
-        select = join.find_ancestor(exp.Select)
-        where = select.args.get("where") if select else None
-        parts = [*conjuncts(join.args.get("on")), *conjuncts(where.this if where else None)]
-        later: list[exp.Expression] = []
-        bounded = False
-        for part in parts:
-            found = _comparison(part, name)
-            if found is None:
-                continue
-            operator, joined, other = found
-            moved = forward_offset(other) - forward_offset(joined)
-            if operator in (exp.GT, exp.GTE) or (operator is exp.EQ and moved > 0):
-                later.append(part)
-            elif operator is exp.EQ or moved <= 0:
-                bounded = True
-            if operator is exp.EQ and moved > 0:
-                yield Hit("join-future", part, f"{part.sql('clickhouse')} pairs a row with a later one of {name}")
-        if later and not bounded and not any(isinstance(part, exp.EQ) for part in later):
-            yield Hit("join-future", later[0], f"{later[0].sql('clickhouse')} lets later rows of {name} in")
+        found = list(of_join(join, select))
+        for hit in _matched(found, join.this.alias_or_name):
+            if hit.rule != "unfinished-period" or not any(_is_dated(select, one, join) for one in found):
+                yield hit
 
 
-def market_type(tree: exp.Expression) -> Iterator[Hit]:
-    """symbol as a key of a join, a group or a window needs market_type beside it."""
-    for join in tree.find_all(exp.Join):
-        using = {part.name for part in join.args.get("using") or []}
-        equal = {
-            part.this.name
-            for part in conjuncts(join.args.get("on"))
-            if isinstance(part, exp.EQ)
-            and isinstance(part.this, exp.Column)
-            and isinstance(part.expression, exp.Column)
-        }
-        if "symbol" in using | equal and "market_type" not in using | equal:
-            yield Hit("market-type", join, f"join with {join.this.alias_or_name}")
+def correlated(tree: exp.Expression) -> Iterator[Hit]:
+    """Subqueries whose WHERE ties their rows to the outer row, as a join would."""
     for select in tree.find_all(exp.Select):
-        group = select.args.get("group")
-        if group is not None and _keys_lack_market(group.expressions):
-            yield Hit("market-type", group, "GROUP BY")
-    for window in tree.find_all(exp.Window):
-        if _keys_lack_market(window.args.get("partition_by") or []):
-            yield Hit("market-type", window, "PARTITION BY")
+        where = select.args.get("where")
+        if where is not None and select.find_ancestor(exp.Select) is not None:
+            own = {source.alias_or_name for source in sources(select)} | {""}
+            yield from _matched(list(comparisons(conjuncts(where.this), own, select)), "the subquery")
 
 
-def _keys_lack_market(keys: list[exp.Expression]) -> bool:
-    names = {column.name for key in keys for column in key.find_all(exp.Column)}
-    return "symbol" in names and "market_type" not in names
+def members(tree: exp.Expression) -> Iterator[Hit]:
+    """(…, clock) IN (SELECT …, clock): a join by equality, of which only a shift can look ahead."""
+    for node in tree.find_all(exp.In):
+        query = node.args.get("query")
+        outer, inner = node.find_ancestor(exp.Select), query.find(exp.Select) if query is not None else None
+        if outer is None or inner is None:
+            continue
+        sides = node.this.expressions if isinstance(node.this, exp.Tuple) else [node.this]
+        for side, item in zip(sides, inner.expressions, strict=False):
+            if item.find(exp.Explode, exp.Lambda) is not None:  # a list of its own making, not the clock of a row
+                continue
+            of_row, of_member = moment(side, outer), moment(item.unalias(), inner)
+            if of_row and of_member and of_row.moved > of_member.moved:
+                yield Hit("join-future", side, f"{side.sql('clickhouse')} IN looks for later rows")
 
 
-def labels(tree: exp.Expression) -> Iterator[Hit]:
-    """Reading marketprism_labels from anywhere else."""
-    for table in tree.find_all(exp.Table):
-        if table.db == "marketprism_labels":
-            yield Hit("labels-read", table, table.sql("clickhouse"))
+def _joins(tree: exp.Expression) -> Iterator[tuple[exp.Join, exp.Select]]:
+    for join in tree.find_all(exp.Join):
+        select = join.find_ancestor(exp.Select)
+        if select is not None:
+            yield join, select
 
 
-__all__ = ["asof", "future", "is_clock", "labels", "market_type"]
+def _matched(found: list[Comparison], name: str) -> Iterator[Hit]:
+    """What one set of conditions lets in too early: any one honest bound from above is enough."""
+    found = [one for one in found if one.operator not in (exp.LT, exp.LTE) or not one.is_of_all_time]
+    for one in found:
+        if one.operator is exp.EQ and one.is_shifted_ahead:
+            yield Hit("join-future", one.part, f"{_text(one)} pairs a row with a later one of {name}")
+            return
+    if any(not one.is_lower and not one.is_shifted_ahead and not one.is_early for one in found if _binds(one, found)):
+        return
+    later = [one for one in found if one.is_lower or one.is_shifted_ahead]
+    early = [one for one in found if not one.is_lower and one.is_early and not one.is_shifted_ahead]
+    if early:
+        yield _unfinished(early[0], name)
+    elif later:
+        yield Hit("join-future", later[0].part, f"{_text(later[0])} lets later rows of {name} in")
+
+
+def _binds(one: Comparison, found: list[Comparison]) -> bool:
+    """A day in common does not bound what is later within that day."""
+    return one.operator is not exp.EQ or all(one.joined.grain <= other.joined.grain for other in found)
+
+
+def _unfinished(found: Comparison, name: str) -> Hit:
+    return Hit("unfinished-period", found.part, f"{_text(found)} sets a row of {name} beside moments before its end")
+
+
+def _is_dated(select: exp.Select, found: Comparison, join: exp.Join) -> bool:
+    """Whether the row that comes out is not one of the shorter period: it is grouped back to the longer one, its
+    available_at takes in that of what it found, or of what it found only ``quality`` is computed.
+    """
+    grain = max(found.joined.grain, found.other.grain)
+    group = select.args.get("group")
+    keys = [key for part in group.expressions if (key := moment(part, select))] if group is not None else []
+    if keys and all(key.grain >= grain for key in keys):
+        return True
+    name = join.this.alias_or_name
+    for item in select.expressions:
+        if item.alias == "available_at" and any(
+            column.table == name and KNOWN.match(column.name) for column in item.find_all(exp.Column)
+        ):
+            return True
+    return _only_marks_quality(select, name)
+
+
+def _only_marks_quality(select: exp.Select, name: str) -> bool:
+    """Whether columns of the source of that name stand in the item ``quality`` and nowhere else but in joins."""
+    aliases = {item.alias for item in select.expressions}
+    columns = [column for column in select.find_all(exp.Column) if column.find_ancestor(exp.Join, exp.Select) is select]
+    read = [column for column in columns if column.table == name or (not column.table and column.name not in aliases)]
+    starred = any(item.is_star for item in select.expressions)
+    return bool(read) and not starred and all(_item_of(column, select) == "quality" for column in read)
+
+
+def _item_of(column: exp.Column, select: exp.Select) -> str:
+    """The name of the select's item that a column stands in."""
+    node: exp.Expression = column
+    while node.parent is not None and node.parent is not select:
+        node = node.parent
+    return str(node.alias_or_name)
+
+
+def _text(found: Comparison) -> str:
+    return str(found.part.sql("clickhouse"))

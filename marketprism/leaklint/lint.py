@@ -10,7 +10,7 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from marketprism.dialect import parse
-from marketprism.leaklint import history, joins, windows
+from marketprism.leaklint import arrays, history, joins, keys, windows
 from marketprism.leaklint.findings import RULES, Finding, Hit, line_of
 
 Rule = Callable[[exp.Expression], Iterator[Hit]]
@@ -19,14 +19,16 @@ LOOK_AHEAD: Final[tuple[Rule, ...]] = (
     windows.offsets,
     windows.frames,
     windows.fills,
-    windows.arrays,
+    arrays.shifted,
+    arrays.exploded,
     joins.asof,
     joins.future,
-    joins.labels,
+    joins.correlated,
+    joins.members,
+    keys.labels,
     history.whole,
 )
-KEYS: Final[tuple[Rule, ...]] = (joins.market_type,)
-LABELS_DATABASE: Final = "marketprism_labels"
+KEYS: Final[tuple[Rule, ...]] = (keys.market_type,)
 
 _WAIVER: Final = re.compile(r"^\s*--\s*leak-ok\s*:\s*([^:]*?)\s*(?::\s*(.*?))?\s*$", re.MULTILINE)
 
@@ -47,7 +49,7 @@ def lint_text(sql: str, path: str = "<sql>") -> list[Finding]:
         if isinstance(statement, exp.Command):
             findings.append(Finding(path, line_of(statement), "unparsed", f"opaque {str(statement.this)[:40]}"))
             continue
-        rules = KEYS if _target_database(statement) == LABELS_DATABASE else LOOK_AHEAD + KEYS
+        rules = KEYS if _target_database(statement) == keys.LABELS_DATABASE else LOOK_AHEAD + KEYS
         for rule in rules:
             findings += [Finding(path, line_of(hit.node), hit.rule, hit.detail) for hit in rule(statement)]
     broken = {finding.rule for finding in findings}

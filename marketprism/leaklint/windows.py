@@ -1,4 +1,4 @@
-"""Rules on window functions and on arrays used as windows."""
+"""Rules on window functions and on fills."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Final
 
 from sqlglot import exp
 
-from marketprism.leaklint.columns import clocks_in, is_instant
+from marketprism.leaklint.columns import clocks_in, is_instant, is_reversed
 from marketprism.leaklint.findings import Hit
 
 _LEADS: Final = frozenset({"lead", "leadinframe"})
@@ -27,8 +27,6 @@ _FILLS: Final = frozenset(
 _BLOCK_ORDER: Final = frozenset(
     {"runningdifference", "runningdifferencestartingwithfirstvalue", "runningaccumulate", "runningconcurrency"}
 )
-_ARRAY_FORWARD: Final = frozenset({"arrayshiftleft", "arrayrotateleft"})
-_ARRAY_SUMS: Final = frozenset({"arraycumsum", "arraycumsumnonnegative", "arraycumsumwithreset"})
 # Ranks and row numbers without ORDER BY are arbitrary, not a look into the future.
 _NO_ORDER_NEEDED: Final = frozenset({"rownumber", "row_number"})
 
@@ -108,7 +106,7 @@ def frames(tree: exp.Expression) -> Iterator[Hit]:
             yield Hit("window-following", window, f"{name} over a frame that ends after the current row")
         elif order is None and name not in _NO_ORDER_NEEDED:
             yield Hit("window-unordered", window, f"{name} over a whole partition")
-        if order is not None and any(item.args.get("desc") and clocks_in(item) for item in order.expressions):
+        if order is not None and any(is_reversed(item) for item in order.expressions):
             yield Hit("window-descending", window, f"{name} over {order.sql('clickhouse')}")
         if name in _FILLS and (spec is None or str(spec.args.get("start")).upper() == "UNBOUNDED"):
             yield Hit("forward-fill", window, f"{name} from the beginning of time")
@@ -130,34 +128,3 @@ def fills(tree: exp.Expression) -> Iterator[Hit]:
     for fill in tree.find_all(exp.WithFill):
         if fill.args.get("interpolate") is not None:
             yield Hit("forward-fill", fill, "INTERPOLATE has no age limit")
-
-
-def arrays(tree: exp.Expression) -> Iterator[Hit]:
-    """Arrays shifted towards their start, suffix sums, and lambdas that index past their own position."""
-    for node in tree.find_all(exp.Func):
-        name = function_name(node)
-        if name in _ARRAY_FORWARD:
-            yield Hit("array-forward", node, f"{name} moves later elements onto earlier ones")
-        elif name in _ARRAY_SUMS and any(
-            function_name(part) in {"arrayreverse", "array_reverse"} for part in node.walk()
-        ):
-            yield Hit("array-forward", node, f"{name} over a reversed array sums what comes later")
-    for bracket in tree.find_all(exp.Bracket):
-        parameters = {parameter.name for scope in _lambdas_around(bracket) for parameter in scope.expressions}
-        for index in bracket.expressions:
-            if isinstance(index, exp.Add) and any(
-                part.name in parameters for part in index.walk() if isinstance(part, exp.Identifier)
-            ):
-                yield Hit(
-                    "array-forward",
-                    bracket,
-                    f"element {index.sql('clickhouse')} beside element {index.this.sql('clickhouse')}",
-                )
-
-
-def _lambdas_around(node: exp.Expression) -> Iterator[exp.Lambda]:
-    parent = node.parent
-    while parent is not None:
-        if isinstance(parent, exp.Lambda):
-            yield parent
-        parent = parent.parent

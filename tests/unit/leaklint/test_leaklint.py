@@ -90,6 +90,10 @@ LEAKS: list[tuple[str, str]] = [
         "SELECT * FROM a JOIN b ON a.market_type = b.market_type AND a.symbol = b.symbol AND a.ts_1m = b.ts_1m - INTERVAL 1 MINUTE",
     ),
     ("join-future", "SELECT * FROM a CROSS JOIN b WHERE b.ts >= a.ts"),
+    (
+        "unfinished-period",
+        "SELECT * FROM flow_1s AS a ASOF LEFT JOIN trades_1m AS b ON a.market_type = b.market_type AND a.symbol = b.symbol AND b.ts_1m <= a.ts_1s",
+    ),
     ("market-type", "SELECT * FROM a JOIN b ON a.symbol = b.symbol AND a.ts = b.ts"),
     ("market-type", "SELECT * FROM a JOIN b USING (exchange, symbol, ts)"),
     ("market-type", "SELECT exchange, symbol, ts, sum(v) FROM a GROUP BY exchange, symbol, ts"),
@@ -106,6 +110,10 @@ LEAKS: list[tuple[str, str]] = [
     (
         "whole-history",
         f"SELECT * FROM f JOIN (SELECT {KEY}, argMax(price, ts) AS last FROM trades WHERE price > 0 GROUP BY {KEY}) AS l USING ({KEY})",
+    ),
+    (
+        "whole-history",
+        f"SELECT * FROM f JOIN (SELECT {KEY}, quantile(0.9)(v) AS hi FROM f WHERE ts >= now() - INTERVAL 1 HOUR GROUP BY {KEY}) AS q USING ({KEY})",
     ),
     ("latest-row", "SELECT v / (SELECT v FROM f ORDER BY ts DESC LIMIT 1) FROM f"),
     ("labels-read", "SELECT * FROM marketprism_labels.returns_30s"),
@@ -136,7 +144,7 @@ CAUSAL: list[str] = [
     "SELECT * FROM b JOIN gaps AS g ON b.market_type = g.market_type AND b.symbol = g.symbol AND g.to_time >= b.ts_start AND g.from_time <= b.ts_end",
     f"SELECT {KEY}, toStartOfMinute(timestamp) AS ts_1m, sum(quantity) FROM trades GROUP BY {KEY}, ts_1m",
     f"WITH m AS (SELECT {KEY}, toStartOfMinute(timestamp) AS ts_1m, max(price) AS high FROM trades GROUP BY {KEY}, ts_1m) SELECT * FROM m",
-    f"SELECT * FROM f JOIN (SELECT {KEY}, quantile(0.9)(v) AS hi FROM f WHERE ts >= now() - INTERVAL 1 HOUR GROUP BY {KEY}) AS q USING ({KEY})",
+    f"SELECT * FROM f JOIN (SELECT {KEY}, quantile(0.9)(v) AS hi FROM f WHERE ts < {{from_ts:DateTime64(3)}} GROUP BY {KEY}) AS q USING ({KEY})",
     "SELECT arrayMap(i -> mids[i] - mids[i - 1], range(2, length(mids))) FROM f",
     "CREATE VIEW a.b (symbol String COMMENT 'one (1); symbol', r Float64) AS SELECT symbol, lag(mid) OVER (PARTITION BY exchange, market_type, symbol ORDER BY ts) AS r FROM f COMMENT 'what it is'",
     "CREATE TABLE a.b (lead String) ENGINE = MergeTree ORDER BY lead",
