@@ -7,6 +7,7 @@ AS WITH
     ((b.book.1) > toDateTime64(0, 3, 'UTC')) AND (age <= {carry_ms:UInt32}) AS has_book,
     has_book AND (NOT empty(b.book.3)) AND (NOT empty(b.book.5)) AS two_sided,
     f.trades > 0 AS traded,
+    traded AND (f.price_before > 0) AND (((g.cell - f.cell_before) * grid) <= 60000) AND (fromUnixTimestamp64Milli(f.cell_before * grid, 'UTC') >= newest_start) AS follows,
     arrayFilter(i -> (((i.1) <= fromUnixTimestamp64Milli(g.cell * grid, 'UTC')) AND ((i.2) > fromUnixTimestamp64Milli((g.cell - 1) * grid, 'UTC'))), x.intervals) AS hiding,
     NOT empty(hiding) AS hidden,
     arrayMax(arrayMap((started, at) -> if(started <= g.cell, at, toDateTime64(0, 3, 'UTC')), s.start_cells, s.start_times)) AS newest_start
@@ -54,10 +55,10 @@ SELECT
     if(f.volume > 0, toFloat64(f.buy_volume) / toFloat64(f.volume), 0.5) AS of_buy_ratio,
     if(f.volume > 0, toFloat64(f.notional) / toFloat64(f.volume), NULL) AS vwap,
     if(traded, f.price, NULL) AS last_price,
-    multiIf(hidden, NULL, NOT traded, 0, (f.price_before > 0) AND (((g.cell - f.cell_before) * grid) <= 60000) AND (fromUnixTimestamp64Milli(f.cell_before * grid, 'UTC') >= newest_start), log(f.price / f.price_before), NULL) AS ret_last,
+    multiIf(hidden, NULL, NOT traded, 0, follows, log(f.price / f.price_before), NULL) AS ret_last,
     toBool(traded AND (NOT hidden)) AS mask_trade,
     if(newest_start > toDateTime64(0, 3, 'UTC'), newest_start, NULL) AS segment_from,
-    greatest(toDateTime64(fromUnixTimestamp64Milli(g.cell * grid, 'UTC'), 6, 'UTC'), b.book.2, f.heard_at, arrayMin(arrayMap(i -> (i.4), hiding))) AS available_at,
+    greatest(toDateTime64(fromUnixTimestamp64Milli(g.cell * grid, 'UTC'), 6, 'UTC'), b.book.2, f.heard_at, if(follows, f.heard_before, toDateTime64(0, 6, 'UTC')), arrayMin(arrayMap(i -> (i.4), hiding))) AS available_at,
     if(hidden, (hiding[1]).3, '') AS excluded,
     multiIf(hidden, 'gap', (NOT has_book) OR (age > {gap_ms:UInt32}), 'gap', age > {stale_ms:UInt32}, 'stale', (NOT two_sided) OR ((b.book.8) <= 0), 'partial', 'ok') AS quality
 FROM
@@ -119,7 +120,8 @@ LEFT JOIN
     SELECT
         *,
         lagInFrame(t.price) OVER (PARTITION BY t.exchange, t.market_type, t.symbol ORDER BY t.cell ASC ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) AS price_before,
-        lagInFrame(t.cell) OVER (PARTITION BY t.exchange, t.market_type, t.symbol ORDER BY t.cell ASC ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) AS cell_before
+        lagInFrame(t.cell) OVER (PARTITION BY t.exchange, t.market_type, t.symbol ORDER BY t.cell ASC ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) AS cell_before,
+        lagInFrame(t.heard_at) OVER (PARTITION BY t.exchange, t.market_type, t.symbol ORDER BY t.cell ASC ROWS BETWEEN 1 PRECEDING AND CURRENT ROW) AS heard_before
     FROM
     (
         SELECT

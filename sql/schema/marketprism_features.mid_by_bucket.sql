@@ -8,6 +8,7 @@ CREATE VIEW marketprism_features.mid_by_bucket
     `mid` Nullable(Float64) COMMENT 'mid as of the bucket\'s end, quote units; NULL when the book is older than 60 s or one-sided',
     `mid_avg` Nullable(Float64) COMMENT 'mean mid over the books published in the bucket, quote units',
     `staleness_ms` Nullable(Int64) COMMENT 'age of that book at the bucket\'s end, milliseconds; NULL without a book before',
+    `available_at` DateTime64(6, 'UTC') COMMENT 'when the trades of the bucket and that book had been received, UTC; as-of reads use it',
     `quality` LowCardinality(String) COMMENT 'ok, or stale (no book, or older than 3 s)'
 )
 COMMENT 'mid price as of each bucket\'s end, and on average over it'

@@ -9,7 +9,8 @@ AS WITH
             f.symbol AS symbol,
             f.bucket_id AS bucket_id,
             min(f.first_ts) AS starts,
-            max(f.last_ts) AS ends
+            max(f.last_ts) AS ends,
+            max(f.last_received_at) AS heard_at
         FROM marketprism_features.bucket_flow AS f
         WHERE (f.bucket_id >= {from_bucket:UInt64}) AND (f.bucket_id <= {to_bucket:UInt64})
         GROUP BY
@@ -27,6 +28,7 @@ SELECT
     if(staleness_ms <= 60000, nullIf(maxIf(last_mid, kind = 2), 0), NULL) AS mid,
     toFloat64(sumIf(mid_sum, kind = 2) - sumIf(mid_sum, kind = 0)) / nullIf(sumIf(mids, kind = 2) - sumIf(mids, kind = 0), 0) AS mid_avg,
     if(maxIf(last_book, kind = 2) = 0, NULL, dateDiff('millisecond', maxIf(last_book, kind = 2), bucket_ts_end)) AS staleness_ms,
+    greatest(max(known_at), maxIf(book_known_at, kind = 2)) AS available_at,
     if((mid IS NULL) OR (staleness_ms > 3000), 'stale', 'ok') AS quality
 FROM
 (
@@ -37,8 +39,10 @@ FROM
         bucket_id,
         ts,
         kind,
+        known_at,
         anyLastIf(price, kind = 1) OVER so_far AS last_mid,
         anyLastIf(ts, kind = 1) OVER so_far AS last_book,
+        anyLastIf(known_at, kind = 1) OVER so_far AS book_known_at,
         sum(toDecimal128(price, 12)) OVER so_far AS mid_sum,
         countIf(price > 0) OVER so_far AS mids
     FROM
@@ -52,7 +56,8 @@ FROM
             toUInt8(edge.1) AS kind,
             edge.2 AS ts,
             toUInt64(0) AS sequence,
-            toFloat64(0) AS price
+            toFloat64(0) AS price,
+            heard_at AS known_at
         FROM edges
         UNION ALL
         SELECT
@@ -64,7 +69,8 @@ FROM
             toUInt8(1) AS kind,
             l.timestamp AS ts,
             l.sequence AS sequence,
-            ifNull(l.mid_price, 0) AS price
+            ifNull(l.mid_price, 0) AS price,
+            l.received_at AS known_at
         FROM marketprism_features.lob_top5 AS l
         WHERE (l.timestamp >= (
             SELECT min(starts) - toIntervalSecond(60)

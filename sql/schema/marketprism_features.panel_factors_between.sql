@@ -28,7 +28,7 @@ FROM
         p.mask_live AS mask_live,
         p.mid AS mid,
         p.spread AS spread,
-        p.available_at AS available_at,
+        max(p.available_at) OVER whole AS available_at,
         p.quality AS quality,
         count(p.mid) OVER whole AS window_rows,
         any(p.mid) OVER whole AS oldest_mid,

@@ -7,7 +7,7 @@ AS SELECT
     i.bucket_id AS bucket_id,
     i.bucket_ts_start AS bucket_ts_start,
     i.bucket_ts_end AS bucket_ts_end,
-    i.available_at AS available_at,
+    greatest(i.available_at, m.available_at) AS available_at,
     i.trades AS trades,
     i.buy_trades AS buy_trades,
     i.vol AS vol,

@@ -375,21 +375,26 @@ def exact_mid(book: Row) -> Fraction:
     return (Fraction(repr(book["bid_prices_5"][0])) + Fraction(repr(book["ask_prices_5"][0]))) / 2
 
 
-def mid_by_bucket(buckets: list[Row], books: list[Row]) -> list[Row]:
-    """The last book at or before each bucket's end, and the mean over the books between its first and last trade."""
+def mid_by_bucket(buckets: list[Bucket], books: list[Row]) -> list[Row]:
+    """The last book at or before each bucket's end, and the mean over the books between its first and last trade.
+
+    Known when all the trades have been received, and that book.
+    """
     rows = []
     books = sorted(books, key=lambda book: (book["timestamp"], book["sequence"]))
     times = np.array([book["timestamp"] for book in books])
     for bucket in buckets:
-        start, end = bucket["bucket_ts_start"], bucket["bucket_ts_end"]
+        start, end = min(each.time for each in bucket.prints), max(each.time for each in bucket.prints)
         position = int(np.searchsorted(times, end, side="right")) - 1
         inside = [exact_mid(book) for book in books[int(np.searchsorted(times, start)) : position + 1]]
         age = end - books[position]["timestamp"] if position >= 0 else None
         known = age is not None and age <= BOOK_MAX_AGE_MS
+        receipts = [each.received_at for each in bucket.prints] + [books[position]["received_at"]] * (position >= 0)
         rows.append(
             {
-                "bucket_id": bucket["bucket_id"],
+                "bucket_id": bucket.number,
                 "bucket_ts_end": end,
+                "available_at": max(receipts),
                 "mid": books[position]["mid_price"] if known else None,
                 "mid_avg": float(sum(inside) / len(inside)) if inside else None,
                 "staleness_ms": age,
@@ -503,7 +508,7 @@ def features_of(
     tables |= footprint(groups, tick) | impact(tables["unified_buckets"])
     tables["trades_1m"] = trades_1m(minutes)
     tables["mid_1m"] = mid_1m(tables["lob_top5"])
-    tables["mid_by_bucket"] = mid_by_bucket(tables["unified_buckets"], tables["lob_top5"])
+    tables["mid_by_bucket"] = mid_by_bucket(buckets, tables["lob_top5"])
     tables["unified_features_by_bucket"] = side_by_side(tables)
     tables["latest_features"] = latest(tables)
     return tables

@@ -61,6 +61,7 @@ def test_few_files_need_a_waiver_of_the_leak_linter() -> None:
     assert waived == {
         "create_unified_buckets_between",
         "create_mid_by_bucket_between",
+        "recreate_mid_by_bucket_between",
         "create_unified_features_last",
         "create_latest_features",
         "create_latest_buckets",
