@@ -15,13 +15,15 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from marketprism import ranges
 from marketprism.clickhouse import FEATURES
 from marketprism.errors import QueryError
 
 ROWS_AT_ONCE: Final = 40_000
 """Rows of a piece, all symbols together."""
-BUCKET_MAX_AGE_S: Final = 300
-"""A bucket feature is shown for so long after it became available, as in unified_features_1s."""
+BUCKETS: Final = "unified_features_by_bucket"
+BUCKET_MAX_AGE: Final = timedelta(seconds=300)
+"""A bucket feature is shown for so long after it became available, as in unified_features_1s and as-of reads."""
 KEY: Final = ("exchange", "market_type", "symbol", "ts")
 BASE: Final = ("mid", "spread", "mask_live", "staleness_ms", "segment_id", "excluded")
 TRADES: Final = (
@@ -42,6 +44,8 @@ _CHEAP: Final = frozenset(
     )
 )
 """Columns of unified_features_between; the others cost the wide unified_features_since."""
+_NARROW: Final = ranges.Form(BUCKETS, "unified_features_between", ("from_bucket", "to_bucket", "newest"), "bucket_id")
+_WIDE: Final = ranges.Form(BUCKETS, "unified_features_since", (*_NARROW.parameters, "since"), "bucket_id")
 _LEVELS: Final = {"ap": "ask_prices", "av": "ask_quantities", "bp": "bid_prices", "bv": "bid_quantities"}
 
 
@@ -49,8 +53,9 @@ _LEVELS: Final = {"ap": "ask_prices", "av": "ask_quantities", "bp": "bid_prices"
 class Panel:
     """What a panel shows: instants of [start, end) on multiples of ``grid_ms``, one row a symbol and instant.
 
-    ``features``: of ``GROUPS``, and columns of unified_features_by_bucket, joined as of their availability. ``window``
-    rows are what factors look back; ``penalty_bps_per_s`` is what an old book costs a backtest.
+    ``features``: of ``GROUPS``, and columns of unified_features_by_bucket, joined as of their availability; one whose
+    name the panel has already is called unified_features_by_bucket.<name>. ``window`` rows are what factors look back;
+    ``penalty_bps_per_s`` is what an old book costs a backtest.
     """
 
     symbols: tuple[str, ...]
@@ -101,7 +106,7 @@ def pieces(client: Any, panel: Panel) -> Iterator[pa.Table]:
         midnight = at.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
         until = min(at + step, midnight, _utc(panel.end))
         table = client.query_arrow(
-            _query(panel, names, at),
+            _query(panel, names, _buckets(client, panel, names, at, until) if names else ""),
             parameters=_parameters(panel, at, until, [segments[symbol] for symbol in panel.symbols]),
             use_strings=True,
         )
@@ -126,29 +131,31 @@ def bucket_features(client: Any, panel: Panel) -> tuple[str, ...]:
     names = tuple(name for name in panel.features if name not in GROUPS)
     if names:
         query = (
-            "SELECT name FROM system.columns WHERE database = {d:String} AND table = 'unified_features_by_bucket' "
-            "AND name NOT IN ('exchange', 'market_type', 'symbol', 'bucket_ts_end', 'available_at', 'quality')"
+            "SELECT name FROM system.columns WHERE database = {d:String} AND table = {t:String} "
+            "AND name NOT IN ('exchange', 'market_type', 'symbol', 'bucket_ts_end', 'available_at') "
+            "AND type NOT LIKE 'Array%'"
         )
-        known = {row[0] for row in client.query(query, parameters={"d": FEATURES}).result_rows}
+        known = {row[0] for row in client.query(query, parameters={"d": FEATURES, "t": BUCKETS}).result_rows}
         for name in names:
             if name not in known:
                 raise QueryError(
-                    f"no feature {name!r}; there are {', '.join(GROUPS)} and columns of unified_features_by_bucket"
+                    f"no feature {name!r}; there are {', '.join(GROUPS)} and columns of {BUCKETS} with one value"
                 )
     return names
 
 
-def _query(panel: Panel, names: tuple[str, ...], at: datetime) -> str:
+def _query(panel: Panel, names: tuple[str, ...], buckets: str) -> str:
     asked = set(panel.features)
-    columns = [f"p.{name} AS {name}" for name in (*KEY, *BASE)]
+    columns = {name: f"p.{name}" for name in (*KEY, *BASE)}
+    known = ["p.available_at"]
     if "book" in asked:
-        columns += [
-            f"if(length(p.{array}) >= {n}, p.{array}[{n}], NULL) AS {side}{n}"
+        columns |= {
+            f"{side}{n}": f"if(length(p.{array}) >= {n}, p.{array}[{n}], NULL)"
             for side, array in _LEVELS.items()
             for n in range(1, panel.levels + 1)
-        ]
+        }
     if "trades" in asked:
-        columns += [f"p.{name} AS {name}" for name in TRADES]
+        columns |= {name: f"p.{name}" for name in TRADES}
     common = (
         "exchange = {exchange:String}, market_type = {market_type:String}, symbols = {symbols:Array(String)}, "
         "from_ts = {from_ts:DateTime64(3, 'UTC')}, to_ts = {to_ts:DateTime64(3, 'UTC')}, grid_ms = {grid_ms:UInt32}, "
@@ -163,36 +170,45 @@ def _query(panel: Panel, names: tuple[str, ...], at: datetime) -> str:
     ):
         if group in asked:
             joins.append(f"LEFT JOIN {FEATURES}.{view}({common}{extra}) AS {group} USING ({', '.join(KEY)})")
-            columns += [f"{group}.{name} AS {name}" for name in of]
+            columns |= {name: f"{group}.{name}" for name in of}
+            known.append(f"{group}.available_at")
     if "universe" in asked:
         joins.append(
             f"LEFT JOIN (SELECT exchange, market_type, symbol, true AS inside FROM {_universe(1)}) AS u "
             "ON u.exchange = p.exchange AND u.market_type = p.market_type AND u.symbol = p.symbol"
         )
-        columns.append("toBool(ifNull(u.inside, false)) AS in_universe")
+        columns["in_universe"] = "toBool(ifNull(u.inside, false))"
+    last = {"available_at": f"greatest({', '.join(known)})", "quality": "p.quality"}
     if names:
-        joins.append(_buckets(names, at))
-        young = f"n.known_at > toDateTime64(0, 6, 'UTC') AND dateDiff('second', n.known_at, p.ts) <= {BUCKET_MAX_AGE_S}"
-        columns += [f"if({young}, n.newest.{n}, NULL) AS `{name}`" for n, name in enumerate(names, 1)]
-    columns += ["p.available_at AS available_at", "p.quality AS quality"]
-    return f"SELECT {', '.join(columns)} {' '.join(joins)} ORDER BY p.symbol, p.ts"
+        joins.append(buckets)
+        taken = columns.keys() | last
+        young = f"n.known_at >= p.ts - toIntervalSecond({BUCKET_MAX_AGE // timedelta(seconds=1)})"
+        columns |= {
+            f"{BUCKETS}.{name}" if name in taken else name: f"if({young}, n.shown.{n}, NULL)"
+            for n, name in enumerate(names, 1)
+        }
+    shown = ", ".join(f"{value} AS `{name}`" for name, value in (columns | last).items())
+    return f"SELECT {shown} {' '.join(joins)} ORDER BY p.symbol, p.ts"
 
 
-def _buckets(names: tuple[str, ...], at: datetime) -> str:
-    """As-of join of bucket features; the ids of yesterday and today bound what is computed."""
-    values = ", ".join(f"toNullable(b.`{name}`)" for name in names)
-    day = f"{at:%Y%m%d}"
-    before = f"{at - timedelta(days=1):%Y%m%d}"
-    cheap = set(names) <= _CHEAP
-    view = "unified_features_between" if cheap else "unified_features_since"
-    since = "" if cheap else ", since = '1970-01-02 00:00:00'"
+def _buckets(client: Any, panel: Panel, names: tuple[str, ...], at: datetime, end: datetime) -> str:
+    """As-of join of bucket features for instants of [at, end), all of one UTC day.
+
+    Buckets are read from as far back as an as-of read of ``at`` does, so that their windows are whole. Of buckets that
+    became known late only those count that are newer than every bucket known before; of those known at one moment, the
+    newest.
+    """
+    values = ", ".join(f"toNullable(v.`{name}`)" for name in names)
+    form = _NARROW if set(names) <= _CHEAP else _WIDE
+    oldest = (at - BUCKET_MAX_AGE - timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
+    start = ranges.reach(client, form, oldest, [(panel.exchange, panel.market_type, name) for name in panel.symbols])
     return (
-        f"ASOF LEFT JOIN (SELECT b.exchange AS exchange, b.market_type AS market_type, b.symbol AS symbol, "
-        f"b.available_at AS known_at, argMax(({values},), b.bucket_id) AS newest "
-        f"FROM {FEATURES}.{view}("
-        f"from_bucket = {before}000000, to_bucket = {day}999999, newest = 0{since}) AS b "
-        "WHERE b.exchange = {exchange:String} AND b.market_type = {market_type:String} "
-        "AND b.symbol IN {symbols:Array(String)} GROUP BY exchange, market_type, symbol, known_at) AS n "
+        f"ASOF LEFT JOIN (SELECT * FROM (SELECT v.exchange AS exchange, v.market_type AS market_type, "
+        f"v.symbol AS symbol, assumeNotNull(v.available_at) AS known_at, v.bucket_id AS bucket, ({values},) AS shown, "
+        "max(v.bucket_id) OVER (PARTITION BY v.exchange, v.market_type, v.symbol ORDER BY v.available_at) AS newest "
+        f"FROM {ranges.source(form, start, end)} AS v WHERE v.exchange = {{exchange:String}} "
+        "AND v.market_type = {market_type:String} AND v.symbol IN {symbols:Array(String)} "
+        f"AND {ranges.at_or_after(form, oldest)}) WHERE bucket = newest) AS n "
         "ON n.exchange = p.exchange AND n.market_type = p.market_type AND n.symbol = p.symbol AND n.known_at <= p.ts"
     )
 

@@ -6,15 +6,16 @@
 -- freshness: when read
 -- lookahead: none
 -- source:    as-of read on available_at, never on bucket_ts_end
+-- The newest bucket, not the one that became known last: a late trade dates the 50 buckets whose windows hold it anew.
 WITH now64(6, 'UTC') - INTERVAL 5 MINUTE AS moment
 SELECT
-    exchange,
-    market_type,
-    symbol,
-    argMax(bucket_id, available_at) AS bucket_id,
-    argMax(tuple(vpin), available_at).1 AS vpin,
-    dateDiff('millisecond', max(available_at), moment) AS age_ms
-FROM marketprism_features.vpin_by_bucket
-WHERE available_at <= moment
+    v.exchange AS exchange,
+    v.market_type AS market_type,
+    v.symbol AS symbol,
+    max(v.bucket_id) AS bucket_id,
+    argMax(tuple(v.vpin), v.bucket_id).1 AS vpin,
+    dateDiff('millisecond', argMax(v.available_at, v.bucket_id), moment) AS age_ms
+FROM marketprism_features.vpin_by_bucket AS v
+WHERE v.available_at <= moment
 GROUP BY exchange, market_type, symbol
 ORDER BY exchange, market_type, symbol

@@ -261,11 +261,12 @@ def test_no_rolling_value_crosses_a_segment_and_midnight_is_none(whole: pl.DataF
 
 
 def test_pieces_and_files_hold_what_the_whole_does(
-    imported: Imported, whole: pl.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    imported: Imported, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    asked = a_panel(features=FEATURES[:3])
+    whole = as_polars(read(imported.client, asked))
     monkeypatch.setattr(marketprism.panel, "ROWS_AT_ONCE", 7_001)
     days: list[tuple[dt.date, int]] = []
-    asked = a_panel(features=FEATURES[:3])
     rows = export_panel(imported.client, asked, tmp_path, lambda day, count: days.append((day, count)))
     assert (rows, [day for day, _ in days]) == (whole.height, [DAY, NEXT])
     files = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file())
