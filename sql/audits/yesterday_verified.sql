@@ -1,7 +1,7 @@
 -- name:      yesterday_verified
 -- purpose:   yesterday's trades and buckets agree: volume, trades, and numbers 1 … n without a hole
 -- grain:     one row per (exchange, market_type, symbol) that disagrees
--- inputs:    marketprism_hot.trades, marketprism_features.bucket_flow
+-- inputs:    marketprism_features.all_trades, marketprism_features.bucket_flow
 -- time:      timestamp
 -- freshness: when read
 -- lookahead: none
@@ -17,7 +17,7 @@ FROM
         exchange, market_type, symbol,
         sum(quantity) AS signed_volume, toInt64(count()) AS signed_trades, toInt64(uniqExact(bucket_id)) AS signed_buckets,
         max(created_at) AS stored_at
-    FROM marketprism_hot.trades
+    FROM marketprism_features.all_trades
     WHERE toYYYYMMDD(timestamp) = toYYYYMMDD(now('UTC') - INTERVAL 1 DAY) AND bucket_id != 0
     GROUP BY exchange, market_type, symbol
     UNION ALL

@@ -1,7 +1,7 @@
 -- name:      volume_audit
 -- purpose:   trades and buckets must agree to the last digit: any row is an error
 -- grain:     one row per (exchange, market_type, symbol, day) that disagrees
--- inputs:    marketprism_hot.trades, marketprism_features.bucket_flow
+-- inputs:    marketprism_features.all_trades, marketprism_features.bucket_flow
 -- time:      timestamp
 -- freshness: when read
 -- lookahead: none
@@ -10,7 +10,7 @@ SELECT exchange, market_type, symbol, day, sum(signed) AS difference
 FROM
 (
     SELECT exchange, market_type, symbol, intDiv(bucket_id, 1000000) AS day, sum(quantity) AS signed
-    FROM marketprism_hot.trades
+    FROM marketprism_features.all_trades
     WHERE bucket_id != 0
     GROUP BY exchange, market_type, symbol, day
     UNION ALL

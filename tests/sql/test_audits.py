@@ -40,7 +40,7 @@ def _now_ms() -> int:
 
 TOUCHED = (
     *(f"{HOT}.{name}" for name in (*ROW_TYPES, "dead_letters")),
-    *(f"{COLD}.archive_status", f"{COLD}.day_generation"),
+    *(f"{COLD}.archive_status", f"{COLD}.day_generation", f"{COLD}.trades"),
     *(f"{FEATURES}.{name}" for name in ("bucket_flow", "bucket_days", "bucket_config", "lob_top5", "job_runs")),
 )
 
@@ -182,6 +182,24 @@ def test_what_it_is_there_for(tables: Any, name: str) -> None:
     rows = _found(tables, name)
     assert rows
     assert all(row.get("symbol", SYMBOL) in (SYMBOL, "PLANLESSUSDT", "NOBODYUSDT", "A-USDT") for row in rows)
+
+
+def test_yesterday_in_cold_is_verified_there(tables: Any) -> None:
+    """A day that was loaded from an archive: its buckets are made of cold, whatever part of it hot holds."""
+    yesterday = "toUInt64(toYYYYMMDD(now('UTC') - INTERVAL 1 DAY)) * 1000000 + 1"
+    for sequence in ("1", "2"):
+        tables.client.command(
+            _trade_command(
+                timestamp="now64(3) - INTERVAL 1 DAY", bucket_id=yesterday, sequence=sequence,
+                created_at="now64(6) - INTERVAL 1 HOUR",
+            )
+        )  # fmt: skip
+    tables.client.command(f"INSERT INTO {COLD}.trades SELECT * FROM {HOT}.trades")
+    tables.client.command(f"ALTER TABLE {HOT}.trades DELETE WHERE sequence = 2 SETTINGS mutations_sync = 1")
+    assert _found(tables, "yesterday_verified") == []
+    tables.client.command(f"ALTER TABLE {COLD}.trades DELETE WHERE sequence = 2 SETTINGS mutations_sync = 1")
+    (found,) = _found(tables, "yesterday_verified")
+    assert found["trade_difference"] == -1
 
 
 def test_values_out_of_range_are_found(engine: Any) -> None:

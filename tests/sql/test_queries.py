@@ -55,3 +55,20 @@ def test_the_audit_finds_a_bucket_that_lacks_a_trade(filled: Any) -> None:
     assert (found["symbol"], found["difference"]) == ("AUDITUSDT", Decimal(row[0]["quantity"]))
     raw = "marketprism_hot.trades"
     filled.client.command(f"ALTER TABLE {raw} DELETE WHERE symbol = 'AUDITUSDT' SETTINGS mutations_sync = 1")
+
+
+def test_a_day_in_cold_agrees_with_its_buckets(engine: Any) -> None:
+    """Archived and historical days: cold has the trades, hot no longer or never did, and their buckets stay."""
+    rows = random_trades(seed=62, count=300)
+    engine.trades("COLDUSDT", rows)
+    engine.client.command(
+        "INSERT INTO marketprism_cold.trades SELECT * FROM marketprism_hot.trades WHERE symbol = 'COLDUSDT'"
+    )
+    engine.client.command(
+        "ALTER TABLE marketprism_hot.trades DELETE WHERE symbol = 'COLDUSDT' SETTINGS mutations_sync = 1"
+    )
+    audit = (shipped("sql") / "queries" / "volume_audit.sql").read_text()
+    try:
+        assert [row for row in engine.rows(audit) if row["symbol"] == "COLDUSDT"] == []
+    finally:
+        engine.forget("COLDUSDT")
