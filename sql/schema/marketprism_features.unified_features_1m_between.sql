@@ -54,7 +54,7 @@ AS SELECT
     q.drawdown_60 AS drawdown_60,
     q.price_volume_momentum_10 AS price_volume_momentum_10,
     q.trade_impulse AS trade_impulse,
-    if(f.ts_1m = 0, NULL, f.cvd) AS cvd,
+    toNullable(t.day_cvd) AS cvd,
     if(f.ts_1m = 0, NULL, f.avg_trade_quote) AS avg_trade_quote,
     if(f.ts_1m = 0, NULL, f.trades_per_s) AS trades_per_s,
     if(f.ts_1m = 0, NULL, f.quote_per_s) AS quote_per_s,
@@ -110,13 +110,17 @@ AS SELECT
     l.ofi_l5 AS ofi_l5,
     if(l.ts_1m = 0, NULL, l.updates) AS book_updates,
     if(l.ts_1m = 0, NULL, l.books) AS books,
-    greatest(t.available_at, v.available_at, p.available_at, s.available_at, r.available_at, w.available_at, q.available_at, f.available_at, b.available_at, l.available_at) AS available_at,
+    greatest(t.day_known, v.available_at, p.available_at, s.available_at, r.available_at, w.available_at, q.available_at, f.available_at, b.available_at, l.available_at) AS available_at,
     multiIf(now64(6, 'UTC') < available_at, 'partial', (v.quality = 'gap') OR (p.quality = 'gap') OR (s.quality = 'gap') OR (r.quality = 'gap') OR (w.quality = 'gap') OR (q.quality = 'gap') OR (f.quality = 'gap') OR (b.quality = 'gap') OR (l.quality = 'gap'), 'gap', (w.quality = 'warmup') OR (q.quality = 'warmup'), 'warmup', b.mid IS NULL, 'stale', 'ok') AS quality
 FROM
 (
-    SELECT *
+    SELECT
+        *,
+        sum(buy_volume - sell_volume) OVER of_day AS day_cvd,
+        max(available_at) OVER of_day AS day_known
     FROM marketprism_features.trades_1m
     WHERE (ts_1m >= {from_ts:DateTime64(3)}) AND (ts_1m <= {to_ts:DateTime64(3)})
+    WINDOW of_day AS (PARTITION BY exchange, market_type, symbol, toDate(ts_1m) ORDER BY ts_1m ASC ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)
 ) AS t
 LEFT JOIN `marketprism_features.vpin_1m_between`(from_ts = {from_ts:DateTime64(3)}, to_ts = {to_ts:DateTime64(3)}) AS v ON (v.exchange = t.exchange) AND (v.market_type = t.market_type) AND (v.symbol = t.symbol) AND (v.ts_1m = t.ts_1m)
 LEFT JOIN `marketprism_features.price_impact_1m_between`(from_ts = {since:DateTime64(3)}, to_ts = {to_ts:DateTime64(3)}) AS p ON (p.exchange = t.exchange) AND (p.market_type = t.market_type) AND (p.symbol = t.symbol) AND (p.ts_1m = t.ts_1m)

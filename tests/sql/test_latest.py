@@ -13,12 +13,32 @@ import pytest
 from marketprism.features import Features
 from tests.refreshes import LATEST, refresh
 from tests.sql.rows import assign_buckets, book, trade
-from tests.sql.tape import random_books, random_trades
+from tests.sql.tape import Rows, random_books, random_trades
+
+
+def day_before(tape: Rows) -> Rows:
+    """25 hours of a trade a minute up to the tape, whose sequences are moved up; two of three are buys.
+
+    The last of them is received 90 s after the tape's end.
+    """
+    minutes = 1500
+    start = tape[0]["timestamp"] - minutes * 60_000
+    for row in tape:
+        row["sequence"] += minutes
+    rows = [
+        trade(n, start + (n - 1) * 60_000, str(60_000 + n % 7), f"{1 + n % 5}.5", "buy" if n % 3 else "sell")
+        for n in range(1, minutes + 1)
+    ]
+    rows[-1]["received_at"] = tape[-1]["received_at"] + 90_000_000
+    return rows
 
 
 @pytest.fixture(scope="module")
 def names(engine: Any) -> Iterator[list[str]]:
-    """Three symbols of this very day: two full tapes, and one with a few trades and no book. Removed afterwards."""
+    """Two tapes that end now, the first after a day of a trade a minute, and a few trades without a book.
+
+    Removed afterwards.
+    """
     now = int(time.time() * 1000)
     names = ["LATESTAUSDT", "LATESTBUSDT", "LATESTCUSDT"]
     for seed, name in enumerate(names[:2], start=40):
@@ -28,9 +48,9 @@ def names(engine: Any) -> Iterator[list[str]]:
             {**row, "timestamp": row["timestamp"] + shift, "received_at": row["received_at"] + shift * 1000}
             for row in raw
         ]
-        trades = assign_buckets(moved, Decimal(50))
+        trades = assign_buckets([*day_before(moved), *moved] if name == names[0] else moved, Decimal(50))
         engine.trades(name, trades)
-        engine.books(name, random_books(seed, trades, one_sided=100_000))
+        engine.books(name, random_books(seed, moved, one_sided=100_000))
     few = [trade(n, now - 100_000 + n, "100", "30", "buy") for n in range(1, 5)]
     engine.trades(names[2], assign_buckets(few, Decimal(50)))
     yield names
@@ -39,8 +59,9 @@ def names(engine: Any) -> Iterator[list[str]]:
 
 SLOW = ("latest_details", "latest_impact", "latest_minutes", "recent_buckets", "recent_features", "serving_missing")
 GROUPS = ("returns", "volatility", "bulk", "flow", "spreads", "book", "dynamics", "impact")
-OF_THE_NEWEST_BOOK = {"spread_bps", "microprice"}
-"""Columns that the row shows of the newest book, and in its group ``book`` as of the bucket's end."""
+DATED_OTHERWISE = {"spread_bps", "microprice", "available_at"}
+"""Columns that the row shows of the newest book, and in its group ``book`` as of the bucket's end; and when the row was
+known, which the details say of themselves: their cvd waits for late rows of the whole day."""
 
 
 def as_shown(value: Any) -> Any:
@@ -55,11 +76,13 @@ def test_row_equals_the_newest_row_of_the_views(engine: Any, names: list[str]) -
         row, expected = latest[name], engine.feature("unified_features_by_bucket", name)[-1]
         assert (row["details_bucket_id"], row["impact_bucket_id"]) == (expected["bucket_id"], expected["bucket_id"])
         grouped = {column: value for group in GROUPS for column, value in row[group].items()}
-        flat = {column: row[column] for column in expected if column in row and column not in OF_THE_NEWEST_BOOK}
+        flat = {column: row[column] for column in expected if column in row and column not in DATED_OTHERWISE}
         assert flat == {column: expected[column] for column in flat}
+        (details,) = engine.feature("latest_details", name)
+        assert row["available_at"] <= details["available_at"] == expected["available_at"]
         assert grouped == {column: as_shown(expected[column]) for column in grouped}
         later = {"realised_spread", "price_impact", "realised_staleness_ms", "ofi_l5"}
-        shown = {*grouped, *flat, *row["settled"], *row["clusters"]}
+        shown = {*grouped, *flat, *DATED_OTHERWISE, *row["settled"], *row["clusters"]}
         assert set(expected) - shown <= later, "everything of the bucket is in the row"
         (bucket,) = engine.feature("latest_buckets", name)  # the one of the newest bucket, of which the row is made
         common = bucket.keys() & flat.keys()
@@ -69,6 +92,16 @@ def test_row_equals_the_newest_row_of_the_views(engine: Any, names: list[str]) -
     assert latest[names[0]]["vpin"] is not None
     few = latest[names[2]]
     assert (few["quality"], few["vpin"], few["mid"], few["book_timestamp"]) == ("warmup", None, None, None)
+
+
+def test_the_newest_minute_is_that_of_the_view(engine: Any, names: list[str]) -> None:
+    """All columns: no window is cut where raw rows are read from the last minutes only."""
+    refresh(engine.client, "latest_minutes")
+    for name in names[:2]:
+        (row,) = engine.feature("latest_minutes", name, "ts_1m")
+        minutes = engine.feature("unified_features_1m", name, "ts_1m")
+        assert [row] == [minute for minute in minutes if minute["ts_1m"] == row["ts_1m"]]
+        assert None not in (row["log_return_60"], row["cvd"])
 
 
 def test_newest_book_and_ages(engine: Any, names: list[str]) -> None:
