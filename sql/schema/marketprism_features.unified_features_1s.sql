@@ -48,7 +48,7 @@ CREATE VIEW marketprism_features.unified_features_1s
     `regime` Nullable(String) COMMENT 'minute: high, normal or low: the minute\'s volatility and trades against the last day\'s',
     `minute_staleness_ms` Nullable(Int64) COMMENT 'from the newest minute\'s availability to the end of the second, milliseconds',
     `available_at` DateTime64(6, 'UTC') COMMENT 'the later of the second\'s end and the last receipt in it, UTC; as-of reads use it',
-    `quality` String COMMENT 'ok, partial (the second is not over), stale (no bucket, book or minute young enough), gap or warmup (of the bucket)'
+    `quality` String COMMENT 'ok, partial (the second is not over), gap (an unrepaired hole touches its minute, or the windows of its bucket or minute), stale (no bucket, book or minute young enough) or warmup (of the bucket)'
 )
 COMMENT 'what was known by the end of each second that traded'
 AS SELECT *

@@ -54,7 +54,7 @@ SELECT
     if(has_minute, m.newest.6, NULL) AS regime,
     if(m.trades_1m = 0, NULL, dateDiff('millisecond', m.ended_at, second_end)) AS minute_staleness_ms,
     greatest(second_end, s.heard_at, if(has_bucket, b.known_at, second_end), if(has_minute, m.known_at, second_end)) AS available_at,
-    multiIf(now64(6, 'UTC') < available_at, 'partial', (NOT has_bucket) OR (NOT has_book) OR (NOT has_minute), 'stale', ((b.newest.13) = 'gap') OR ((m.newest.7) = 'gap'), 'gap', (b.newest.13) != 'ok', b.newest.13, 'ok') AS quality
+    multiIf(now64(6, 'UTC') < available_at, 'partial', (h.of_type != '') OR (has_bucket AND ((b.newest.13) = 'gap')) OR (has_minute AND ((m.newest.7) = 'gap')), 'gap', (NOT has_bucket) OR (NOT has_book) OR (NOT has_minute), 'stale', (b.newest.13) != 'ok', b.newest.13, 'ok') AS quality
 FROM
 (
     SELECT
@@ -245,3 +245,9 @@ ASOF LEFT JOIN
         WHERE (({exchange:String} = '') OR (exchange = {exchange:String})) AND (({market_type:String} = '') OR (market_type = {market_type:String})) AND (({symbol:String} = '') OR (symbol = {symbol:String}))
     ) AS q USING (exchange, market_type, symbol, ts_1m)
 ) AS m ON (m.exchange = s.exchange) AND (m.market_type = s.market_type) AND (m.symbol = s.symbol) AND (m.ended_at <= s.known_by)
+LEFT JOIN
+(
+    SELECT *
+    FROM marketprism_features.gap_minutes
+    WHERE of_type = 'trades'
+) AS h ON (h.exchange = s.exchange) AND (h.market_type = s.market_type) AND (h.symbol = s.symbol) AND (h.ts_1m = toStartOfMinute(s.ts_1s))

@@ -14,9 +14,9 @@ CREATE VIEW marketprism_features.volatility_1d
     `jump_share` Nullable(Float64) COMMENT 'share of the variance that jumps made: 1 - bipower / realised, at least 0 of the day; NULL below three returns',
     `bns_z` Nullable(Float64) COMMENT 'Barndorff-Nielsen Shephard jump statistic, linear form with tripower quarticity; standard normal without jumps, one-sided of the day; NULL below three returns',
     `bns_ratio_z` Nullable(Float64) COMMENT 'the same statistic in ratio form with the maximum adjustment of the day; NULL below three returns',
-    `n_returns` UInt64 COMMENT 'returns of the day',
+    `n_returns` UInt64 COMMENT 'returns of the day, each from the minute before',
     `available_at` DateTime64(6, 'UTC') COMMENT 'when everything behind the row had been received, UTC; as-of reads use it',
-    `quality` String COMMENT 'ok, partial (the day is not over) or warmup (fewer than 1,000 of its minutes have a return)'
+    `quality` String COMMENT 'ok, partial (the day is not over), gap (an unrepaired hole in the trades touches it) or warmup (fewer than 1,000 of its minutes have a return)'
 )
 COMMENT 'realised variance of each UTC day'
 AS WITH
@@ -28,10 +28,10 @@ AS WITH
     ((n * (n / (n - 2))) * pow((pow(2, 2 / 3) * tgamma(7 / 6)) / tgamma(1 / 2), -3)) * arraySum(arrayMap(t -> pow(((t.1) * (t.2)) * (t.3), 4 / 3), triples)) AS quarticity_of,
     (((pi() * pi()) / 4) + pi()) - 5 AS theta
 SELECT
-    exchange,
-    market_type,
-    symbol,
-    day,
+    d.exchange AS exchange,
+    d.market_type AS market_type,
+    d.symbol AS symbol,
+    d.day AS day,
     if(n >= 3, rv_of, NULL) AS realised_variance,
     if(n >= 3, bv_of, NULL) AS bipower_variance,
     if(n >= 3, ((pi() / ((6 - (4 * sqrt(3))) + pi())) * (n / (n - 2))) * arraySum(arrayMap(t -> pow(((((t.1) + (t.2)) + (t.3)) - greatest(t.1, t.2, t.3)) - least(t.1, t.2, t.3), 2), triples)), NULL) AS medrv,
@@ -43,8 +43,8 @@ SELECT
     if(n >= 3, (sqrt(n) * (rv_of - bv_of)) / nullIf(sqrt(theta * quarticity_of), 0), NULL) AS bns_z,
     if(n >= 3, (sqrt(n) * (1 - (bv_of / nullIf(rv_of, 0)))) / nullIf(sqrt(theta * greatest(1, quarticity_of / nullIf(bv_of * bv_of, 0))), 0), NULL) AS bns_ratio_z,
     n AS n_returns,
-    greatest(heard_at, toDateTime64(day + 1, 6, 'UTC')) AS available_at,
-    multiIf(now64(6, 'UTC') < available_at, 'partial', n < 1000, 'warmup', 'ok') AS quality
+    greatest(d.heard_at, toDateTime64(d.day + 1, 6, 'UTC')) AS available_at,
+    multiIf(now64(6, 'UTC') < available_at, 'partial', g.holes > 0, 'gap', n < 1000, 'warmup', 'ok') AS quality
 FROM
 (
     SELECT
@@ -52,8 +52,10 @@ FROM
         market_type,
         symbol,
         toDate(ts_1m) AS day,
-        arrayMap(minute -> log(minute.2), arraySort(groupArray((ts_1m, toFloat64(close))))) AS logs,
-        arrayMap((later, earlier) -> (later - earlier), arrayPopFront(logs), arrayPopBack(logs)) AS r,
+        arraySort(groupArray((ts_1m, log(toFloat64(close))))) AS minutes,
+        arrayFilter((later, earlier) -> (((later.1) - (earlier.1)) = 60), arrayPopFront(minutes), arrayPopBack(minutes)) AS ends,
+        arrayFilter((earlier, later) -> (((later.1) - (earlier.1)) = 60), arrayPopBack(minutes), arrayPopFront(minutes)) AS starts,
+        arrayMap((later, earlier) -> ((later.2) - (earlier.2)), ends, starts) AS r,
         max(available_at) AS heard_at
     FROM marketprism_features.trades_1m
     GROUP BY
@@ -61,4 +63,20 @@ FROM
         market_type,
         symbol,
         day
-)
+) AS d
+LEFT JOIN
+(
+    SELECT
+        exchange,
+        market_type,
+        symbol,
+        toDate(ts_1m) AS day,
+        count() AS holes
+    FROM marketprism_features.gap_minutes
+    WHERE of_type = 'trades'
+    GROUP BY
+        exchange,
+        market_type,
+        symbol,
+        day
+) AS g ON (g.exchange = d.exchange) AND (g.market_type = d.market_type) AND (g.symbol = d.symbol) AND (g.day = d.day)

@@ -1,6 +1,12 @@
 CREATE VIEW marketprism_features.vpin_exact
 COMMENT 'VPIN over buckets of one exact volume (parameters exchange, market_type, symbol, day, bucket_volume)'
-AS SELECT
+AS WITH
+    (
+        SELECT groupArray(ts_1m)
+        FROM marketprism_features.gap_minutes
+        WHERE (of_type = 'trades') AND (exchange = {exchange:String}) AND (market_type = {market_type:String}) AND (symbol = {symbol:String}) AND (toDate(ts_1m) = {day:Date})
+    ) AS holes
+SELECT
     exchange,
     market_type,
     symbol,
@@ -12,7 +18,7 @@ AS SELECT
     if(window_buckets = 50, toFloat64(sum(abs(buy_units - sell_units)) OVER last_50) / toFloat64(50 * size), NULL) AS vpin,
     count() OVER last_50 AS window_buckets,
     max(heard_at) OVER last_50 AS available_at,
-    if(window_buckets < 50, 'warmup', 'ok') AS quality
+    multiIf(arrayExists(hole -> ((hole >= toStartOfMinute(min(bucket_ts_start) OVER last_50)) AND (hole <= max(bucket_ts_end) OVER last_50)), holes), 'gap', window_buckets < 50, 'warmup', 'ok') AS quality
 FROM
 (
     SELECT
@@ -24,6 +30,7 @@ FROM
         toInt256(1000000000000) AS unit,
         sumIf(part, side = 'buy') AS buy_units,
         sumIf(part, side = 'sell') AS sell_units,
+        min(timestamp) AS bucket_ts_start,
         max(timestamp) AS bucket_ts_end,
         max(received_at) AS heard_at
     FROM

@@ -31,8 +31,8 @@ def volatility_of_the_hour(market: Market) -> int:
 
 
 def volatility_of_the_day(market: Market) -> int:
-    """volatility_1d over all returns between minutes that traded: 1e-9."""
-    steps = np.log(traded(market)["close"]).diff().dropna()
+    """volatility_1d over all returns between neighbouring minutes: 1e-9."""
+    steps = np.log(every_minute(traded(market))["close"]).diff().dropna()
     expected = variance_measures(steps, len(steps)).iloc[[-1]].drop(columns="lee_mykland")
     rows = market.feature("volatility_1d", *expected, key="day")
     return sum(agree(rows[name], expected[name], rel=1e-9, absolute=1e-22) for name in expected)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.sql.catalogue_tape import Tape, epoch_us, insert, make_tape
+from tests.sql.catalogue_tape import Tape, epoch_us, insert, make_tape, touched
 
 BUCKET = ["log_return_1", "log_return_10", "momentum_30", "drawdown_60", "trade_impulse"]
 BOOK = [
@@ -97,6 +97,17 @@ def test_a_second_is_available_when_all_of_it_is_known(engine: Any, tape: Tape) 
         end = epoch_us(row["ts_1s"]) + 1_000_000
         assert epoch_us(row["available_at"]) >= max(end, known.get(row["bucket_id"], 0))
     assert any(epoch_us(row["available_at"]) > epoch_us(row["ts_1s"]) + 40_000_000 for row in rows), "the late row's"
+
+
+def test_no_second_of_a_hole_is_ok(engine: Any, tape: Tape) -> None:
+    """Before its bucket or minute closes, and whatever else is too old."""
+    rows = of_spot(engine, "unified_features_1s", "ts_1s")
+    holed = [row for row in rows if touched(tape, row["ts_1s"].replace(second=0))]
+    assert len(holed) > 10
+    assert {row["quality"] for row in holed} == {"gap"}
+    assert any(None in (row["bucket_id"], row["mid"], row["regime"]) for row in holed)
+    before = {row["quality"] for row in rows if row["ts_1s"] < holed[0]["ts_1s"].replace(second=0)}
+    assert before == {"ok", "stale", "warmup"}
 
 
 def test_a_range_of_one_symbol_gives_the_rows_of_the_whole(engine: Any, tape: Tape) -> None:

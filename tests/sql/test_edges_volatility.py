@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from tests.sql.catalogue_tape import MINUTE_MS, Tape, by_minute, epoch_us, insert, make_tape, same, touched
-from tests.sql.rows import assign_buckets
+from tests.sql.rows import assign_buckets, trade
 from tests.sql.tape import EVENING_MS
 from tests.sql.test_catalogue_volatility import measures
 
@@ -67,3 +67,34 @@ def test_each_day(engine: Any, tape: Tape) -> None:
         assert row["n_returns"] == len(prices) - 1
         for name in expected.keys() - {"lee_mykland"}:
             assert same(row[name], expected[name], rel=1e-8), (name, day)
+        holed = any(touched(tape, at) for at in closes(tape) if at.date() == day)
+        assert row["quality"] == ("gap" if holed else "warmup")
+    assert len({row["quality"] for row in rows.values()}) == 2
+
+
+def test_a_hole_is_no_return_and_no_window_over_it_is_ok(engine: Any) -> None:
+    """A trade a minute, none for an hour that was missed, and the price a third higher after it."""
+    rng = np.random.default_rng(5)
+    midnight = EVENING_MS + 60 * MINUTE_MS
+    minutes = [n for n in range(1440) if not 700 <= n < 760]
+    prices = [f"{(130 if n >= 760 else 100) + rng.integers(-20, 20) / 100:.2f}" for n in minutes]
+    rows = [
+        trade(n, midnight + at * MINUTE_MS + 500, price, "1", "buy" if n % 3 else "sell")
+        for n, (at, price) in enumerate(zip(minutes, prices, strict=True), start=1)
+    ]
+    hole = (midnight + 700 * MINUTE_MS, midnight + 760 * MINUTE_MS - 1000)
+    insert(engine.client, Tape("MISSEDUSDT", assign_buckets(rows, Decimal(25)), [], [], hole))
+    (row,) = engine.feature("volatility_1d", "MISSEDUSDT", "day")
+    logs = np.log(np.array(prices, float))
+    expected = measures(np.concatenate([np.diff(logs[:700]), np.diff(logs[700:])]))
+    assert (row["n_returns"], row["quality"]) == (1378, "gap")
+    for name in expected.keys() - {"lee_mykland"}:
+        assert same(row[name], expected[name], rel=1e-8), name
+    exact = engine.rows(
+        "SELECT * FROM marketprism_features.vpin_exact(exchange = 'binance', market_type = 'spot', "
+        f"symbol = 'MISSEDUSDT', day = '{row['day']}', bucket_volume = '2') ORDER BY bucket_seq"
+    )
+    assert len(exact) == 690
+    for number, each in enumerate(exact):  # buckets 0 to 349 are of before the hole
+        over = number >= 350 > number - 49
+        assert each["quality"] == ("gap" if over else "warmup" if number < 49 else "ok"), number
