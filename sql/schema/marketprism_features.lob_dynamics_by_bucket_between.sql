@@ -1,6 +1,8 @@
 CREATE VIEW marketprism_features.lob_dynamics_by_bucket_between
 COMMENT 'rates of added and cancelled liquidity and order flow imbalance by bucket (parameters from_bucket, to_bucket, since)'
-AS SELECT
+AS WITH
+    dateDiff('millisecond', maxIf(book_ts, kind = 2), bucket_ts_end) AS unseen_ms
+SELECT
     exchange,
     market_type,
     symbol,
@@ -18,7 +20,7 @@ AS SELECT
     toUInt64(sums[12]) AS books,
     toFloat64(sums[13]) / 1000 AS observed_s,
     assumeNotNull(greatest(max(known_at), maxIf(heard_at, kind = 2))) AS available_at,
-    multiIf(max(grade) = 'gap', 'gap', books = 0, 'stale', 'ok') AS quality,
+    multiIf(max(grade) = 'gap', 'gap', books = 0, 'stale', (toFloat64(sums[13]) + if(unseen_ms <= 5000, unseen_ms, 0)) < (0.9 * dateDiff('millisecond', min(ts), bucket_ts_end)), 'partial', 'ok') AS quality,
     arrayMap((end, start) -> (end - start), anyIf(so_far_sums, kind = 2), anyIf(so_far_sums, kind = 1)) AS sums
 FROM
 (
@@ -32,7 +34,8 @@ FROM
         known_at,
         grade,
         sumForEach(facts) OVER so_far AS so_far_sums,
-        anyLastIf(receipt, kind = 0) OVER so_far AS heard_at
+        anyLastIf(receipt, kind = 0) OVER so_far AS heard_at,
+        anyLastIf(ts, kind = 0) OVER so_far AS book_ts
     FROM
     (
         SELECT
@@ -75,7 +78,7 @@ FROM
             timestamp AS ts,
             sequence,
             received_at AS receipt,
-            arrayMap(fact -> toDecimal256(fact, 12), arrayConcat([bid_added_quantity, bid_cancelled_quantity, ask_added_quantity, ask_cancelled_quantity, ofi_l1], arrayResize(ofi_l5, 5), [toFloat64(updates), 1, toFloat64(if(since_ms <= 5000, since_ms, 0))])) AS facts
+            arrayMap(fact -> toDecimal256(fact, 12), arrayConcat(arrayMap(fact -> if(since_ms <= 5000, fact, 0), [bid_added_quantity, bid_cancelled_quantity, ask_added_quantity, ask_cancelled_quantity]), [ofi_l1], arrayResize(ofi_l5, 5), [toFloat64(updates), 1, toFloat64(if(since_ms <= 5000, since_ms, 0))])) AS facts
         FROM
         (
             SELECT

@@ -67,6 +67,7 @@ def dynamics_by_bucket(market: Market) -> int:
     )
     step = books["ms"].diff()
     books["seen_s"] = step.where(step <= UNSEEN_MS, 0) / 1000
+    books[[*ADDED]] = books[[*ADDED]].mul(step <= UNSEEN_MS, axis=0)
     running = np.vstack([np.zeros(6), books[[*ADDED, "ofi_l1", "seen_s"]].cumsum().to_numpy()])
     first, last = (np.searchsorted(books["ms"], market.bars[name], side="right") for name in ("start", "end"))
     sums = running[last] - running[first]

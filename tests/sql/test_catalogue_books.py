@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,7 @@ import numpy as np
 import pytest
 
 from tests.sql.catalogue_tape import Tape, by_minute, epoch_us, insert, make_tape, same
-from tests.sql.rows import book
+from tests.sql.rows import assign_buckets, book, trade
 from tests.sql.tape import EVENING_MS, by_bucket
 from tests.worked import case
 
@@ -167,14 +169,49 @@ def test_dynamics_while_a_bucket_filled(engine: Any, tape: Tape) -> None:
         start, end = min(row["timestamp"] for row in trades), max(row["timestamp"] for row in trades)
         inside = [n for n, at in enumerate(times) if start < at <= end]
         passed = [times[n] - times[n - 1] for n in inside if n]
+        counted = [n for n in inside if n and times[n] - times[n - 1] <= 5000]
         seconds = sum(step for step in passed if step <= 5000) / 1000
         row = rows[key]
         assert (row["books"], row["updates"]) == (len(inside), len(inside))
         assert same(row["observed_s"], seconds)
         for position, name in enumerate(("bid_add_rate", "bid_cancel_rate", "ask_add_rate", "ask_cancel_rate")):
-            total = sum(tape.books[n]["since"][position] for n in inside)
+            total = sum(tape.books[n]["since"][position] for n in counted)
             assert same(row[name], total / seconds if seconds else None)
         assert row["ofi_l5"] == [sum(tape.books[n]["ofi"][level] for n in inside) for level in range(5)]
         if inside:
             assert epoch_us(row["available_at"]) >= tape.books[inside[-1]]["received_at"]
+            rest = (end - times[inside[-1]]) / 1000
+            seen = seconds + (rest if rest <= 5 else 0)
+            assert row["quality"] in ("gap", "partial" if seen < 0.9 * (end - start) / 1000 - 1e-9 else "ok")
+        else:
+            assert row["quality"] in ("gap", "stale")
     assert any(row["books"] == 0 for row in rows.values())
+    assert {row["quality"] for row in rows.values()} == {"ok", "gap", "stale", "partial"}
+
+
+@pytest.mark.parametrize(
+    ("name", "at_s", "quality", "rate"),
+    [
+        ("each second", range(60), "ok", 1.0),
+        ("then a pause", [*range(11), 59], "partial", 1.0),
+        ("4 to 6 s apart", [0, 4, 10, 14, 20, 24, 30, 34, 40, 44, 50, 54], "partial", 1.0),
+        ("too far apart", range(0, 60, 6), "partial", None),
+    ],
+)
+def test_a_rate_is_of_the_seconds_it_counts(
+    engine: Any, symbol: Callable[[], str], name: str, at_s: Sequence[int], quality: str, rate: float | None
+) -> None:
+    """One unit is added to each side in every second, however far apart the books are."""
+    made, since = [], 0
+    for number, at in enumerate(at_s, start=1):
+        row = book(number, EVENING_MS + at * 1000, [(99.0, 1.0)], [(101.0, 1.0)])
+        made.append({**row, "since": [at - since, 0.0, at - since, 0.0], "ofi": [float(at - since)] * 5})
+        since = at
+    trades = [trade(n, EVENING_MS + at, "100", "1", "buy") for n, at in enumerate((0, 59_900), start=1)]
+    tape = Tape(symbol(), assign_buckets(trades, Decimal(2)), made, [], None)
+    insert(engine.client, tape)
+    (bucket,) = engine.feature("lob_dynamics_by_bucket", tape.symbol)
+    (minute,) = engine.feature("lob_dynamics_1m", tape.symbol, "ts_1m")
+    for row in (bucket, minute):
+        assert (row["bid_add_rate"], row["ask_net_rate"], row["quality"]) == (rate, rate, quality), name
+        assert row["ofi_l1"] == since, "sums are whole"
