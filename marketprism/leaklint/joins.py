@@ -117,7 +117,7 @@ def _is_dated(select: exp.Select, found: Comparison, join: exp.Join) -> bool:
 
 def _only_marks_quality(select: exp.Select, name: str) -> bool:
     """Whether columns of the source of that name stand in the item ``quality`` and nowhere else but in joins."""
-    aliases = {item.alias for item in select.expressions}
+    aliases = {item.alias for item in [*select.expressions, *select.ctes]}
     columns = [column for column in select.find_all(exp.Column) if column.find_ancestor(exp.Join, exp.Select) is select]
     read = [column for column in columns if column.table == name or (not column.table and column.name not in aliases)]
     starred = any(item.is_star for item in select.expressions)
