@@ -6,6 +6,9 @@ an ASOF join on a few thousand edges, and only times and quantities travel to Py
 
 from __future__ import annotations
 
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Final
@@ -19,6 +22,7 @@ from storage_service.buckets.fold import DayState, Quantities, advance
 from storage_service.buckets.plan import DayPlan
 from storage_service.days.engine import STAGING, Engine
 from storage_service.days.install import Symbol
+from storage_service.days.locks import identity, is_gone
 
 SCHEMA: Final = pa.schema(
     [
@@ -32,12 +36,15 @@ SCHEMA: Final = pa.schema(
         pa.field("trade_kind", pa.string(), nullable=False),
         pa.field("cut", pa.string(), nullable=False),
         pa.field("t_max_ms", pa.uint32(), nullable=False),
+        pa.field("trades", pa.uint64(), nullable=False),
     ]
 )
 _CREATE: Final = """CREATE TABLE {table} (exchange LowCardinality(String), market_type LowCardinality(String),
     symbol LowCardinality(String), day Date, first_sequence UInt64, bucket_id UInt64, closing_sequence UInt64,
-    trade_kind LowCardinality(String), cut LowCardinality(String), t_max_ms UInt32)
-ENGINE = MergeTree ORDER BY (exchange, market_type, symbol, day, first_sequence)"""
+    trade_kind LowCardinality(String), cut LowCardinality(String), t_max_ms UInt32, trades UInt64)
+ENGINE = MergeTree ORDER BY (exchange, market_type, symbol, day, first_sequence) COMMENT '{owner}'"""
+_LEFT_AFTER_S: Final = 86_400
+"""Edges of a job that cannot be asked, of another machine or container, go when they are as old as this."""
 
 _EPOCH: Final = date(1970, 1, 1)
 
@@ -87,21 +94,37 @@ def edges_of(symbol: Symbol, day: date, plan: DayPlan, tape: Tape) -> pa.RecordB
         pa.array([plan.trade_kind] * size, pa.string()),
         pa.array(np.where(closed, plan.thresholds().cut, "").tolist(), pa.string()),
         pa.array([plan.t_max_ms] * size, pa.uint32()),
+        pa.array((last - first + 1).astype(np.uint64), pa.uint64()),
     ]
     return pa.RecordBatch.from_arrays(columns, schema=SCHEMA)
 
 
-def edges_name(tag: str) -> str:
-    """The table of edges of a job."""
-    return f"{STAGING}.edges_{tag}"
+def bearing(made: Sequence[pa.RecordBatch]) -> dict[tuple[Symbol, date], int]:
+    """How many trades of each symbol-day bear a bucket."""
+    counts: dict[tuple[Symbol, date], int] = {}
+    for batch in made:
+        if batch.num_rows:
+            exchange, market_type, symbol, day = (batch.column(n)[0].as_py() for n in range(4))
+            counts[(exchange, market_type, symbol), day] = int(batch.column("trades").to_numpy().sum())
+    return counts
 
 
-def create_edges(engine: Engine, tag: str) -> str:
-    """An empty table of edges; its name."""
-    table = edges_name(tag)
-    engine.run(f"DROP TABLE IF EXISTS {table} SYNC")
-    engine.run(_CREATE.format(table=table))
-    return table
+@contextmanager
+def edges_table(engine: Engine) -> Iterator[str]:
+    """An empty table of edges for the block, of this job alone; what jobs that died left of theirs goes, too."""
+    for name, owner, age_s in engine.rows(
+        "SELECT name, comment, dateDiff('second', metadata_modification_time, now()) FROM system.tables "
+        "WHERE database = {d:String} AND startsWith(name, 'edges_')",
+        {"d": STAGING},
+    ):
+        if is_gone(owner) or age_s > _LEFT_AFTER_S:
+            engine.run(f"DROP TABLE IF EXISTS {STAGING}.{name} SYNC")
+    table = f"{STAGING}.edges_{uuid.uuid4().hex[:12]}"
+    engine.run(_CREATE.format(table=table, owner=identity()))
+    try:
+        yield table
+    finally:
+        engine.run(f"DROP TABLE IF EXISTS {table} SYNC")
 
 
 BUCKET_COLUMNS: Final = {

@@ -22,7 +22,7 @@ from storage_service.days.content import NOT_CONTENT, Fingerprint, columns_of, f
 from storage_service.days.crew import LOT, Crew, Task, crew
 from storage_service.days.engine import STAGING, Engine
 from storage_service.days.hold import Hold, drop_holds, held
-from storage_service.days.locks import lock
+from storage_service.days.locks import Lock, lock
 from storage_service.days.views import View, swapped, views_on
 from storage_service.faultpoints import reach
 
@@ -52,7 +52,8 @@ class Source:
     table but created_at, in its order.
 
     ``replaces``: condition on the rows of the raw table that go; ``expected``: fingerprint of the new rows over the
-    columns that are not ``COMPUTED``, taken where they come from.
+    columns that are not ``COMPUTED``, taken where they come from; ``bearing``: how many of them get a bucket, where
+    that is computed.
     """
 
     symbol: Symbol
@@ -60,6 +61,7 @@ class Source:
     select: str
     replaces: str
     expected: Fingerprint
+    bearing: int | None = None
 
 
 @dataclass(slots=True)
@@ -116,7 +118,7 @@ class Installer:
         Raises DayError when a check fails; nothing has been replaced then.
         """
         writers = self._views or self._database == HOT
-        with lock(self._engine, "install"), ExitStack() as stack:
+        with lock(self._engine, "install") as ours, ExitStack() as stack:
             shadows = self._make_shadows()
             hold = stack.enter_context(held(self._engine, self._data_type, days)) if writers else None
             try:
@@ -124,7 +126,7 @@ class Installer:
                 for shadow in shadows:
                     self._keep(shadow, sources, days)
                 reach("shadow_filled", self._data_type)
-                self._replace(shadows, days, hold)
+                self._replace(shadows, days, hold, ours)
             finally:
                 for shadow in shadows:
                     self._engine.run(f"DROP TABLE IF EXISTS {shadow.name} SYNC")
@@ -182,6 +184,7 @@ class Installer:
             arrived = self._fingerprint(raw, without=self._computed)
             if arrived != expected:
                 raise DayError(f"{self._raw}: {expected} were to be installed, the shadow has {arrived}; run it again")
+            self._check_bearing(raw, sources)
             self._compute(shadows, sources, hands, between)
         return expected
 
@@ -206,6 +209,16 @@ class Installer:
             hands.run(tasks, between, rows=rows)
             waiting = [view for view in waiting if view not in ready]
         self._check_counts(tables, shadows[-1])
+
+    def _check_bearing(self, raw: Shadow, sources: Sequence[Source]) -> None:
+        """No fingerprint sees buckets: a fold that the rows did not get would wipe the day's features."""
+        known = [source.bearing for source in sources if source.bearing is not None]
+        if known:
+            found = self._number(f"SELECT count() FROM {raw.name} WHERE bucket_id != 0")
+            if found != sum(known):
+                raise DayError(
+                    f"{self._raw}: the fold gave buckets to {sum(known)} trades, {found} bear one; run it again"
+                )
 
     def _check_counts(self, tables: dict[str, str], raw: Shadow) -> None:
         counting = [view for view in self._views if "count() AS trades" in view.select]
@@ -237,7 +250,7 @@ class Installer:
         if foreign:
             raise DayError(f"{shadow.target}: rows of {', '.join(sorted(foreign))} are not of the days to install")
 
-    def _replace(self, shadows: list[Shadow], days: Sequence[date], hold: Hold | None) -> None:
+    def _replace(self, shadows: list[Shadow], days: Sequence[date], hold: Hold | None, ours: Lock) -> None:
         self._mark(days, "installing")
         reach("before_replace", self._data_type)
         for shadow in shadows:
@@ -252,6 +265,7 @@ class Installer:
                     commands.append(f"DROP PARTITION ID '{partition_id(day)}'")
             if hold is not None:
                 hold.renew()
+            ours.check()
             if commands:  # one statement: each costs a round trip and a look at all parts
                 self._engine.run(f"ALTER TABLE {shadow.target} {', '.join(commands)}")
             reach("after_raw" if shadow.target == self._raw else "between_targets", self._data_type)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
@@ -21,7 +22,7 @@ from marketprism.settings import ClickHouseSettings, StorageSettings
 from storage_service.days.content import Fingerprint
 from storage_service.days.continuity import refresh_gaps
 from storage_service.days.crew import LOT_ROWS, Task, crew
-from storage_service.days.edges import create_edges
+from storage_service.days.edges import bearing, edges_table
 from storage_service.days.engine import Engine
 from storage_service.days.install import Installer, Source, Symbol, partitions, same_symbol
 from storage_service.days.instruments import tick_size
@@ -35,6 +36,8 @@ YIELDS_TO: Final = {"archive": "data_source NOT IN ('archive', 'import')", "impo
 ROWS_AT_ONCE: Final = 4_000_000
 """Days are installed together up to so many rows: small days cost statements, large ones disk."""
 _GRACE: Final = timedelta(hours=1)
+
+Counts = dict[tuple[Symbol, date], int]
 
 
 class Outcome(Protocol):
@@ -195,20 +198,18 @@ class PieceInstaller:
         installer = Installer(self._engine, layout.table, cause="history", features=layout.table in ROW_TYPES)
         concerned = [piece for piece in pieces if piece.days & set(days)]
         lots = list(self._together(concerned, LOT_ROWS, days))
-        edges = self._edges(concerned, days, lots) if layout.table == "trades" else ""
-        sources = [source for piece in concerned for source in self._sources(piece, lots, edges)]
-        self.done.rows += installer.install(sources, days).rows
+        with edges_table(self._engine) if layout.table == "trades" else nullcontext("") as edges:
+            counts = self._fold(edges, concerned, days, lots) if edges else {}
+            sources = [source for piece in concerned for source in self._sources(piece, lots, edges, counts)]
+            self.done.rows += installer.install(sources, days).rows
         self.done.days += len(days)
-        if edges:
-            self._engine.run(f"DROP TABLE IF EXISTS {edges} SYNC")
 
-    def _edges(self, pieces: Sequence[Piece], days: list[date], lots: Sequence[list[date]]) -> str:
-        """Plans frozen, days folded: the table of edges."""
+    def _fold(self, edges: str, pieces: Sequence[Piece], days: list[date], lots: Sequence[list[date]]) -> Counts:
+        """Freeze the plans, fold the days into ``edges``; how many trades of each symbol-day bear a bucket."""
         requests = []
         for piece in pieces:
             requests += first_trades(self._engine, piece.table, piece.condition(days), piece.symbol)
         plans = frozen_plans(self._clickhouse, self._settings, requests)
-        edges = create_edges(self._engine, "history")
         made: list[pa.RecordBatch] = []
 
         def fold(engine: Engine, piece: Piece, lot: list[date]) -> None:
@@ -220,9 +221,9 @@ class PieceInstaller:
         with crew(self._engine) as hands:
             hands.run(tasks)
         insert_edges(self._engine, edges, made)
-        return edges
+        return bearing(made)
 
-    def _sources(self, piece: Piece, lots: Sequence[list[date]], edges: str) -> Iterator[Source]:
+    def _sources(self, piece: Piece, lots: Sequence[list[date]], edges: str, counts: Counts) -> Iterator[Source]:
         layout, table = self._layout, piece.table
         columns = [
             name
@@ -245,9 +246,9 @@ class PieceInstaller:
             expected = Fingerprint()
             for day in taken:
                 expected = expected.plus(piece.prints[day])
-            yield Source(
-                piece.symbol, frozenset(taken), select, self._replaces(piece, frozenset(taken), condition), expected
-            )
+            replaces = self._replaces(piece, frozenset(taken), condition)
+            bear = sum(counts.get((piece.symbol, day), 0) for day in taken) if edges else None
+            yield Source(piece.symbol, frozenset(taken), select, replaces, expected, bear)
 
     @staticmethod
     def _replaces(piece: Piece, days: frozenset[date], condition: str) -> str:

@@ -10,7 +10,7 @@ from marketprism.clickhouse import COLD, HOT
 from marketprism.errors import DayError
 from marketprism.settings import ClickHouseSettings, StorageSettings
 from storage_service.days.content import columns_of, fingerprint
-from storage_service.days.edges import create_edges, edges_name
+from storage_service.days.edges import bearing, edges_table
 from storage_service.days.engine import Engine
 from storage_service.days.install import COMPUTED, Installer, Source, Symbol, partitions, quoted, same_symbol
 from storage_service.days.tiers import Archivist, hot_days, is_closed
@@ -50,9 +50,9 @@ class Rebuilder:
         for database in self._homes(day):
             found = self._symbols(database, day, names)
             if found:
-                sources = self._sources(database, day, found)
-                rows += self._installer(database).install(sources, [day]).rows
-                self._engine.run(f"DROP TABLE IF EXISTS {edges_name(_tag(database))} SYNC")
+                with edges_table(self._engine) as edges:
+                    sources = self._sources(database, day, found, edges)
+                    rows += self._installer(database).install(sources, [day]).rows
                 symbols += len(found)
         if HOT in self._homes(day) and self._in_cold(day):
             Archivist(self._engine, self._now).archive("trades", day)
@@ -68,9 +68,9 @@ class Rebuilder:
         for database in self._homes(day):
             found = self._symbols(database, day, names)
             if found:
-                sources = self._sources(database, day, found)
-                differences += self._installer(database).compare(sources)
-                self._engine.run(f"DROP TABLE IF EXISTS {edges_name(_tag(database))} SYNC")
+                with edges_table(self._engine) as edges:
+                    sources = self._sources(database, day, found, edges)
+                    differences += self._installer(database).compare(sources)
                 rows += sum(source.expected.rows for source in sources)
                 symbols += len(found)
         return Outcome(day, symbols, rows, tuple(differences))
@@ -115,7 +115,7 @@ class Rebuilder:
             return sorted(hot - from_files)
         return sorted(set(self._engine.rows(query.format(COLD, ""))) - (hot - from_files))
 
-    def _sources(self, database: str, day: date, symbols: list[Symbol]) -> list[Source]:
+    def _sources(self, database: str, day: date, symbols: list[Symbol], edges: str) -> list[Source]:
         table = f"{database}.trades"
         columns = columns_of(self._engine, table)
         conditions = {symbol: f"{partitions([day])} AND {same_symbol(symbol)}" for symbol in symbols}
@@ -125,19 +125,15 @@ class Rebuilder:
             for request in first_trades(self._engine, table, condition, symbol)
         ]
         plans = frozen_plans(self._clickhouse, self._settings, requests)
-        edges = create_edges(self._engine, _tag(database))
         made = []
         for symbol, condition in conditions.items():
             if (symbol, day) in plans:
                 made += fold_days(self._engine, table, condition, symbol, {day: plans[symbol, day]})
         insert_edges(self._engine, edges, made)
+        counts = bearing(made)
         sources = []
         for symbol, condition in conditions.items():
             select = with_buckets(list(columns), table, condition, symbol, edges)
             expected = fingerprint(self._engine, table, columns, condition, without=_BUCKETS)
-            sources.append(Source(symbol, frozenset({day}), select, condition, expected))
+            sources.append(Source(symbol, frozenset({day}), select, condition, expected, counts.get((symbol, day), 0)))
         return sources
-
-
-def _tag(database: str) -> str:
-    return f"rebuild_{database}"
