@@ -33,7 +33,7 @@ def archive(
     from marketprism.supervisor.attach import find_servers
     from storage_service.days.engine import Engine
     from storage_service.days.remote import RemoteArchivist
-    from storage_service.days.tiers import TABLES, run_archive
+    from storage_service.days.tiers import TABLES, Archived, run_archive
 
     unknown = sorted(set(table or ()) - set(TABLES))
     if unknown:
@@ -44,11 +44,14 @@ def archive(
     after = settings.archive_after_days if drop else None
     url = remote or settings.archive_remote_url
     to = RemoteArchivist(engine, Engine.open(ClickHouseSettings(url=url)), now) if url else None
-    for result in run_archive(engine, now, days, table or (), drop_after=after, quiet=quiet, to=to):
+
+    def show(result: Archived) -> None:
         if as_json:
             print(msgspec.json.encode(asdict(result)).decode())
         else:
             print(f"{result.day}  {result.data_type:<20} {result.state:<10} {result.rows or ''} {result.why}".rstrip())
+
+    run_archive(engine, now, days, table or (), drop_after=after, quiet=quiet, to=to, told=show)
 
 
 def parsed_day(text: str) -> date:

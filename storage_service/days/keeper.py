@@ -35,7 +35,7 @@ logger = logging.getLogger(__name__)
 
 _BOUND: Final = Path(marketprism.__file__).parent / "supervisor" / "bound.py"
 _RETRY_S: Final = 600.0
-"""A job that failed is tried again after this."""
+"""A job that failed on a day is tried again on it after this; other days are not held up."""
 _SYMBOLS_AT_ONCE: Final = 500
 _CALIBRATION_HOUR: Final = 23
 """UTC: late enough to know the day, and before the next one's first trade freezes its plan."""
@@ -72,9 +72,29 @@ def command_runner(clickhouse: ClickHouseSettings, environment: Mapping[str, str
             if child.returncode is None:
                 child.kill()
                 await child.wait()
-        return Answer(child.returncode or 0, [msgspec.json.decode(line) for line in output.splitlines() if line])
+        return Answer(child.returncode or 0, _decoded(output))
 
     return run
+
+
+def _decoded(output: bytes) -> list[dict[str, Any]]:
+    """The whole lines: a child that was killed may leave half of one."""
+    lines = []
+    for line in output.splitlines():
+        try:
+            lines.append(msgspec.json.decode(line, type=dict[str, Any]))
+        except msgspec.DecodeError:
+            logger.warning("a job on days wrote a line that is no JSON object", extra={"line": repr(line[:200])})
+    return lines
+
+
+def _succeeded(answer: Answer) -> bool:
+    return answer.code == 0
+
+
+def _compared(answer: Answer) -> bool:
+    """``verify`` ends with 1 where something differs, and says what; so does Python after a crash, saying nothing."""
+    return answer.code in (0, 1) and bool(answer.lines)
 
 
 class DayKeeper:
@@ -95,7 +115,7 @@ class DayKeeper:
         self._queue, self._warehouse, self._settings = queue, warehouse, settings
         self._run, self._clock, self._owns = run_command, clock, owns
         self._finished: dict[str, date] = {}
-        self._not_before: dict[str, datetime] = {}
+        self._not_before: dict[tuple[str, date], datetime] = {}
 
     async def run(self) -> None:
         """The first look comes one interval after the start, so that short runs are not burdened."""
@@ -122,7 +142,7 @@ class DayKeeper:
         metrics.REBUILD_QUEUE.set(len(waiting))
         for day, group in groupby(waiting, key=lambda entry: entry.day):
             entries = list(group)[:_SYMBOLS_AT_ONCE]
-            if self._may("rebuild") and await self._is_quiet(day):
+            if self._may("rebuild", day) and await self._is_quiet(day):
                 await self._rebuild(day, entries)
         metrics.REBUILD_QUEUE.set(len(await self._waiting()) if waiting else 0)
 
@@ -132,7 +152,8 @@ class DayKeeper:
     async def _rebuild(self, day: date, entries: list[Waiting]) -> None:
         names = sorted({entry.symbol[2] for entry in entries})
         options = [part for name in names for part in ("--symbol", name)]
-        if await self._job("rebuild", ["buckets", "rebuild", "--day", str(day), "--json", *options]) is None:
+        done, _ = await self._job("rebuild", day, ["buckets", "rebuild", "--day", str(day), "--json", *options])
+        if not done:
             return
         for entry in entries:
             if not await self._queue.done(entry):
@@ -147,12 +168,12 @@ class DayKeeper:
         return not rows or now.timestamp() - int(newest) >= self._settings.days_quiet_s
 
     async def _daily(self, job: str, day: date, work: Callable[[date], Awaitable[bool]]) -> None:
-        if self._finished.get(job) != day and self._may(job) and await work(day):
+        if self._finished.get(job) != day and self._may(job, day) and await work(day):
             self._finished[job] = day
 
     async def _verify(self, day: date) -> bool:
-        answer = await self._job("verify", ["buckets", "verify", "--day", str(day), "--json"], also_good=1)
-        if answer is None or not answer.lines:
+        done, answer = await self._job("verify", day, ["buckets", "verify", "--day", str(day), "--json"], _compared)
+        if not done:
             return False
         differences = answer.lines[0]["differences"]
         metrics.VERIFY_MISMATCHES.set(len(differences))
@@ -163,32 +184,35 @@ class DayKeeper:
 
     async def _archive(self, day: date) -> bool:
         arguments = ["archive", "--json", "--quiet", str(self._settings.days_quiet_s)]
-        answer = await self._job("archive", [*arguments, "--drop"] if self._settings.archive_drop else arguments)
-        for line in answer.lines if answer else ():
+        wanted = [*arguments, "--drop"] if self._settings.archive_drop else arguments
+        done, answer = await self._job("archive", day, wanted)
+        for line in answer.lines:  # also when some table-days failed: the others are done
             if line["state"] in ("archived", "dropped"):
                 metrics.TABLE_DAYS.labels(line["data_type"], line["state"]).inc()
-        return answer is not None
+        return done
 
-    async def _calibrate(self, _: date) -> bool:
-        return (
-            await self._job("calibrate", ["calibrate", "--days", str(self._settings.calibrate_days), "--json"])
-            is not None
-        )
+    async def _calibrate(self, day: date) -> bool:
+        arguments = ["calibrate", "--days", str(self._settings.calibrate_days), "--json"]
+        done, _ = await self._job("calibrate", day, arguments)
+        return done
 
-    def _may(self, job: str) -> bool:
-        return self._clock() >= self._not_before.get(job, datetime.min.replace(tzinfo=UTC))
+    def _may(self, job: str, day: date) -> bool:
+        return self._clock() >= self._not_before.get((job, day), datetime.min.replace(tzinfo=UTC))
 
-    async def _job(self, job: str, arguments: list[str], also_good: int = 0) -> Answer | None:
-        """None when the command failed: it is left alone for a while."""
+    async def _job(
+        self, job: str, day: date, arguments: list[str], good: Callable[[Answer], bool] = _succeeded
+    ) -> tuple[bool, Answer]:
+        """Whether the command did it, and what it said. One that failed is left alone for a while, on that day."""
         answer = await self._run(arguments)
-        good = answer.code in (0, also_good)
-        metrics.DAY_JOBS.labels(job, "done" if good else "failed").inc()
-        if not good:
-            self._not_before[job] = self._clock() + timedelta(seconds=_RETRY_S)
-            logger.warning("a job on days failed", extra={"job": job, "exit_code": answer.code})
-            return None
-        logger.info("job on days done", extra={"job": job, "arguments": " ".join(arguments)})
-        return answer
+        done = good(answer)
+        metrics.DAY_JOBS.labels(job, "done" if done else "failed").inc()
+        if done:
+            self._not_before.pop((job, day), None)
+            logger.info("job on days done", extra={"job": job, "arguments": " ".join(arguments)})
+        else:
+            self._not_before[job, day] = self._clock() + timedelta(seconds=_RETRY_S)
+            logger.warning("a job on days failed", extra={"job": job, "day": str(day), "exit_code": answer.code})
+        return done, answer
 
 
 def start(keeper: DayKeeper) -> asyncio.Task[None]:

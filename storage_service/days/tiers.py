@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Final, Protocol
@@ -20,7 +20,7 @@ from storage_service.days.content import Fingerprint, columns_of, fingerprint, r
 from storage_service.days.engine import Engine
 from storage_service.days.hold import drop_holds, held
 from storage_service.days.install import Installer, Source, partition_id, partitions
-from storage_service.days.locks import lock
+from storage_service.days.locks import LockHeld, lock
 from storage_service.faultpoints import reach
 
 logger = logging.getLogger(__name__)
@@ -116,12 +116,13 @@ class Archivist:
 
         No row enters the day while it is looked at and dropped.
         """
-        with lock(self._engine, "install"), held(self._engine, data_type, [day]):
+        with lock(self._engine, "install") as ours, held(self._engine, data_type, [day]):
             why = self.reason_to_keep(data_type, day, after_days)
             if why:
                 return Archived(data_type, day, "kept", why=why)
             self.say_dropped(data_type, day)  # first: a crash after it costs nothing, the other order would lose rows
             reach("before_drop", data_type)
+            ours.check()
             self._engine.run(f"ALTER TABLE {self._hot(data_type)} DROP PARTITION ID '{partition_id(day)}'")
             reach("after_drop", data_type)
         return Archived(data_type, day, "dropped")
@@ -210,7 +211,7 @@ class Archivist:
             exchange: Fingerprint(int(rows), int(total))
             for exchange, rows, total in self._engine.rows(
                 f"SELECT exchange, records_archived, content_hash FROM {STATUS} FINAL "
-                f"WHERE data_type = '{data_type}' AND archive_date = '{day}' AND verified"
+                f"WHERE data_type = '{data_type}' AND archive_date = '{day}' AND verified AND records_archived > 0"
             )
         }
 
@@ -228,14 +229,21 @@ class Archivist:
         return int(self._engine.rows(query)[0][0])
 
     def record(self, data_type: str, day: date, parts: dict[str, Fingerprint], size: int, seconds: float) -> None:
-        """Say in ``archive_status`` what was archived, each exchange by itself."""
+        """Say in ``archive_status`` what was archived, each exchange by itself; a day that was dropped stays that.
+
+        An exchange of which hot has nothing for cold any more (files gave its symbol-days since) gets a row of 0.
+        """
+        parts = {**dict.fromkeys(self.recorded(data_type, day), Fingerprint()), **parts}
+        if not parts:
+            return
+        dropped = str(self.was_dropped(data_type, day)).lower()
         values = ", ".join(
-            f"('{day}', '{data_type}', '{exchange}', {part.rows}, {size}, {seconds:.3f}, {part.hash}, true)"
+            f"('{day}', '{data_type}', '{exchange}', {part.rows}, {size}, {seconds:.3f}, {part.hash}, true, {dropped})"
             for exchange, part in sorted(parts.items())
         )
         self._engine.run(
             f"INSERT INTO {STATUS} (archive_date, data_type, exchange, records_archived, archive_size_bytes, "
-            f"archive_duration_seconds, content_hash, verified) VALUES {values}"
+            f"archive_duration_seconds, content_hash, verified, hot_dropped) VALUES {values}"
         )
 
 
@@ -265,14 +273,22 @@ def run_archive(
     drop_after: int | None,
     quiet: timedelta = timedelta(0),
     to: Archives | None = None,
+    told: Callable[[Archived], None] = lambda _: None,
 ) -> list[Archived]:
     """Archive the given days (none given: every closed hot day), then drop what may go when ``drop_after`` is given.
 
     A day of which a row was stored less than ``quiet`` ago is left for later: a replay of an old day is at work on it.
-    ``to``: who archives instead of this server into itself.
+    ``to``: who archives instead of this server into itself. ``told`` hears of each table-day as it is done.
+    Raises DayError in the end when some failed; the others are done.
     """
     archivist = to or Archivist(engine, now)
-    results = []
+    results: list[Archived] = []
+    failed: list[str] = []
+
+    def add(result: Archived) -> None:
+        results.append(result)
+        told(result)
+
     for data_type in tables or TABLES:
         with lock(engine, "install"):
             drop_holds(engine, f"{HOT}.{data_type}")  # of a job that was killed
@@ -282,10 +298,18 @@ def run_archive(
                 continue
             newest = stored_last(engine, data_type, day)
             if quiet and newest is not None and now - newest < quiet:
-                results.append(Archived(data_type, day, "kept", why=f"rows of it were stored at {newest:%H:%M:%S}"))
+                add(Archived(data_type, day, "kept", why=f"rows of it were stored at {newest:%H:%M:%S}"))
                 continue
-            results.append(archivist.archive(data_type, day))
-            logger.info("archived", extra={"data_type": data_type, "day": str(day), "state": results[-1].state})
-            if drop_after is not None:
-                results.append(archivist.drop(data_type, day, drop_after))
+            try:
+                add(archivist.archive(data_type, day))
+                logger.info("archived", extra={"data_type": data_type, "day": str(day), "state": results[-1].state})
+                if drop_after is not None:
+                    add(archivist.drop(data_type, day, drop_after))
+            except LockHeld:
+                raise  # each of the others would wait as long
+            except DayError as error:
+                logger.error("not archived", extra={"data_type": data_type, "day": str(day), "error": str(error)})
+                failed.append(f"{data_type} of {day}: {error}")
+    if failed:
+        raise DayError(f"{len(failed)} table-days failed, the others are done; first: {failed[0]}")
     return results

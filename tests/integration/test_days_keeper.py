@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 import time
 import urllib.request
@@ -19,7 +20,7 @@ from marketprism.kv import kv_stream
 from marketprism.settings import ClickHouseSettings, StorageSettings
 from marketprism.subjects import POSITIONS_BUCKET
 from storage_service.days.engine import Engine
-from storage_service.days.keeper import Answer, DayKeeper
+from storage_service.days.keeper import Answer, DayKeeper, command_runner
 from storage_service.days.queue import RebuildQueue, Waiting
 from storage_service.days.rebuild import Rebuilder
 from storage_service.position import Positions
@@ -245,6 +246,75 @@ async def test_yesterday_is_verified_and_archived_once_after_its_quiet_hour() ->
     await keeper.look()
     await keeper.look()
     assert jobs.asked[2:] == [verify, [*archive, "--drop"], [*archive, "--drop"]]
+
+
+async def test_a_crashed_verify_is_a_failure_although_its_exit_code_is_that_of_differences() -> None:
+    from storage_service import metrics
+
+    now = datetime(2025, 3, 2, 2, 0, tzinfo=UTC)
+    asked: list[str] = []
+
+    async def crash(arguments: list[str]) -> Answer:
+        asked.append(arguments[1])
+        return Answer(1 if "verify" in arguments else 0, [])
+
+    def counted(result: str) -> float:
+        return float(metrics.DAY_JOBS.labels("verify", result)._value.get())
+
+    before = counted("failed"), counted("done")
+    keeper = DayKeeper(NothingQueued(), None, StorageSettings(_env_file=None), crash, clock=lambda: now)
+    for minute in range(11):
+        now = datetime(2025, 3, 2, 2, minute, tzinfo=UTC)
+        await keeper.look()
+    assert asked.count("verify") == 2, "once, and once more after ten minutes"
+    assert (counted("failed"), counted("done")) == (before[0] + 2, before[1])
+
+
+async def test_a_day_that_cannot_be_rebuilt_does_not_hold_up_the_days_after_it() -> None:
+    queue = Queued()
+    days = [date(2025, 2, 1), date(2025, 2, 2), date(2025, 2, 3)]
+    queue.left = [Waiting(str(day), 1, day, ("binance", "spot", "ANY")) for day in days]
+    asked: list[str] = []
+
+    async def fail_the_first(arguments: list[str]) -> Answer:
+        if "rebuild" in arguments:
+            asked.append(arguments[3])
+            return Answer(12 if arguments[3] == "2025-02-01" else 0, [])
+        return Answer(0, [{"differences": [], "state": "unchanged"}])
+
+    now = datetime(2025, 3, 2, 2, 0, tzinfo=UTC)
+    keeper = DayKeeper(queue, Quiet(), StorageSettings(_env_file=None), fail_the_first, clock=lambda: now)
+    await keeper.look()
+    await keeper.look()
+    assert asked == [str(day) for day in days]
+    assert [entry.day for entry in queue.left] == days[:1]
+    now = datetime(2025, 3, 2, 2, 10, tzinfo=UTC)
+    await keeper.look()
+    assert asked[3:] == ["2025-02-01"]
+
+
+async def test_table_days_that_were_archived_count_although_others_failed() -> None:
+    from storage_service import metrics
+
+    counter = metrics.TABLE_DAYS.labels("trades", "archived")._value
+    before = counter.get()
+
+    async def fail_in_the_end(arguments: list[str]) -> Answer:
+        return Answer(12, [{"data_type": "trades", "day": "2025-03-01", "state": "archived"}])
+
+    now = datetime(2025, 3, 2, 2, 0, tzinfo=UTC)
+    keeper = DayKeeper(NothingQueued(), None, StorageSettings(_env_file=None), fail_in_the_end, clock=lambda: now)
+    await keeper.look()
+    assert counter.get() == before + 1
+
+
+async def test_half_a_line_of_a_killed_command_ends_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    killed = tmp_path / "python"
+    killed.write_text("""#!/bin/sh\necho '{"day": "2025-03-01"}'\nprintf '{"data_ty'\nexit 12\n""")
+    killed.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(killed))
+    answer = await command_runner(ClickHouseSettings(_env_file=None))(["archive"])
+    assert answer == Answer(12, [{"day": "2025-03-01"}])
 
 
 @pytest.mark.parametrize(("days", "expected"), [(0, []), (7, [["calibrate", "--days", "7", "--json"]])])

@@ -22,7 +22,7 @@ from storage_service.days.engine import Engine, StatementRefused
 from storage_service.days.hold import Hold, drop_holds, held
 from storage_service.days.rebuild import Rebuilder
 from storage_service.days.remote import RemoteArchivist
-from storage_service.days.tiers import Archivist, run_archive
+from storage_service.days.tiers import Archived, Archivist, run_archive
 from storage_service.days.trades import frozen_plans
 from tests.integration.embedded_process import EmbeddedServer
 from tests.integration.test_days_history import content, ms
@@ -112,6 +112,70 @@ def test_what_comes_after_the_drop_joins_cold(engine: Engine) -> None:
         "SELECT count(), uniqExact(sequence), countIf(late) FROM marketprism_cold.trades WHERE symbol = 'LATUSDT'"
     )
     assert got == [(2000, 2000, 100)]
+
+
+def given_by_files(engine: Engine, symbol: str, day: str) -> None:
+    """As `backfill --over-live` leaves a symbol-day in cold: its rows are from a file."""
+    names = ", ".join(columns_of(engine, "marketprism_cold.trades"))
+    where = f"symbol = '{symbol}' AND toDate(timestamp) = '{day}'"
+    select = names.replace("data_source", "'archive' AS data_source")
+    engine.run("CREATE TABLE marketprism_staging.of_file AS marketprism_cold.trades")
+    engine.run(
+        f"INSERT INTO marketprism_staging.of_file ({names}) SELECT {select} FROM marketprism_cold.trades WHERE {where}"
+    )
+    engine.run(f"ALTER TABLE marketprism_cold.trades DELETE WHERE {where}", settings={"mutations_sync": 2})
+    engine.run(f"INSERT INTO marketprism_cold.trades ({names}) SELECT {names} FROM marketprism_staging.of_file")
+    engine.run("DROP TABLE marketprism_staging.of_file SYNC")
+
+
+@pytest.mark.parametrize(("day", "neighbour"), [("2024-03-17", "okx"), ("2024-03-18", "")])
+def test_a_day_whose_rows_came_from_files_afterwards_can_go(engine: Engine, day: str, neighbour: str) -> None:
+    store_live(engine, tape("OVRUSDT", day, 300), TIME_ONLY)
+    if neighbour:
+        rows = [{**row, "exchange": neighbour} for row in tape("NEXUSDT", day, 200)]
+        store_live(engine, rows, TIME_ONLY)
+    the_day = date.fromisoformat(day)
+    Archivist(engine, LATER).archive("trades", the_day)
+    given_by_files(engine, "OVRUSDT", day)
+    found = run_archive(engine, LATER, [the_day], ["trades"], drop_after=7)
+    assert [result.state for result in found] == ["archived", "dropped"]
+    where = f"toDate(timestamp) = '{day}'"
+    assert engine.rows(f"SELECT count() FROM marketprism_hot.trades WHERE {where}") == [(0,)]
+    assert engine.rows(f"SELECT count() FROM marketprism_cold.trades WHERE {where}") == [(500 if neighbour else 300,)]
+    assert run_archive(engine, LATER, [the_day], ["trades"], drop_after=7) == []
+
+
+def test_a_day_that_was_dropped_stays_dropped_when_late_rows_are_archived(engine: Engine) -> None:
+    day = date(2024, 3, 19)
+    rows = tape("STIUSDT", "2024-03-19", 200)
+    missing = rows.pop(90)
+    store_live(engine, rows, TIME_ONLY)
+    Archivist(engine, LATER).archive("trades", day)
+    assert Archivist(engine, LATER).drop("trades", day, 7).state == "dropped"
+    store_live(engine, [{**missing, "late": True}], TIME_ONLY, batches=1)
+    Archivist(engine, NOW).archive("trades", day)
+    engine.run("OPTIMIZE TABLE marketprism_cold.archive_status FINAL")  # as merges do in time
+    assert Archivist(engine, NOW).was_dropped("trades", day)
+    engine.run("ALTER TABLE marketprism_hot.trades DROP PARTITION ID '20240319'")
+
+
+def test_a_table_day_that_fails_does_not_hold_up_the_others(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    days = [date(2024, 3, 20), date(2024, 3, 21)]
+    for day in days:
+        store_live(engine, tape("FAIUSDT", str(day), 100), TIME_ONLY)
+    archive = Archivist.archive
+
+    def fail_the_first(self: Archivist, data_type: str, day: date) -> Archived:
+        if day == days[0]:
+            raise DayError("it is not as it was")
+        return archive(self, data_type, day)
+
+    monkeypatch.setattr(Archivist, "archive", fail_the_first)
+    told: list[Archived] = []
+    with pytest.raises(DayError, match=r"1 table-days failed, .* first: trades of 2024-03-20: it is not as it was"):
+        run_archive(engine, LATER, days, ["trades"], drop_after=7, told=told.append)
+    assert [(result.day, result.state) for result in told] == [(days[1], "archived"), (days[1], "dropped")]
+    assert engine.rows("SELECT count() FROM marketprism_hot.trades WHERE symbol = 'FAIUSDT'") == [(100,)]
 
 
 def test_an_unverified_day_is_never_dropped(engine: Engine) -> None:
