@@ -25,8 +25,10 @@ def refresh_gaps(engine: Engine, symbol: Symbol, days: Sequence[date]) -> int:
     count, lowest, highest = engine.rows(
         f"SELECT count(), min(sequence), max(sequence) FROM {COLD}.trades WHERE {where}"
     )[0]
-    archived = f"{same_symbol(symbol)} AND of_type = 'trades' AND {_OF_FILES}"
-    known = engine.rows(f"SELECT count() FROM {COLD}.gaps WHERE {partitions(window)} AND {archived}")[0][0]
+    archived = f"of_type = 'trades' AND {_OF_FILES}"
+    known = engine.rows(
+        f"SELECT count() FROM {COLD}.gaps WHERE {partitions(window)} AND {same_symbol(symbol)} AND {archived}"
+    )[0][0]
     whole = not count or int(highest) - int(lowest) + 1 == int(count)
     if whole and not known:
         return 0

@@ -18,6 +18,8 @@ from storage_service.schema import ipc_stream
 STAGING: Final = "marketprism_staging"
 """Shadows, staged files and locks: nothing in it is for reading."""
 
+_LONG: Final[dict[str, Any]] = {"max_query_size": 64 << 20}
+"""Statements name the symbols of a job, of which there may be thousands."""
 _BULK: Final[dict[str, Any]] = {
     "insert_deduplicate": 0,
     "async_insert": 0,
@@ -25,6 +27,7 @@ _BULK: Final[dict[str, Any]] = {
     "throw_on_max_partitions_per_insert_block": 0,
     "max_bytes_before_external_group_by": 500_000_000,
     "max_bytes_before_external_sort": 500_000_000,
+    **_LONG,
 }
 """What jobs write: shadows of many days, in memory that does not grow with them."""
 _CSV_BLOCKS: Final = {"max_insert_block_size": 262_144, "min_insert_block_size_rows": 262_144}
@@ -90,7 +93,7 @@ class Engine:
     def rows(self, query: str, parameters: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
         """Rows of a SELECT."""
         with _told(self._url):
-            return list(self._client.query(query, parameters=dict(parameters or {})).result_rows)
+            return list(self._client.query(query, parameters=dict(parameters or {}), settings=_LONG).result_rows)
 
     def arrow(self, query: str, parameters: Mapping[str, Any] | None = None) -> pa.Table:
         """A SELECT as an Arrow table."""

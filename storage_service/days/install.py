@@ -9,6 +9,7 @@ run again, replaces by equal ones.
 from __future__ import annotations
 
 import logging
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -39,6 +40,8 @@ GENERATIONS: Final = f"{COLD}.day_generation"
 _SOME_DAYS: Final = "_partition_id IN ('of the lot')"
 
 Symbol = tuple[str, str, str]
+EVERY: Final[Symbol] = ("", "", "")
+"""The symbol of a source that has rows of all."""
 
 
 def partition_id(day: date) -> str:
@@ -51,7 +54,9 @@ class Source:
     """New rows of one symbol, as many as one statement should move. ``select``: a SELECT of every column of the raw
     table but created_at, in its order.
 
-    ``replaces``: condition on the rows of the raw table that go; ``expected``: fingerprint of the new rows over the
+    ``replaces``: which rows of the raw table go, of the symbol (of all, where it is EVERY) and the days: a condition,
+    the same text for as many sources as can be, or empty for all; ``{new}`` in it is the table of the new rows;
+    ``expected``: fingerprint of the new rows over the
     columns that are not ``COMPUTED``, taken where they come from; ``bearing``: how many of them get a bucket, where
     that is computed.
     """
@@ -82,6 +87,23 @@ def quoted(text: str) -> str:
 def same_symbol(symbol: Symbol) -> str:
     """Condition on the key columns."""
     return f"(exchange, market_type, symbol) = ({', '.join(quoted(part) for part in symbol)})"
+
+
+def replaced_by(sources: Iterable[Source], new: str = "") -> list[str]:
+    """Conditions on the rows that go, sources that say the same together: a condition for each of a thousand symbols
+    is no statement any more. Of the raw table with ``new``, the table of the new rows; otherwise of a view's target.
+    """
+    alike: dict[tuple[frozenset[date], str], set[Symbol]] = defaultdict(set)
+    for source in sources:
+        alike[source.days, source.replaces.replace("{new}", new) if new else ""].add(source.symbol)
+    conditions = []
+    for (days, replaces), symbols in alike.items():
+        parts = [partitions(days)]
+        if EVERY not in symbols:
+            shown = ", ".join(f"({', '.join(quoted(part) for part in symbol)})" for symbol in sorted(symbols))
+            parts.append(f"(exchange, market_type, symbol) IN ({shown})")
+        conditions.append(" AND ".join([*parts, *([f"({replaces})"] if replaces else [])]))
+    return conditions
 
 
 def partitions(days: Iterable[date]) -> str:
@@ -141,10 +163,7 @@ class Installer:
                 self._prepare(shadows, sources, _nothing)
                 for shadow in shadows:
                     new, stored = self._fingerprint(shadow), Fingerprint()
-                    for source in sources:
-                        where = f"{same_symbol(source.symbol)} AND {partitions(source.days)}"
-                        if shadow.target == self._raw:
-                            where = source.replaces
+                    for where in self._replaced(shadow, sources):
                         final = shadow.final
                         stored = stored.plus(
                             fingerprint(self._engine, shadow.target, shadow.columns, where, final=final)
@@ -230,11 +249,8 @@ class Installer:
 
     def _keep(self, shadow: Shadow, sources: Sequence[Source], days: Sequence[date]) -> None:
         """Copy what the day has and the sources do not replace."""
-        if shadow.target == self._raw:
-            replaced = [source.replaces for source in sources]
-        else:
-            replaced = [f"{same_symbol(source.symbol)} AND {partitions(source.days)}" for source in sources]
-        kept = " AND ".join([partitions(days), *(f"NOT ({condition})" for condition in replaced)])
+        replaced = (f"NOT ({condition})" for condition in self._replaced(shadow, sources))
+        kept = " AND ".join([partitions(days), *replaced])
         before = fingerprint(self._engine, shadow.target, shadow.columns, kept, final=shadow.final)
         if before.rows:  # a shadow without them is what was just told of it
             new = self._fingerprint(shadow)
@@ -249,6 +265,9 @@ class Installer:
         foreign = set(self._partitions_of(shadow.name)) - {partition_id(day) for day in days}
         if foreign:
             raise DayError(f"{shadow.target}: rows of {', '.join(sorted(foreign))} are not of the days to install")
+
+    def _replaced(self, shadow: Shadow, sources: Sequence[Source]) -> list[str]:
+        return replaced_by(sources, shadow.name if shadow.target == self._raw else "")
 
     def _replace(self, shadows: list[Shadow], days: Sequence[date], hold: Hold | None, ours: Lock) -> None:
         self._mark(days, "installing")

@@ -246,18 +246,18 @@ class PieceInstaller:
             expected = Fingerprint()
             for day in taken:
                 expected = expected.plus(piece.prints[day])
-            replaces = self._replaces(piece, frozenset(taken), condition)
             bear = sum(counts.get((piece.symbol, day), 0) for day in taken) if edges else None
-            yield Source(piece.symbol, frozenset(taken), select, replaces, expected, bear)
+            yield Source(piece.symbol, frozenset(taken), select, self._replaces(piece), expected, bear)
 
     @staticmethod
-    def _replaces(piece: Piece, days: frozenset[date], condition: str) -> str:
+    def _replaces(piece: Piece) -> str:
         """Earlier rows of the same file's period; live rows too where they were not left the day."""
-        parts = [same_symbol(piece.symbol), partitions(days)]
+        parts = []
         if piece.interval:
             parts.append(f"interval = '{piece.interval}'")
         if piece.reopened:
-            parts.append(f"({piece.reopened} OR timestamp IN (SELECT timestamp FROM {piece.table} WHERE {condition}))")
+            key = "exchange, market_type, symbol, timestamp"
+            parts.append(f"({piece.reopened} OR ({key}) IN (SELECT {key} FROM {{new}}))")
         return " AND ".join(parts)
 
 

@@ -135,5 +135,5 @@ class Rebuilder:
         for symbol, condition in conditions.items():
             select = with_buckets(list(columns), table, condition, symbol, edges)
             expected = fingerprint(self._engine, table, columns, condition, without=_BUCKETS)
-            sources.append(Source(symbol, frozenset({day}), select, condition, expected, counts.get((symbol, day), 0)))
+            sources.append(Source(symbol, frozenset({day}), select, "", expected, counts.get((symbol, day), 0)))
         return sources

@@ -19,7 +19,7 @@ from marketprism.events import ROW_TYPES
 from storage_service.days.content import Fingerprint, columns_of, fingerprint, row_hash
 from storage_service.days.engine import Engine
 from storage_service.days.hold import drop_holds, held
-from storage_service.days.install import Installer, Source, partition_id, partitions
+from storage_service.days.install import EVERY, Installer, Source, partition_id, partitions
 from storage_service.days.locks import LockHeld, lock
 from storage_service.faultpoints import reach
 
@@ -95,7 +95,7 @@ class Archivist:
         taken = self._taken(data_type, day)
         expected = fingerprint(self._engine, self._hot(data_type), columns, taken, without=())
         source = Source(
-            ("", "", ""),
+            EVERY,
             frozenset({day}),
             f"SELECT {names} FROM {self._hot(data_type)} WHERE {taken}",
             replaced,
