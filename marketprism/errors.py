@@ -132,10 +132,10 @@ class QueryError(MarketPrismError):
     exit_code = 11
 
     @classmethod
-    def of(cls, cause: BaseException) -> QueryError:
+    def of(cls, cause: BaseException, advice: str = "correct the statement") -> QueryError:
         """What ClickHouse said, without the driver's frame around it."""
         said = " ".join(str(cause).split()).split(" (for url ")[0].split(" Stack trace")[0]
-        return cls(f"{said}; correct the statement")
+        return cls(f"{said}; {advice}")
 
 
 def _root(cause: BaseException) -> str:

@@ -18,7 +18,7 @@ from marketprism.errors import QueryError
 
 
 def export_parquet(client: Any, name: str, out: Path, symbols: list[str], start: str | None, end: str | None) -> int:
-    """Write the rows of a feature to ``out``; returns how many.
+    """Write the rows of a feature to ``out``, a file with its columns when there are none; returns how many.
 
     ``start`` and ``end`` (ISO, UTC) bound ``available_at``: [start, end). Raises QueryError for an unknown feature, a
     bound that is no time, or a bound on a feature without available_at.
@@ -48,6 +48,9 @@ def export_parquet(client: Any, name: str, out: Path, symbols: list[str], start:
                     writer = writer or pq.ParquetWriter(out, batch.schema, compression="zstd")
                     writer.write_table(batch if isinstance(batch, pa.Table) else pa.Table.from_batches([batch]))
                     rows += batch.num_rows
+        if writer is None:  # a stream without rows has no batch that would tell the columns
+            query = f"SELECT *{times} FROM (SELECT * FROM {each.name} WHERE 0)"
+            pq.write_table(client.query_arrow(query, use_strings=True), out, compression="zstd")
     finally:
         if writer is not None:
             writer.close()

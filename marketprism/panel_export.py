@@ -17,7 +17,7 @@ _IN_PATH = ("exchange", "market_type", "symbol")
 
 
 def export_panel(
-    client: Any, panel: Panel, out: Path, told: Callable[[date, int], None] = lambda _day, _rows: None
+    client: Any, panel: Panel, out: Path | str, told: Callable[[date, int], None] = lambda _day, _rows: None
 ) -> int:
     """Write the panel below ``out``; returns its rows. ``told`` hears of each finished day.
 
@@ -37,7 +37,7 @@ def export_panel(
             for symbol in panel.symbols:
                 part = piece.filter(pc.equal(piece["symbol"], symbol)).drop_columns(list(_IN_PATH))
                 if symbol not in files:
-                    files[symbol] = _File(_path(out, panel, symbol, today), part.schema)
+                    files[symbol] = _File(_path(Path(out), panel, symbol, today), part.schema)
                 files[symbol].write(part)
             rows += piece.num_rows
             of_day += piece.num_rows

@@ -16,6 +16,7 @@ from marketprism.embedded.inprocess import ENGINE_FOLDER, open_engine
 from marketprism.errors import QueryError
 from marketprism.settings import ClickHouseSettings
 from marketprism.supervisor.attach import clickhouse_settings, find_servers
+from marketprism.supervisor.directory import holder_of
 
 _OWN_FORMAT: Final = re.compile(r"\bFORMAT\s+\w+\s*(SETTINGS\b.*)?;?\s*$", re.IGNORECASE | re.DOTALL)
 _CHUNK: Final = 1 << 16
@@ -36,9 +37,9 @@ def run_query(statement: str, output_format: str, data: Path | None) -> Iterator
 
 def _server(data: Path | None) -> ClickHouseSettings | None:
     """Who serves; None when ``data`` is given and nobody does."""
-    servers = find_servers(data)
-    if data is None or servers.holder is not None:
-        return servers.clickhouse
+    holder = holder_of(data) if data is not None else None
+    if data is None or (holder is not None and holder.clickhouse_url):
+        return find_servers(data).clickhouse
     port = serving_port(data / ENGINE_FOLDER)  # an embedded server that was started by itself
     return clickhouse_settings(f"http://127.0.0.1:{port}") if port else None
 

@@ -228,7 +228,7 @@ class StatusReader:
         now, before = time.monotonic(), self._before
         self._before = (now, tables)
         if before is None:
-            return {}
+            return {}  # one look has no rates
         elapsed = max(now - before[0], 1e-3)
         return {table: max(0, rows - before[1].get(table, 0)) / elapsed for table, rows in tables.items()}
 

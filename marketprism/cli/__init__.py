@@ -13,7 +13,7 @@ import sys
 from pydantic import ValidationError
 
 from marketprism.cli.commands import app
-from marketprism.errors import MarketPrismError, SettingsError
+from marketprism.errors import MarketPrismError, QueryError, SettingsError
 from marketprism.logs import configure_logging
 
 
@@ -55,8 +55,22 @@ def main() -> None:
         # the reader of our stdout has gone (`| head`); say nothing, also not when Python flushes at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    except OSError as error:
+        if debug:
+            raise
+        _end(MarketPrismError(_told(error)))
+    except Exception as error:
+        if debug or type(error).__module__.partition(".")[0] != "clickhouse_connect":
+            raise
+        _end(QueryError.of(error, "correct what was asked for, or see `marketprism doctor`"))
     finally:
         logging.shutdown()
+
+
+def _told(error: OSError) -> str:
+    """What the system said, and of which file; SQL and services have errors of their own."""
+    where = f"{error.filename}: " if error.filename else ""
+    return f"{where}{error.strerror or error or type(error).__name__}; choose another path, or make it accessible"
 
 
 def _end(error: MarketPrismError) -> None:

@@ -54,12 +54,12 @@ def archive(
     run_archive(engine, now, days, table or (), drop_after=after, quiet=quiet, to=to, told=show)
 
 
-def parsed_day(text: str) -> date:
-    """Raises SettingsError for what is no day."""
+def parsed_day(text: str, option: str = "--day") -> date:
+    """Raises SettingsError for what is no day; it names the ``option``."""
     try:
         return date.fromisoformat(text)
     except ValueError as error:
-        raise SettingsError(f"--day {text!r} is not YYYY-MM-DD; correct it") from error
+        raise SettingsError(f"{option} {text!r} is not YYYY-MM-DD; correct it") from error
 
 
 def register(app: typer.Typer) -> None:

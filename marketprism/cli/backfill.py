@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 from dataclasses import asdict
 from datetime import UTC, date, datetime, timedelta
@@ -13,6 +15,8 @@ import typer
 from marketprism.errors import DayError, SettingsError
 
 app = typer.Typer(help="Load exchange archives as whole days.", no_args_is_help=True)
+
+_INTERRUPTED = 128 + signal.SIGINT
 
 Kind = Literal[
     "aggTrades", "trades", "klines", "markPriceKlines", "indexPriceKlines", "premiumIndexKlines", "fundingRate",
@@ -63,19 +67,23 @@ def binance_vision(
     if begin > end or not names:
         raise SettingsError(f"nothing to load from {begin} to {end} (yesterday at the latest); correct --from, --to")
     request = Request(market, layout, names, tuple(interval or ("",)), begin, end, over_live)
-    with progress(quiet=as_json) as told:
-        backfill = Backfill(
-            find_servers(data).clickhouse, StorageSettings(), request, base_url=base_url, workers=workers, told=told
-        )
-        summary = backfill.run()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        with progress(quiet=as_json) as told:
+            backfill = Backfill(
+                find_servers(data).clickhouse, StorageSettings(), request, base_url=base_url, workers=workers, told=told
+            )
+            summary = backfill.run()
+    except KeyboardInterrupt:
+        print("stopped; run the same command again to go on", file=sys.stderr, flush=True)
+        os._exit(_INTERRUPTED)  # a worker may hang in a read for a minute; what it left is of no use
     if as_json:
         print(msgspec.json.encode(asdict(summary)).decode())
     else:
         _show(asdict(summary))
     if summary.failed:
-        raise DayError(
-            f"{len(summary.failed)} files failed, the others are loaded; first: {summary.failed[0]['error']}"
-        )
+        others = "the others are loaded" if summary.files + summary.skipped else "none was loaded"
+        raise DayError(f"{len(summary.failed)} files failed, {others}; first: {summary.failed[0]['error']}")
 
 
 @app.command("export-flows")

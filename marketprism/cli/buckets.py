@@ -16,14 +16,30 @@ AsJson = Annotated[bool, typer.Option("--json", help="JSON on stdout.")]
 Data = Annotated[Path | None, typer.Option(help="Data directory of the run [MARKETPRISM_DATA_DIR].")]
 
 
-def _rebuilder(data: Path | None) -> Any:
+def _rebuilder(data: Path | None, names: list[str] | None) -> Any:
+    from marketprism.cli.checks import require_stored
+    from marketprism.clickhouse import connect
     from marketprism.settings import StorageSettings  # what a command runs is imported by it: help is instant
     from marketprism.supervisor.attach import find_servers
     from storage_service.days.engine import Engine
     from storage_service.days.rebuild import Rebuilder
 
     clickhouse = find_servers(data).clickhouse
+    if names:
+        client = connect(clickhouse)
+        try:
+            require_stored(client, names)
+        finally:
+            client.close()
     return Rebuilder(Engine.open(clickhouse), clickhouse, StorageSettings())
+
+
+def _require_trades(outcome: Any, names: list[str] | None) -> None:
+    """Raises DayError when symbols were named and the day has no trade of them."""
+    from marketprism.errors import DayError
+
+    if names and not outcome.symbols:
+        raise DayError(f"no trades of {', '.join(names)} on {outcome.day}: nothing was done; correct --day or --symbol")
 
 
 def _show(outcome: Any, as_json: bool, done: str) -> None:
@@ -42,7 +58,10 @@ def rebuild(day: Day, symbol: Symbols = None, as_json: AsJson = False, data: Dat
     """Fold a closed day's trades again under its frozen plan and install buckets and all views' targets."""
     from marketprism.cli.archive import parsed_day
 
-    _show(_rebuilder(data).rebuild(parsed_day(day), symbol or ()), as_json, "rebuilt")
+    chosen = parsed_day(day)
+    outcome = _rebuilder(data, symbol).rebuild(chosen, symbol or ())
+    _require_trades(outcome, symbol)
+    _show(outcome, as_json, "rebuilt")
 
 
 @app.command()
@@ -50,7 +69,10 @@ def verify(day: Day, symbol: Symbols = None, as_json: AsJson = False, data: Data
     """Recompute a day and compare without writing. Exit code 1 when something differs."""
     from marketprism.cli.archive import parsed_day
 
-    outcome = _rebuilder(data).verify(parsed_day(day), symbol or ())
+    chosen = parsed_day(day)
+    outcome = _rebuilder(data, symbol).verify(chosen, symbol or ())
+    if not outcome.differences:
+        _require_trades(outcome, symbol)
     _show(outcome, as_json, f"compared, {len(outcome.differences)} tables differ")
     if outcome.differences:
         raise typer.Exit(1)

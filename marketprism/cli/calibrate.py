@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from marketprism.errors import SettingsError
+from marketprism.errors import DayError, SettingsError
 
 
 def calibrate(
@@ -33,24 +33,40 @@ def calibrate(
 
     request = Request(_moment(until), days, mode, t_target_s, t_max_s, valid_days, symbol or ())
     engine = Engine.open(find_servers(data).clickhouse)
-    for row in run_calibration(engine, request, write=not dry_run):
+    rows = run_calibration(engine, request, write=not dry_run)
+    for row in rows:
         if as_json:
             print(msgspec.json.encode(asdict(row)).decode())
             continue
         found = row.config
-        figures = f"q {found.q_bucket.normalize():f}  t_max {found.t_max_s:g} s" if found else "did not trade"
+        size = {"count": f"{found.n_trades} trades  ", "event": f"{found.n_updates} updates  "} if found else {}
+        limits = f"q {found.q_bucket.normalize():f}  t_max {found.t_max_s:g} s" if found else "did not trade"
+        figures = size.get(mode, "") + limits
         print(f"{'.'.join(row.symbol):<40} {row.measured.minutes:>6} min  {figures}")
+    silent = sorted(set(symbol or ()) - {row.symbol[2] for row in rows})
+    if silent:
+        raise DayError(
+            f"{', '.join(silent)}: no trades from {request.start:%F %R} to {request.until:%F %R} UTC; nothing"
+            " written for them; correct --symbol, --days or --until"
+        )
 
 
 def _moment(text: str) -> datetime:
-    """Raises SettingsError for what is no time; the minute that runs is not in the window."""
+    """Raises SettingsError for what is no time, or not past; the minute that runs is not in the window.
+
+    An end that is still to come would write a version that no later run replaces.
+    """
+    now = datetime.now(UTC)
     if not text:
-        return datetime.now(UTC).replace(second=0, microsecond=0)
+        return now.replace(second=0, microsecond=0)
     try:
-        moment = datetime.fromisoformat(text)
-        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+        given = datetime.fromisoformat(text)
     except ValueError as error:
         raise SettingsError(f"--until {text!r} is no ISO date or time; write 2026-05-08 or 2026-05-08T12:00") from error
+    moment = given.replace(tzinfo=UTC) if given.tzinfo is None else given.astimezone(UTC)
+    if moment > now:
+        raise SettingsError(f"--until {text!r} is still to come; it is {now:%F %R} UTC")
+    return moment
 
 
 def register(app: typer.Typer) -> None:

@@ -25,22 +25,33 @@ def drift(
     """Measure PSI, KS and health of every feature per symbol; exit code 1 when one is above 0.25."""
     import msgspec
 
+    from marketprism.catalogue import features
+    from marketprism.cli.checks import require_file
     from marketprism.clickhouse import connect
     from marketprism.jobs import run_job
     from marketprism.supervisor.attach import find_servers
     from monitors.drift import report as pages
     from monitors.drift.job import DriftJob, Plan, Window, plan_for
+    from monitors.drift.objects import measured
 
+    views, catalogue = tuple(dict.fromkeys(name.rpartition(".")[2] for name in view or ())), features()
+    unknown = [name for name in views if not measured((name,), catalogue)]
+    if unknown:
+        raise SettingsError(
+            f"--view {', '.join(unknown)}: no such view, or none whose numbers are measured; "
+            "see `marketprism features list`"
+        )
+    require_file(report)
     last = parsed_day(day) if day else datetime.now(UTC).date() - timedelta(days=1)
     window = None
     if reference:
         start, _, end = reference.partition("..")
-        first, final = parsed_day(start), parsed_day(end or start)
+        first, final = parsed_day(start, "--reference"), parsed_day(end or start, "--reference")
         if final < first:
             raise SettingsError(f"--reference {reference!r} ends before it begins; write FROM..TO")
         window = Window(_midnight(first), _midnight(final + timedelta(days=1)))
     planned = plan_for(last, reference=window)
-    plan = Plan(planned.periods, planned.reference, tuple(view or ()))
+    plan = Plan(planned.periods, planned.reference, views)
     job = DriftJob(plan)
     client = connect(find_servers(data).clickhouse)
     try:

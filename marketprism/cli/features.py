@@ -41,12 +41,18 @@ def export(
     end: Annotated[str | None, typer.Option(help="Only what was available before this, UTC (ISO).")] = None,
 ) -> None:
     """Write a feature's rows as parquet, in batches: memory does not grow with the rows."""
+    from marketprism.catalogue import find
+    from marketprism.cli.checks import require_file, require_stored
     from marketprism.clickhouse import connect
     from marketprism.feature_export import export_parquet
     from marketprism.supervisor.attach import find_servers
 
+    find(name)
+    require_file(out)
     client = connect(find_servers().clickhouse)
     try:
+        if symbol:
+            require_stored(client, symbol)
         rows = export_parquet(client, name, out, symbol or [], start, end)
     finally:
         client.close()

@@ -22,10 +22,12 @@ def status(
     """Show services, streams, tables and the newest feature values once. Exit code 3 when a piece does not answer."""
     from rich.console import Console
 
+    from marketprism.cli.checks import require_file
     from marketprism.status import StatusReader, status_json  # what a command runs is imported by it: help is instant
     from marketprism.supervisor.attach import find_servers
     from marketprism.supervisor.table import live_view, to_svg
 
+    require_file(svg)
     servers = find_servers(data)
 
     async def read() -> None:
@@ -48,10 +50,16 @@ def status(
 
 def doctor(data: Data = None, as_json: AsJson = False) -> None:
     """Check versions, disk, servers, schema and limits, and say what to do. Exit code 1 when a check fails."""
-    from marketprism.doctor import Verdict, examine, render, to_json
-    from marketprism.supervisor.attach import find_servers
+    from marketprism.doctor import Finding, Verdict, examine, render, to_json
+    from marketprism.errors import DataDirectoryError
+    from marketprism.supervisor.attach import configured_servers, find_servers
 
-    findings = asyncio.run(examine(find_servers(data), data))
+    try:
+        servers, idle = find_servers(data), []
+    except DataDirectoryError as error:  # nothing runs there yet: look at the machine and the settings
+        servers = configured_servers()
+        idle = [Finding(check="data", verdict=Verdict.FAIL, found="nothing runs", advice=str(error))]
+    findings = [*asyncio.run(examine(servers, data)), *idle]
     print(to_json(findings) if as_json else render(findings))
     if any(finding.verdict is Verdict.FAIL for finding in findings):
         raise typer.Exit(1)

@@ -42,6 +42,7 @@ def export(
     data: Annotated[Path | None, typer.Option(help="Data directory of the run [MARKETPRISM_DATA_DIR].")] = None,
 ) -> None:
     """Write a panel as hive-partitioned parquet, streaming: memory does not grow with the range."""
+    from marketprism.cli.checks import require_folder, require_stored
     from marketprism.clickhouse import connect
     from marketprism.panel import Panel
     from marketprism.panel_export import export_panel
@@ -62,8 +63,11 @@ def export(
         max(60_000, _length(gap, "--gap")),
         penalty,
     )
+    panel.check()
     client = connect(find_servers(data).clickhouse)
     try:
+        require_stored(client, panel.symbols, exchange, market_type)
+        require_folder(out)
         rows = export_panel(client, panel, out, _told)
     finally:
         client.close()
@@ -82,6 +86,7 @@ def universe(
     data: Annotated[Path | None, typer.Option(help="Data directory of the run [MARKETPRISM_DATA_DIR].")] = None,
 ) -> None:
     """Symbols that may be traded on each day, judged by the days before it alone."""
+    from marketprism.cli.checks import require_stored
     from marketprism.clickhouse import connect
     from marketprism.panel import Panel
     from marketprism.panel import universe as read_universe
@@ -91,6 +96,7 @@ def universe(
     panel = Panel(("*",), start, end, exchange, market_type, min_coverage=min_coverage, max_crossed=max_crossed)
     client = connect(find_servers(data).clickhouse)
     try:
+        require_stored(client, (), exchange, market_type)
         for row in read_universe(client, panel, lookback_days).to_pylist():
             typer.echo(
                 f"{row['day']}\t{row['symbol']}\t{row['coverage']:.4f}\t{row['crossed_ratio']:.6f}\t{row['books']:.0f}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sys
 import tempfile
 from pathlib import Path
 from typing import Annotated, Literal
@@ -20,7 +21,10 @@ Seed = Annotated[int, typer.Option(help="Seed of the simulated market.")]
 Source = Literal["auto", "live", "simulate"]
 
 
-def _run(command: str, data: Path, source: Source, *, no_table: bool, as_json: bool, hours: float, seed: int) -> None:
+def _run(
+    command: str, data: Path, source: Source, *, no_table: bool, as_json: bool, hours: float, seed: int,
+    temporary: bool = False,
+) -> None:  # fmt: skip
     from marketprism.supervisor.run import RunOptions, run  # what a command runs is imported by it: help is instant
 
     options = RunOptions(
@@ -32,6 +36,7 @@ def _run(command: str, data: Path, source: Source, *, no_table: bool, as_json: b
         as_json=as_json,
         history_hours=hours,
         seed=seed,
+        temporary=temporary,
     )
     if not asyncio.run(run(options)):
         raise typer.Exit(1)
@@ -66,10 +71,14 @@ def demo(
     as_json: AsJson = False,
 ) -> None:
     """Run everything on the exchange simulator, on free ports, in a directory of its own."""
+    temporary = data is None
     with contextlib.ExitStack() as stack:
         if data is None:
             data = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="marketprism-demo-")))
-        _run("demo", data, "simulate", no_table=no_table, as_json=as_json, hours=history_hours, seed=seed)
+        _run(
+            "demo", data, "simulate", no_table=no_table, as_json=as_json, hours=history_hours, seed=seed,
+            temporary=temporary,
+        )  # fmt: skip
 
 
 def replay(
@@ -86,10 +95,14 @@ def replay(
     from marketprism.supervisor.replaying import print_report, replay_files
 
     factor = _speed(speed)
+    temporary = data is None
     with contextlib.ExitStack() as stack:
         if data is None:
             data = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="marketprism-replay-")))
         report = asyncio.run(replay_files(files, factor, data, look=look))
+    if temporary:
+        report.data = None
+        print("the data of this replay is removed (--data keeps it)", file=sys.stderr)
     print_report(report, as_json=as_json)
     if not report.exact:
         raise typer.Exit(1)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from marketprism.errors import QueryError
 
 
 def query(
@@ -23,6 +26,8 @@ def query(
     from marketprism.query import run_query  # what a command runs is imported by it: help is instant
 
     text = sys.stdin.read() if statement == "-" else statement
+    if not text.strip():
+        raise QueryError("no statement given; write one, or - and one on stdin")
     chosen = output_format or ("PrettyCompactMonoBlock" if sys.stdout.isatty() else "TSVWithNames")
     for chunk in run_query(text, chosen, data):
         sys.stdout.buffer.write(chunk)
@@ -71,6 +76,7 @@ def lint_sql(
     from marketprism.leaklint import default_files, lint_tree
 
     chosen = files or default_files()
+    logging.getLogger("sqlglot").setLevel(logging.ERROR)  # what it cannot read is a finding
     try:
         findings = lint_tree(chosen)
     except (OSError, UnicodeDecodeError) as error:
@@ -86,6 +92,7 @@ def lint_sql(
 
 def register(app: typer.Typer) -> None:
     """Add the commands of this file."""
-    app.command()(query)
+    # a pasted statement may begin with a comment, which looks like an option
+    app.command(context_settings={"ignore_unknown_options": True})(query)
     app.command()(migrate)
     app.command("lint-sql")(lint_sql)

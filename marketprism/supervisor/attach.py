@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from marketprism.errors import DataDirectoryError
 from marketprism.settings import (
     AppSettings,
     ClickHouseSettings,
@@ -38,12 +39,24 @@ def clickhouse_settings(url: str | None = None) -> ClickHouseSettings:
 
 
 def find_servers(data: Path | None = None) -> Servers:
-    """``data`` None: the configured directory, unless MARKETPRISM_CLICKHOUSE_URL points elsewhere."""
+    """``data`` None: the configured directory, unless MARKETPRISM_CLICKHOUSE_URL points elsewhere.
+
+    Raises DataDirectoryError when nobody holds the ``data`` that is given: the servers of the settings are other data.
+    """
     pointed = data is None and "url" in ClickHouseSettings().model_fields_set
     holder = None if pointed else holder_of(data or AppSettings().data_dir)
     if holder is not None and holder.clickhouse_url:
         services = {"collector": holder.collector_url, "storage": holder.storage_url, "monitors": holder.monitor_url}
         return Servers(clickhouse_settings(holder.clickhouse_url), NatsSettings(url=holder.nats_url), services, holder)
+    if data is not None:
+        raise DataDirectoryError(
+            f"nothing runs on {data.resolve()}; start it with `marketprism up --data {data}`, or correct --data"
+        )
+    return configured_servers()
+
+
+def configured_servers() -> Servers:
+    """Those of the settings, whether they run or not."""
     ports = {
         "collector": CollectorSettings().metrics_port,
         "storage": StorageSettings().metrics_port,

@@ -80,13 +80,13 @@ class SymbolReport(msgspec.Struct, kw_only=True):
 
 
 class ReplayReport(msgspec.Struct, kw_only=True):
-    """The whole replay. ``seconds`` is from the first frame until everything was stored."""
+    """The whole replay. ``seconds`` is from the first frame until everything was stored; ``data`` None: not kept."""
 
     files: list[str]
     seconds: float
     recorded_seconds: float
     frames: int
-    data: str
+    data: str | None
     symbols: list[SymbolReport]
 
     @property

@@ -42,6 +42,8 @@ class RunOptions:
     history_hours: float = HISTORY_HOURS
     """Market time that the simulator plays first."""
     seed: int = 1
+    temporary: bool = False
+    """The data directory goes with the command."""
 
 
 def probe_urls(settings: CollectorSettings) -> list[str]:
@@ -84,7 +86,8 @@ async def run(options: RunOptions) -> bool:
             view.notify("stopping: collector, storage, monitors, page, ClickHouse, NATS")
             began = time.monotonic()
             clean = await stack.stop()
-            view.notify(f"stopped in {time.monotonic() - began:.1f} s; data is in {directory.path}")
+            where = "the data is removed (--data keeps it)" if options.temporary else f"data is in {directory.path}"
+            view.notify(f"stopped in {time.monotonic() - began:.1f} s; {where}")
     return clean
 
 

@@ -116,9 +116,9 @@ def summary(status: Status) -> str:
     """Rates, rows, backlog and what needs eyes, in one line."""
     rates, tables = status.rows_per_s, status.tables
     parts = [
-        f"trades {number(rates.get('trades', 0.0), 3)}/s",
-        f"books {number(rates.get('orderbooks', 0.0), 3)}/s",
-        f"quotes {number(rates.get('best_quotes', 0.0), 3)}/s",
+        f"trades {number(rates.get('trades'), 3)}/s",
+        f"books {number(rates.get('orderbooks'), 3)}/s",
+        f"quotes {number(rates.get('best_quotes'), 3)}/s",
         f"rows {sum(tables.values()):,}",
         f"waiting {status.pending:,}",
         f"gaps {tables.get('gaps', 0):,}",

@@ -38,7 +38,7 @@ class Day(msgspec.Struct, kw_only=True):
 
 
 class DayStatus(msgspec.Struct, kw_only=True):
-    """What the archive and the installs say of a day: it is the same for every symbol of an exchange."""
+    """What the archive (of trades) and the installs say of a day: the same for every symbol of an exchange."""
 
     day: str
     exchange: str
@@ -104,12 +104,12 @@ FROM (
 GROUP BY exchange, market_type, symbol, day"""
 _ARCHIVE: Final = f"""
 SELECT toString(archive_date) AS day, toString(exchange) AS exchange,
-       if(min(verified), 'archived', 'unverified') AS state,
+       if(minIf(verified, data_type = 'trades'), 'archived', 'unverified') AS state,
        concat(toString(count()), ' types archived, ', toString(sum(records_archived)), ' rows',
               if(min(hot_dropped), ', hot dropped', '')) AS text
 FROM {COLD}.archive_status FINAL
 WHERE archive_date BETWEEN toDate({{last:String}}) - {{days:UInt32}} + 1 AND toDate({{last:String}})
-GROUP BY archive_date, exchange"""
+GROUP BY archive_date, exchange HAVING countIf(data_type = 'trades') > 0"""
 _INSTALLS: Final = f"""
 SELECT toString(i.day) AS day, '' AS exchange, toString(argMax(i.state, i.changed_at)) AS state,
        concat('day installed by ', toString(argMax(i.cause, i.changed_at)),

@@ -6,28 +6,56 @@ is installed again and comes out equal. What the archive issues anew (another ch
 
 from __future__ import annotations
 
+import http.client
 import logging
 import tempfile
 import threading
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Final
 
+from marketprism.errors import DayError
 from marketprism.settings import ClickHouseSettings, StorageSettings
 from storage_service.days.engine import Engine
 from storage_service.days.fetching import Fetched, MonthFetcher, Request, Told
 from storage_service.days.install import Symbol
-from storage_service.days.ledger import write_entries
+from storage_service.days.ledger import Entry, write_entries
 from storage_service.days.locks import lock
 from storage_service.days.pieces import Outcome, Piece, PieceInstaller
 from storage_service.days.stage import Staged, Stager, period_condition
-from storage_service.days.vision import Archive
+from storage_service.days.vision import Archive, FileFailed
 from storage_service.faultpoints import reach
 
 logger = logging.getLogger(__name__)
+
+_REACH_S: Final = 10.0
+_LOOK_S: Final = 0.5
+_END_S: Final = 5.0
+"""An interrupted load leaves a worker that hangs in a read alone after this time."""
+
+
+class _Stopped(Exception):
+    """The load ends: nothing is said of the file that a worker is at."""
+
+
+class _Files(Archive):
+    """An archive of which nothing is asked any more once the load ends."""
+
+    def _opened(self, path: str, use: Callable[..., bytes], method: str = "GET") -> bytes | None:
+        if self._stop.is_set():
+            raise _Stopped
+        try:
+            return super()._opened(path, use, method)
+        except FileFailed:
+            if self._stop.is_set():
+                raise _Stopped from None
+            raise
 
 
 @dataclass(slots=True)
@@ -62,7 +90,9 @@ class Backfill:
     ) -> None:
         self._clickhouse, self._settings, self._request = clickhouse, settings, request
         self._base_url, self._workers = base_url or settings.history_url, workers
-        self._told = told or Told()
+        self._asked = told or Told()
+        self._told = replace(self._asked, parsed=self._parsed, file=self._looked_at)
+        self._gone = ""
         self._engine = Engine.open(clickhouse)
         self._stop = threading.Event()
         self._summary = Summary()
@@ -76,8 +106,9 @@ class Backfill:
             lock(self._engine, f"backfill_{self._request.layout.table}", wait_s=5),
             tempfile.TemporaryDirectory(prefix="marketprism-", dir=self._settings.history_download_dir) as folder,
         ):
-            archive = Archive(self._base_url, Path(folder), self._stop)
+            archive = _Files(self._base_url, Path(folder), self._stop)
             try:
+                self._require_archive()
                 months = list(self._months())
                 self._told.planned(len(months) * len(self._request.symbols) * len(self._request.intervals))
                 for month in months:
@@ -98,8 +129,22 @@ class Backfill:
 
     def _load_month(self, archive: Archive, month: date) -> None:
         units = [(name, interval) for name in self._request.symbols for interval in self._request.intervals]
-        with ThreadPoolExecutor(max_workers=self._workers, thread_name_prefix="backfill") as pool:
-            fetched = list(pool.map(lambda unit: self._fetch(archive, unit[0], unit[1], month), units))
+        pool = ThreadPoolExecutor(max_workers=self._workers, thread_name_prefix="backfill")
+        futures = [pool.submit(self._fetch, archive, name, interval, month) for name, interval in units]
+        try:
+            while wait(futures, timeout=_LOOK_S, return_when=FIRST_EXCEPTION).not_done:
+                # a wait without an end is not interrupted by a signal that another thread takes
+                if any(future.done() and future.exception() for future in futures):
+                    break
+            fetched = [future.result() for future in futures]
+        except BaseException:
+            self._stop.set()  # also after an interrupt: workers end at their next read or pause
+            pool.shutdown(wait=False, cancel_futures=True)
+            wait(futures, timeout=_END_S)
+            if self._gone:
+                raise DayError(self._gone) from None
+            raise
+        pool.shutdown()
         pieces = []
         for (name, _), result in zip(units, fetched, strict=True):
             self._count(result)
@@ -138,10 +183,47 @@ class Backfill:
         self._summary.skipped += len(result.skipped)
         self._summary.absent += len(result.absent)
         for entry in result.failed:
-            self._fail(entry)
+            self._summary.failed.append({"path": entry.path, "error": entry.error})  # logged when it happened
         for staged, _ in result.staged:
             self._summary.duplicates += staged.entry.duplicates
             self._summary.outside += staged.entry.outside
+
+    def _looked_at(self, entry: Entry) -> None:
+        """In a worker's thread, when a file is done with. An archive that went away ends the load."""
+        if entry.state == "failed" and not self._stop.is_set():
+            logger.error(entry.error)
+            try:
+                self._require_archive()
+            except DayError as error:
+                self._gone = str(error)
+                self._stop.set()
+                raise _Stopped from error
+        self._asked.file(entry)
+
+    def _parsed(self, size: int) -> None:
+        if self._stop.is_set():
+            raise _Stopped
+        self._asked.parsed(size)
+
+    def _require_archive(self) -> None:
+        """Raises DayError when nobody answers at the archive's address; any answer will do."""
+        if not self._base_url.startswith("http"):
+            return
+        for last in (False, True):
+            try:
+                request = urllib.request.Request(self._base_url, method="HEAD", headers={"User-Agent": "marketprism"})
+                urllib.request.urlopen(request, timeout=_REACH_S).close()
+            except (urllib.error.HTTPError, http.client.HTTPException):
+                return
+            except OSError as error:
+                if last or self._stop.wait(1.0):
+                    reason = getattr(error, "reason", None) or error
+                    raise DayError(
+                        f"the archive at {self._base_url} cannot be reached ({reason}); "
+                        "check the network, or name a mirror with --base-url; what was loaded stays"
+                    ) from error
+            else:
+                return
 
     def _fail(self, outcome: Outcome) -> None:
         logger.error(outcome.error)

@@ -153,7 +153,7 @@ async def test_a_book_below_what_is_stored_is_not_retried(storage: Rig, warehous
 def command(rig: Rig, *arguments: str) -> str:
     """stdout of ``marketprism dead-letters`` against the rig."""
     done = subprocess.run(
-        [sys.executable, "-m", "marketprism", "dead-letters", *arguments, "--data", str(rig.directory / "none")],
+        [sys.executable, "-m", "marketprism", "dead-letters", *arguments],
         env=rig.environment,
         cwd=REPOSITORY,
         capture_output=True,

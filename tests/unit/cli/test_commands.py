@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
-from marketprism.cli import app
+from marketprism.cli import app, main
 
 COMMANDS = (
     "up", "demo", "replay", "migrate", "collect", "store", "monitor", "page", "query", "status", "doctor", "settings",
@@ -25,6 +27,7 @@ def _run(*arguments: str, cwd: Path, **environment: str) -> subprocess.Completed
         [sys.executable, "-m", "marketprism", *arguments],
         cwd=cwd,
         env={**os.environ, **environment},
+        stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         timeout=60,
@@ -96,6 +99,30 @@ def test_debug_shows_the_traceback(tmp_path: Path) -> None:
     done = _run("replay", "x.zst", "--speed", "0", cwd=tmp_path, MARKETPRISM_LOG_LEVEL="debug")
     assert done.returncode == 1
     assert "Traceback" in done.stderr
+
+
+def test_a_file_that_the_system_refuses_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    def refused() -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", "/data/clickhouse")
+
+    monkeypatch.setattr("marketprism.cli.app", refused)
+    monkeypatch.setenv("MARKETPRISM_LOG_LEVEL", "info")
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 1
+    assert capsys.readouterr().err.startswith("error: /data/clickhouse: Permission denied; ")
+
+
+def test_nothing_on_stdin_is_no_statement(tmp_path: Path) -> None:
+    assert "no statement given" in _one_line_error(_run("query", "-", cwd=tmp_path), 11)
+
+
+def test_a_clean_lint_says_one_line(tmp_path: Path) -> None:
+    done = _run("lint-sql", cwd=tmp_path)
+    assert done.returncode == 0
+    assert len(done.stderr.splitlines()) == 1, done.stderr
 
 
 def test_live_and_simulate_exclude_each_other(tmp_path: Path) -> None:

@@ -72,6 +72,11 @@ def test_table_shows_every_feature_of_a_symbol() -> None:
     assert "storage (3 restarts)" in text
 
 
+def test_what_was_not_measured_has_no_rate() -> None:
+    assert "trades –/s · books –/s · quotes –/s" in plain_line(_status(symbols=[ROW]))
+    assert "trades 0/s" in plain_line(_status(symbols=[ROW], rows_per_s={"trades": 0.0}))
+
+
 def test_narrow_terminal_keeps_the_features_on_one_line_each() -> None:
     console = Console(file=io.StringIO(), width=80)
     console.print(live_view(_status(symbols=[ROW]), [], "headline", console.width))

@@ -71,7 +71,8 @@ export async function open(root, frame, path, query) {
     wide.scrollLeft = wide.scrollWidth;
   }
 
-  function cell(key, d, archive, install, today) {
+  function cell(key, d, dayArchive, install, today) {
+    const archive = d?.minutes ? dayArchive : undefined; // a day without trades of this symbol has nothing archived
     const passed = key.day === today ? Math.max(1, (Date.now() - Date.parse(`${today}T00:00:00Z`)) / 60e3) : 1440;
     const share = d ? Math.min(1, d.minutes / passed) : 0;
     const level = !d || !d.minutes ? 0 : share > 0.985 ? 4 : share > 0.75 ? 3 : share > 0.3 ? 2 : 1;
