@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import socket
 import subprocess
@@ -14,6 +15,8 @@ import pytest
 from typer.testing import CliRunner
 
 from marketprism.cli import app, main
+from marketprism.supervisor.replay_report import ReplayReport
+from marketprism.supervisor.run import RunOptions
 
 COMMANDS = (
     "up", "demo", "replay", "migrate", "collect", "store", "monitor", "page", "query", "status", "doctor", "settings",
@@ -113,6 +116,32 @@ def test_a_file_that_the_system_refuses_is_one_line(
         main()
     assert ended.value.code == 1
     assert capsys.readouterr().err.startswith("error: /data/clickhouse: Permission denied; ")
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_a_replay_names_only_data_that_is_kept(kept: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def played(files: object, factor: object, data: Path, *, look: bool) -> ReplayReport:
+        return ReplayReport(files=[], seconds=1, recorded_seconds=1, frames=1, data=str(data), symbols=[])
+
+    monkeypatch.setattr("marketprism.supervisor.replaying.replay_files", played)
+    arguments = ["replay", "x.zst", "--json", *(["--data", str(tmp_path)] if kept else [])]
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 0
+    assert json.loads(done.stdout)["data"] == (str(tmp_path) if kept else None)
+    assert ("--data keeps it" in done.stderr) is not kept
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_a_demo_knows_whether_its_data_stays(kept: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    async def run(options: RunOptions) -> bool:
+        asked.append(options.temporary)
+        return True
+
+    monkeypatch.setattr("marketprism.supervisor.run.run", run)
+    assert CliRunner().invoke(app, ["demo", *(["--data", str(tmp_path)] if kept else [])]).exit_code == 0
+    assert asked == [not kept]
 
 
 def test_nothing_on_stdin_is_no_statement(tmp_path: Path) -> None:
