@@ -220,7 +220,7 @@ def start(keeper: DayKeeper) -> asyncio.Task[None]:
 
     def told(task: asyncio.Task[None]) -> None:
         if not task.cancelled() and task.exception() is not None:
-            logger.error("days are no longer looked after; restart the storage service", exc_info=task.exception())
+            logger.error("days are not looked after for a minute", exc_info=task.exception())
 
     task = asyncio.create_task(keeper.run())
     task.add_done_callback(told)
