@@ -69,24 +69,26 @@ class SequenceJudge:
         """Judge the rows in order and remember the accepted ones."""
         keep = np.ones(rows.height, dtype=np.bool_)
         late = np.zeros(rows.height, dtype=np.bool_)
-        sequences = rows["sequence"].to_numpy().astype(np.int64)
+        sequences = rows["sequence"].to_numpy().astype(np.uint64)  # Bybit's spot trades are beyond 2^63
         groups = grouped(rows, self._by)
         for key, indices in groups:
             self._judge_symbol(key, sequences[indices], indices, keep, late)
         return Judgement(keep, late, groups)
 
     def _judge_symbol(
-        self, key: Key, sequences: npt.NDArray[np.int64], indices: npt.NDArray[np.int64], keep: Bools, late: Bools
+        self, key: Key, sequences: npt.NDArray[np.uint64], indices: npt.NDArray[np.int64], keep: Bools, late: Bools
     ) -> None:
         contiguous = self._contiguous and key[0] not in RISING
         mark = self.marks.get(key)
         if mark is None:
             mark = self.marks[key] = Mark(int(sequences[0]) - 1)
-        steps = np.diff(sequences, prepend=mark.top)
-        if (steps > 0).all():  # the usual case: everything is new and in order
-            if contiguous and (steps > 1).any():
-                for i in np.flatnonzero(steps > 1).tolist():
-                    self._open_hole(mark, int(sequences[i] - steps[i]) + 1, int(sequences[i]) - 1)
+        before, after = sequences[:-1], sequences[1:]
+        if int(sequences[0]) > mark.top and (after > before).all():  # the usual case: everything is new and in order
+            if contiguous:
+                if int(sequences[0]) > mark.top + 1:
+                    self._open_hole(mark, mark.top + 1, int(sequences[0]) - 1)
+                for i in np.flatnonzero(after - before > 1).tolist():
+                    self._open_hole(mark, int(before[i]) + 1, int(after[i]) - 1)
             mark.top = int(sequences[-1])
             return
         for index, sequence in zip(indices.tolist(), sequences.tolist(), strict=True):

@@ -115,8 +115,6 @@ def _text_rules(data_type: str) -> Rules:
         elif column.kind == "us":
             bad = ~value.fill_null(0).is_between(0, _MAX_MS * 1000)
             rules.append((bad, f"{column.name} is not a time in microseconds"))
-        elif column.name == "sequence":
-            rules.append((value.fill_null(0) >= 2**63, "sequence is 2^63 or more"))
         elif column.kind == "uint" and column.clean == pl.UInt16():
             rules.append((value.fill_null(0) > 65_535, f"{column.name} is above 65535"))
         elif column.kind == "float":

@@ -54,7 +54,11 @@ async def measure(folder: Path, warm_up: int, reconnects: int) -> dict[str, floa
     try:
         async with FakeExchange(SYMBOLS) as exchange:
             settings = CollectorSettings(
-                _env_file=None, venues=["binance.spot"], patience=0.0005, **exchange.settings()
+                _env_file=None,
+                venues=["binance.spot"],
+                patience=0.0005,
+                book_snapshot_levels=100,  # of a weight that so many reconnects may ask for in a minute
+                **exchange.settings(),
             )
             nats_settings = NatsSettings(_env_file=None, url=broker.url, stream_max_bytes=8 << 20)
             service = CollectorService(settings, nats_settings, CollectorMetrics(CollectorRegistry()))

@@ -36,6 +36,22 @@ def test_a_row_that_says_the_same_is_stored_once(values, size):
     assert kept == list(dict.fromkeys(values))
 
 
+def test_sequences_beyond_signed_integers_go_on_after_a_restart():
+    """Bybit's spot trades: 1.8e19, and the mark of a start comes from the table."""
+    first = 17_952_576_457_950_000_000
+    lines = [row("trades", exchange="bybit", sequence=first + at) for at in (0, 100_000, 100_001)]
+    payload = b"\n".join(msgspec.json.encode(line) for line in lines)
+    rows, dead = clean("trades", [Frame.of(1, "md.trades.bybit.linear.BTCUSDT", payload, 0)])
+    assert not dead
+    for start in (None, first - 7):
+        judge = SequenceJudge("trades")
+        if start is not None:
+            judge.marks[judge.judge(rows[:1]).groups[0][0]] = Mark(start)
+        assert judge.judge(rows).keep.all()
+        assert not judge.judge(rows).keep.any()
+        assert [mark.top for mark in judge.marks.values()] == [first + 100_001]
+
+
 def test_symbols_that_fell_silent_are_forgotten():
     """Option chains roll for months: what no valid row can repeat is not remembered."""
     judge, day = ContentJudge("funding_rates"), 86_400_000

@@ -127,11 +127,6 @@ def test_a_unit_beyond_sixteen_bits_is_refused():
     assert "65535" in errors("funding_rates", row("funding_rates", funding_interval_h=70_000))[0]
 
 
-def test_a_sequence_beyond_signed_integers_is_refused():
-    assert errors("best_quotes", row("best_quotes", sequence=2**63)) == ["sequence is 2^63 or more"]
-    assert errors("best_quotes", row("best_quotes", sequence=2**63 - 1)) == []
-
-
 def test_a_batch_over_too_many_days_is_cut_and_a_frame_refused():
     days = [row("trades", timestamp=MS - d * 86_400_000, data_source="archive") for d in range(MAX_DAYS + 1)]
     with pytest.raises(TooManyDays):
