@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -12,10 +11,6 @@ _SLOWEST = 8
 """A stream is asked for again at least every so many times its first patience: a request can be lost too."""
 _QUIET_S = 300.0
 """The first patience where silence is normal: an acknowledged subscription may be dead there too."""
-_AT_WILL = "trades"
-"""The channel that brings nothing while nobody does anything: no snapshot, no mark price."""
-_AT_WILL_PATIENCES = 30
-"""What that channel may take, over all its streams: half an hour without a trade for one pair, minutes for ten."""
 
 
 @dataclass(slots=True)
@@ -28,8 +23,7 @@ class _Watch:
 
 @dataclass(slots=True)
 class Silence:
-    """What is overdue. ``dead``: whole channels of which no stream of this connection has ever had data, long enough
-    for a sign of a dead address."""
+    """What is overdue. ``dead``: whole channels of which no stream of this connection has ever had data."""
 
     streams: list[Stream]
     dead: set[str]
@@ -40,19 +34,11 @@ class FirstData:
 
     def __init__(self, streams: Iterable[Stream], now: float, patience: float = 1.0) -> None:
         self._waiting: dict[str, _Watch] = {}
-        self._began = now
-        self._patience = patience
         for stream in streams:
             first = (_QUIET_S if stream.expect_s is None else stream.expect_s) * patience
             self._waiting[stream.name] = _Watch(stream, first, _SLOWEST * first, now + first)
-        self._streams = Counter(watch.stream.channel for watch in self._waiting.values())
         self._alive: set[str] = set()
         self._asked_again: set[str] = set()
-
-    @property
-    def alive(self) -> bool:
-        """Some stream has had data."""
-        return bool(self._alive)
 
     @property
     def waiting(self) -> bool:
@@ -75,7 +61,7 @@ class FirstData:
         dead = {
             watch.stream.channel
             for watch in late
-            if watch.stream.name in self._asked_again and self._tells(watch.stream, now)
+            if watch.stream.name in self._asked_again and watch.stream.expect_s is not None
         } - self._alive
         for watch in late:
             self._asked_again.add(watch.stream.name)
@@ -83,16 +69,9 @@ class FirstData:
             watch.due = now + watch.patience_s
         return Silence([watch.stream for watch in late], dead)
 
-    def _tells(self, stream: Stream, now: float) -> bool:
-        """Whether the silence of its channel says something about the address by now."""
-        if stream.expect_s is None or stream.channel != _AT_WILL:
-            return stream.expect_s is not None
-        waited = (now - self._began) * self._streams[_AT_WILL]
-        return waited >= _AT_WILL_PATIENCES * stream.expect_s * self._patience
-
 
 class Standstill:
-    """Tells when a whole connection is silent, though it still answers pings.
+    """Tells when a whole connection has fallen silent, though its streams had data and it still answers pings.
 
     ``limit_s`` is twice the time within which its most talkative stream brings data; None where silence is normal.
     """
@@ -104,7 +83,7 @@ class Standstill:
         self._since = now
 
     def reached(self, count: int, now: float) -> bool:
-        """``count``: messages with data so far; it may be told more than once that nothing has come since."""
+        """``count``: messages so far; it may be told more than once that nothing has come since."""
         if count != self._count:
             self._count, self._since = count, now
         return self.limit_s is not None and now - self._since > self.limit_s
