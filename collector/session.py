@@ -24,7 +24,6 @@ from collector.rest import RestError
 from collector.venue import Control, Parsed, Stream, Venue
 from marketprism.events import Instrument
 from marketprism.settings import CollectorSettings
-from marketprism.subjects import is_token
 
 logger = logging.getLogger(__name__)
 
@@ -32,8 +31,6 @@ _TICK_S: Final = 0.02
 _QUIET_MS: Final = 500
 _QUIET_EVERY: Final = 5
 _ATTEMPTS: Final = 5
-"""Answers without a trade that is missing. A host that does not answer is waited for: ``repair_patience_s``."""
-_RETRY_S: Final = 10.0
 _SNAPSHOT_PATIENCE_S: Final = 5.0
 _REQUESTS: Final = 6
 """Subscriptions for a snapshot, where REST has given the book meanwhile."""
@@ -70,7 +67,6 @@ class Session:
         self._tap = tap
         self._complaints = Complaints()
         self._listing = Listing()
-        self._left_out: set[str] = set()
         self._symbols: list[str] = []
         self._streamed: set[str] = set()
         self._relisted = asyncio.Event()
@@ -126,20 +122,11 @@ class Session:
         delay = 0.5
         while True:
             try:
-                return await self._instruments()
+                return await self.market.asked(self.venue.fetch_instruments())
             except RestError as error:
                 self._complaints.say("instruments", f"{'.'.join(self.key)} waits for its symbol list: {error}")
             await asyncio.sleep(delay)
             delay = min(delay * 2, 30.0)
-
-    async def _instruments(self) -> list[Instrument]:
-        """What is listed and has a name that a subject can carry: one that has not must not end the others."""
-        listed = await self.market.asked(self.venue.fetch_instruments())
-        found = [item for item in listed if is_token(item.symbol)]
-        for name in {item.symbol for item in listed} - {item.symbol for item in found} - self._left_out:
-            self._left_out.add(name)
-            logger.warning("instrument %r of %s is left out: no subject can have its name", name, ".".join(self.key))
-        return found
 
     async def _volumes(self, instruments: list[Instrument]) -> dict[str, float]:
         """For filters by volume; without an answer those choose by name, and again at the next look."""
@@ -191,8 +178,7 @@ class Session:
     def _lost(self, streams: Iterable[Stream], cause: str) -> None:
         streams = list(streams)
         self.market.lost(streams, cause)
-        symbols = [stream.symbol for stream in streams if stream.channel == "trades"]
-        self._catch_up.doubt(self._symbols if "" in symbols else symbols)  # one stream may have every symbol
+        self._catch_up.doubt(stream.symbol for stream in streams if stream.channel == "trades")
 
     def _subscribed_at(self, symbol: str) -> float | None:
         connection = self._trades_on.get(symbol) or self._trades_on.get("")  # one stream may have every symbol
@@ -208,7 +194,7 @@ class Session:
                 pass
             self._relisted.clear()
             try:
-                instruments = await self._instruments()
+                instruments = await self.market.asked(self.venue.fetch_instruments())
             except RestError as error:
                 self._complaints.say("instruments", f"{'.'.join(self.key)} keeps its old symbol list: {error}")
             else:
@@ -299,34 +285,32 @@ class Session:
         market, limit = self.market, self._settings.repair_max_trades
         sequence = market.sequences[key]
         after, from_time = sequence.first_held(), sequence.last_time
+        whole = True
         if hole.last - hole.first >= limit:
+            whole = False
             market.give_up(key, hole.last - limit)
-        patience_s = self._settings.repair_patience_s
-        until, lacking, failed = time.monotonic() + patience_s, 0, 0
+        attempts = 0
         while sequence.last is not None and sequence.last < hole.last:
-            first, over = sequence.last + 1, False
+            first = sequence.last + 1
             try:
-                async with asyncio.timeout(until - time.monotonic()):  # a limit can be blocked for days
-                    page = await market.asked(self.venue.fetch_trades(*key, first, hole.last))
-            except (TimeoutError, RestError) as error:
-                failed += 1
-                over = time.monotonic() >= until or (isinstance(error, RestError) and error.permanent)
-                reason = str(error) or f"no answer for {patience_s:g} s"
-                self._complaints.say("repair", f"missing trades of {key[0]} ({'.'.join(self.key)}): {reason}")
+                page = await market.asked(self.venue.fetch_trades(*key, first, hole.last))
+            except RestError as error:
+                attempts = _ATTEMPTS if error.permanent else attempts + 1
+                self._complaints.say("repair", f"missing trades of {key[0]} ({'.'.join(self.key)}): {error}")
             else:
-                until, failed = time.monotonic() + patience_s, 0
                 for trade in page.trades:
                     market.trade(trade)
                 market.publish_polled(page.others)
                 if sequence.last < min(page.covered, hole.last):
+                    whole = False
                     market.give_up(key, min(page.covered, hole.last))
-                lacking = 0 if sequence.last >= first else lacking + 1
-                if not lacking:
+                attempts = 0 if sequence.last >= first else attempts + 1
+                if not attempts:
                     continue
-                over = lacking >= _ATTEMPTS
-            if over:
+            if attempts >= _ATTEMPTS:
+                whole = False
                 market.give_up(key, hole.last)
                 return
-            await asyncio.sleep(min(0.2 * 2 ** (lacking + failed), _RETRY_S, max(0.0, until - time.monotonic())))
-        if after is not None and sequence.given_up < hole.first:
+            await asyncio.sleep(0.2 * 2**attempts)
+        if whole and after is not None:
             market.repaired(key, hole, after, from_time)

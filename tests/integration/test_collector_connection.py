@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
-import pytest
 from prometheus_client import CollectorRegistry
 
 from collector.complaints import Complaints
@@ -42,7 +41,7 @@ class Seen:
 
 @asynccontextmanager
 async def connected(
-    *exchanges: FakeExchange, expect_s: float = 60.0, max_age_s: float = 3600.0, patience: float = 1.0
+    *exchanges: FakeExchange, expect_s: float = 60.0, max_age_s: float = 3600.0
 ) -> AsyncIterator[tuple[Connection, Seen]]:
     seen = Seen()
     urls = tuple(f"ws://127.0.0.1:{exchange.port}/stream" for exchange in exchanges)
@@ -56,7 +55,6 @@ async def connected(
         room=lambda: None,
         metrics=seen.metrics,
         complaints=Complaints(),
-        patience=patience,
     )
     running = asyncio.create_task(connection.run())
     try:
@@ -100,12 +98,3 @@ async def test_an_address_that_does_not_answer_is_left_for_the_next() -> None:
             await until(lambda: 1 in seen.trades)
             assert connection.up
         assert set(seen.reconnects()) == {"closed", "unreachable"}
-
-
-async def test_what_cannot_be_reached_for_days_is_still_tried(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def refused(_: Connection) -> str:
-        return "unreachable"
-
-    monkeypatch.setattr(Connection, "_one_generation", refused)
-    async with FakeExchange() as exchange, connected(exchange, patience=1e-5) as (_, seen):
-        await until(lambda: seen.reconnects().get("unreachable", 0) > 1100, 30)
