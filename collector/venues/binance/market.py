@@ -107,8 +107,7 @@ class BinanceMarket:
         return {row.symbol: row.value for row in answer}
 
     async def fetch_book(self, symbol: str) -> BookUpdate:
-        limit = self._settings.book_snapshot_levels
-        weight = rest.depth_weight(limit, self.market_type)
+        limit, weight = rest.depth_page(self._settings.book_snapshot_levels, self.market_type)
         answer, received_at = await self._api.get(
             self.depth_path, DepthSnapshot, {"symbol": symbol, "limit": limit}, weight=weight
         )

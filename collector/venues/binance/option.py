@@ -15,7 +15,7 @@ import msgspec
 from collector.rest import RestClient
 from collector.venue import BookRule, BookUpdate, ConnectionPlan, Poll, RepairPage, Stream
 from collector.venues.binance import books, channels, option_rows, rest, symbols
-from collector.venues.binance.market import PAGE, BinanceMarket, Items, page, reader
+from collector.venues.binance.market import BinanceMarket, Items, page, reader
 from collector.venues.binance.option_messages import (
     OptionDepthSnapshot,
     OptionExchangeInfo,
@@ -95,12 +95,9 @@ class BinanceOption(BinanceMarket):
         )
 
     async def fetch_book(self, symbol: str) -> BookUpdate:
-        limit = min(self._settings.book_snapshot_levels, PAGE)
+        limit, weight = rest.depth_page(self._settings.book_snapshot_levels, self.market_type)
         answer, received_at = await self._api.get(
-            "/eapi/v1/depth",
-            OptionDepthSnapshot,
-            {"symbol": symbol, "limit": limit},
-            weight=rest.depth_weight(limit, "option"),
+            "/eapi/v1/depth", OptionDepthSnapshot, {"symbol": symbol, "limit": limit}, weight=weight
         )
         return option_rows.option_snapshot(symbol, answer, received_at)
 

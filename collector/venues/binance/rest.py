@@ -23,6 +23,11 @@ DATA_BUDGET: Final = Budget("binance.futures.data", 1000, window_s=300)
 FUNDING_BUDGET: Final = Budget("binance.futures.funding", 500, window_s=300)
 
 _USED: Final = "X-MBX-USED-WEIGHT-1M"
+_DEPTH_PAGES: Final = {
+    "spot": ((100, 5), (500, 25), (1000, 50), (5000, 250)),
+    "futures": ((100, 5), (500, 10), (1000, 20)),
+}
+"""(limit, weight) of book snapshots, as many as the setting reaches. Futures and options take no limits between them."""
 
 
 class BinanceRest:
@@ -65,8 +70,7 @@ class BinanceRest:
                 self._client.limiter(self._budget).allow(limit.limit)
 
 
-def depth_weight(limit: int, market_type: str) -> int:
-    """Weight of a book snapshot of ``limit`` levels."""
-    if market_type == "spot":
-        return next(weight for most, weight in ((100, 5), (500, 25), (1000, 50), (5000, 250)) if limit <= most)
-    return next(weight for most, weight in ((50, 2), (100, 5), (500, 10), (1000, 20)) if limit <= most)
+def depth_page(levels: int, market_type: str) -> tuple[int, int]:
+    """(limit, weight) of a book snapshot of ``levels`` levels: the next that the market has, at most its largest."""
+    pages = _DEPTH_PAGES["spot" if market_type == "spot" else "futures"]
+    return next((page for page in pages if page[0] >= levels), pages[-1])
