@@ -82,7 +82,7 @@ class Okx(OkxPolls):
         super().__init__(market_type, settings, OkxRest(client, market_type, urls))
         self._bases = (settings.okx_ws_url, settings.okx_ws_fallback_url) if live else (settings.okx_ws_url,)
         self._chains: dict[str, books.ChecksumChain] = {}
-        self._states: dict[str, str] = {}
+        self._contents: dict[str, tuple[str, ...]] = {}
         self._families: dict[str, str] = {}
         self._wide: set[str] = set()
         self._handlers: dict[str, Handler] = {
@@ -117,7 +117,7 @@ class Okx(OkxPolls):
         for info in answer:
             if not metadata.belongs(info, self.market_type):
                 continue
-            self._states[info.instId] = info.state
+            self._contents[info.instId] = _content(info)
             self._families[info.instId] = info.instFamily or info.uly
             try:
                 found.append(metadata.instrument_row(info, self.market_type, received_at))
@@ -242,7 +242,7 @@ class Okx(OkxPolls):
         news = [
             f"{info.instId} is {info.state}"
             for info in _instruments(envelope.data)
-            if metadata.belongs(info, self.market_type) and self._states.get(info.instId) != info.state
+            if metadata.belongs(info, self.market_type) and self._contents.get(info.instId) != _content(info)
         ]
         return [Control(listing=", ".join(news[:5]))] if news else ()
 
@@ -276,6 +276,11 @@ class Okx(OkxPolls):
         if found and found[-1].sequence > upto:
             return RepairPage(trades, upto)
         return RepairPage(trades, trades[-1].sequence if trades else 0)
+
+
+def _content(info: InstrumentInfo) -> tuple[str, ...]:
+    """What rows are made by: a change of it is news."""
+    return info.state, info.ctVal, info.ctMult, info.tickSz, info.lotSz
 
 
 def _control(envelope: Envelope) -> Items:

@@ -140,6 +140,8 @@ def test_okx_announces_listings_once_rest_is_known() -> None:
     assert controls(core, push) == []
     (news,) = controls(core, {**push, "data": [{**info, "state": "suspend"}]})
     assert news.listing == "NEW-USDT-SWAP is suspend"
+    for change in ({"ctVal": "0.1"}, {"ctMult": "10"}, {"tickSz": "0.5"}, {"lotSz": "0.1"}):
+        assert len(controls(core, {**push, "data": [{**info, **change}]})) == 1
 
 
 def test_sockets_are_opened_one_after_the_other_over_all_markets() -> None:
