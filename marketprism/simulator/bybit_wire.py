@@ -102,7 +102,7 @@ class BybitRest(MirrorRest):
 
     def _settled(self, request: web.Request) -> str:
         symbol = self._of(request).spec.symbol
-        newest = self.now_ms // _FUNDING_MS
+        newest = min(self.now_ms, int(request.query.get("endTime", self.now_ms))) // _FUNDING_MS
         rows = [
             {
                 "symbol": symbol,

@@ -35,6 +35,10 @@ logger = logging.getLogger(__name__)
 
 _PERIOD: Final = "5m"
 _PERIOD_MS: Final = 300_000
+_FUNDING_FEW: Final = 10
+"""Settlements of a contract of which nothing is stored."""
+_FUNDING_PAGE: Final = 1000
+"""At most, oldest first: what is newer comes at the next look."""
 
 _mark_price = reader(MarkPriceMessage)
 _force_order = reader(ForceOrderMessage)
@@ -146,16 +150,17 @@ class BinanceFutures(BinanceMarket):
         of = self._of(symbol)
         if of.instrument.type != "perpetual":
             return ()
+        since = {"startTime": newest + 1, "limit": _FUNDING_PAGE} if newest else {"limit": _FUNDING_FEW}
         answer, received_at = await self._api.get(
-            f"{self.prefix}/fundingRate", list[FundingRow], {"symbol": symbol, "limit": 10}, budget=rest.FUNDING_BUDGET
+            f"{self.prefix}/fundingRate", list[FundingRow], {"symbol": symbol, **since}, budget=rest.FUNDING_BUDGET
         )
-        found = []
-        for number, row in enumerate(answer):
+        found, before = [], newest
+        for row in answer:
             # the interval can change at any time; the distance to the settlement before is the fact
-            before = answer[number - 1].fundingTime if number else 0
             interval = round((row.fundingTime - before) / HOUR_MS) if before else self._interval_h(symbol)
             if row.fundingTime > newest:
                 found.append(rows.settled_funding(of, row, interval, received_at))
+            before = row.fundingTime
         return found
 
     async def _open_interest(self, symbol: str, newest: int) -> Sequence[Row]:

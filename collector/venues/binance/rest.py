@@ -27,7 +27,7 @@ _DEPTH_PAGES: Final = {
     "spot": ((100, 5), (500, 25), (1000, 50), (5000, 250)),
     "futures": ((100, 5), (500, 10), (1000, 20)),
 }
-"""(limit, weight) of book snapshots, as many as the setting reaches. Futures and options take no limits between them."""
+"""(limit, weight) of book snapshots, for the levels that may be set. Futures and options take none between them."""
 
 
 class BinanceRest:

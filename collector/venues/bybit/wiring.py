@@ -27,6 +27,7 @@ from collector.venues.bybit.messages import (
     BookMessage,
     Envelope,
     FundingPage,
+    FundingRow,
     InstrumentPage,
     LiquidationMessage,
     TickerMessage,
@@ -46,6 +47,8 @@ Handler = Callable[[Envelope, int], Items]
 
 _PAGE: Final = 1000
 _FUNDING_MS: Final = 1000
+_FUNDING_FEW: Final = 10
+_FUNDING_PAGE: Final = 200
 
 
 def _reader(message: type[M]) -> Callable[[msgspec.Raw], M]:
@@ -191,12 +194,24 @@ class Bybit:
 
     async def _settled(self, symbol: str, newest: int) -> Sequence[Row]:
         of = self._of(symbol)
-        page, received_at = await self._api.get("funding/history", FundingPage, {"symbol": symbol, "limit": 10})
-        found = sorted(page.rows, key=lambda row: int(row.fundingRateTimestamp))
-        times = [int(row.fundingRateTimestamp) for row in found]
-        settled = []
-        for number, (time, row) in enumerate(zip(times, found, strict=True)):
-            interval = round((time - times[number - 1]) / HOUR_MS) if number else 0
+        found, received_at = await self._fundings(symbol, newest)
+        settled, before = [], 0
+        for time, row in found:
             if time > newest:
+                interval = round((time - before) / HOUR_MS) if before else 0
                 settled.append(rows.settled_funding(of, row, interval, received_at))
+            before = time
         return settled
+
+    async def _fundings(self, symbol: str, newest: int) -> tuple[list[tuple[int, FundingRow]], int]:
+        """Settlements by time, and when they were received: pages run backwards until they reach ``newest``."""
+        found: dict[int, FundingRow] = {}
+        asked: dict[str, str | int] = {"symbol": symbol, "limit": _FUNDING_FEW}
+        while True:
+            page, received_at = await self._api.get("funding/history", FundingPage, asked)
+            known = len(found)
+            found |= {int(row.fundingRateTimestamp): row for row in page.rows}
+            oldest = min(found, default=0)
+            if not newest or oldest <= newest or len(found) == known:
+                return sorted(found.items()), received_at
+            asked |= {"limit": _FUNDING_PAGE, "endTime": oldest - 1}

@@ -51,6 +51,9 @@ Handler = Callable[[msgspec.Raw, int], Items]
 _PAGE: Final = 1000
 _SNAPSHOT_LEVELS: Final = 1000
 _FUNDING_REACH_MS: Final = 24 * 3_600_000
+"""Of a contract of which nothing is stored."""
+_FUNDING_PAGE_MS: Final = 30 * _FUNDING_REACH_MS
+"""Asked for at once: an answer ends at about a month of hours."""
 _CURRENCIES: Final = ("BTC", "ETH", "USDC", "USDT", "EURR")
 """Asked for one by one where ``any`` is refused."""
 _DVOL: Final = "deribit_volatility_index"
@@ -260,49 +263,61 @@ class Deribit:
         return True
 
     async def fetch_trades(self, symbol: str, trade_kind: str, first: int, last: int) -> RepairPage:
-        """The main host forgets after a day, and says so by an empty or late-starting answer: then the history host."""
+        """The main host forgets after a day; the print before ``first``, which it is asked for too, tells that it has
+        not. Else the history host: without that one the main page stands, and what it lacks is asked for again."""
         page, received_at = await self._page(symbol, first, last, history=False)
-        if self._api.has_history and (not page or page[0].trade_seq > first):
-            older, at = await self._page(symbol, first, last, history=True)
-            if older and (not page or older[0].trade_seq < page[0].trade_seq):
-                page, received_at = older, at
-        of, upto = self._of(symbol), min(last, first + _PAGE - 2)
-        within = [message for message in page if message.trade_seq <= upto]
+        covers = not self._api.has_history or (bool(page) and page[0].trade_seq <= first)
+        if not covers:
+            try:
+                older, at = await self._page(symbol, first, last, history=True)
+            except RestError:
+                if not page:
+                    raise
+            else:
+                covers = True
+                if older and (not page or older[0].trade_seq < page[0].trade_seq):
+                    page, received_at = older, at
+        of, upto = self._of(symbol), min(last, first + _PAGE - 3)
+        within = [message for message in page if first <= message.trade_seq <= upto]
         trades = [rows.trade_row(of, message, received_at, "rest") for message in within]
         forced = [row for message in within for row in rows.liquidation_rows(of, message, received_at, "rest")]
         # the page reaches to the print behind the hole: then what it lacks was never given out, and is not late
-        covered = upto if len(page) > len(within) else trades[-1].sequence if trades else 0
-        return RepairPage(trades, covered, forced)
+        behind = bool(page) and page[-1].trade_seq > upto
+        covered = upto if behind else trades[-1].sequence if trades else 0
+        return RepairPage(trades, covered if covers else 0, forced)
 
     async def _page(self, symbol: str, first: int, last: int, *, history: bool) -> tuple[list[TradeMessage], int]:
+        """Prints from the one before ``first`` to the one behind ``last``, or as many as a page has."""
         answer, received_at = await self._api.get(
             "get_last_trades_by_instrument",
             TradePage,
             {
                 "instrument_name": symbol,
-                "start_seq": first,
-                "end_seq": min(last + 1, first + _PAGE - 1),
+                "start_seq": first - 1,
+                "end_seq": min(last + 1, first + _PAGE - 2),
                 "count": _PAGE,
                 "sorting": "asc",
             },
             history=history,
         )
         messages = sorted(answer.trades, key=lambda message: message.trade_seq)
-        return [message for message in messages if first <= message.trade_seq <= last + 1], received_at
+        return [message for message in messages if first - 1 <= message.trade_seq <= last + 1], received_at
 
     async def _settled(self, symbol: str, newest: int) -> Sequence[Row]:
         """Hours that ended; the present comes from the exchange's own clock."""
         of = self._of(symbol)
         if of.instrument.type != "perpetual" or not self._time:
             return ()
-        answer, received_at = await self._api.get(
-            "get_funding_rate_history",
-            list[FundingRow],
-            {
-                "instrument_name": symbol,
-                "start_timestamp": max(newest + 1, self._time - _FUNDING_REACH_MS),
-                "end_timestamp": self._time,
-            },
-        )
-        answer.sort(key=lambda row: row.timestamp)
-        return [rows.settled_funding(of, row, received_at) for row in answer if row.timestamp > newest]
+        found: list[Row] = []
+        first = newest + 1 if newest else self._time - _FUNDING_REACH_MS
+        while first <= self._time:
+            last = min(self._time, first + _FUNDING_PAGE_MS - 1)
+            answer, received_at = await self._api.get(
+                "get_funding_rate_history",
+                list[FundingRow],
+                {"instrument_name": symbol, "start_timestamp": first, "end_timestamp": last},
+            )
+            answer.sort(key=lambda row: row.timestamp)
+            found += [rows.settled_funding(of, row, received_at) for row in answer if row.timestamp >= first]
+            first = last + 1
+        return found

@@ -224,6 +224,34 @@ def test_deribit_asks_the_history_host_for_what_the_main_host_forgot() -> None:
     assert asked == ["www.deribit.com"]
 
 
+def test_deribit_without_its_history_host_keeps_what_the_main_host_gave() -> None:
+    def answer(url: str, params: Mapping[str, Any]) -> str:
+        if "history" in url:
+            raise RestError(0, "history does not answer")
+        ids = range(max(params["start_seq"], 1005), min(params["end_seq"], 1011) + 1)
+        return json.dumps({"jsonrpc": "2.0", "result": {"trades": [deribit_trade(number) for number in ids]}})
+
+    venue = make_core("deribit.inverse", [PERPETUAL], answer).venue
+    page = asyncio.run(venue.fetch_trades("BTC-PERPETUAL", "trade", 1001, 1010))
+    assert [trade.sequence for trade in page.trades] == list(range(1005, 1011))
+    assert page.covered == 0  # the history host may have the rest
+    with pytest.raises(RestError):
+        asyncio.run(venue.fetch_trades("BTC-PERPETUAL", "trade", 1, 1000))
+
+
+def test_deribit_that_knows_the_last_print_is_believed_that_there_is_no_newer() -> None:
+    asked = []
+
+    def answer(url: str, params: Mapping[str, Any]) -> str:
+        asked.append(url.split("/")[2])
+        ids = range(params["start_seq"], min(params["end_seq"], 1000) + 1)
+        return json.dumps({"jsonrpc": "2.0", "result": {"trades": [deribit_trade(number) for number in ids]}})
+
+    venue = make_core("deribit.inverse", [PERPETUAL], answer).venue
+    page = asyncio.run(venue.fetch_trades("BTC-PERPETUAL", "trade", 1001, 2000))
+    assert (page.trades, page.covered, asked) == ([], 0, ["www.deribit.com"])
+
+
 def test_deribit_announces_listings() -> None:
     core = make_core("deribit.inverse", [PERPETUAL])
     data = {"timestamp": 1, "state": "created", "instrument_name": "BTC-25DEC26"}

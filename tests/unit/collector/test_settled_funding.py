@@ -1,0 +1,68 @@
+"""Settlements of a long outage come at the next look."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+
+from tests.golden.venues import AT, contract, make_core, polled
+
+HOUR_MS = 3_600_000
+NOW = 497_222 * HOUR_MS
+EVER = range(NOW - 3000 * HOUR_MS, NOW + 1, HOUR_MS)
+Answer = Callable[[Mapping[str, Any]], str]
+
+
+def binance(params: Mapping[str, Any]) -> str:
+    """From ``startTime`` on, else the newest; oldest first."""
+    if "startTime" in params:
+        times = [time for time in EVER if time >= params["startTime"]][: params["limit"]]
+    else:
+        times = list(EVER)[-params["limit"] :]
+    return json.dumps(
+        [{"symbol": "BTC", "fundingRate": "0.0001", "fundingTime": time, "markPrice": ""} for time in times]
+    )
+
+
+def bybit(params: Mapping[str, Any]) -> str:
+    """Up to ``endTime``, newest first, 200 at most; ``startTime`` alone is refused."""
+    assert "startTime" not in params
+    times = [time for time in EVER if time <= params.get("endTime", NOW)][-min(params["limit"], 200) :]
+    rows = [{"symbol": "BTC", "fundingRate": "0.0001", "fundingRateTimestamp": str(time)} for time in reversed(times)]
+    return json.dumps({"retCode": 0, "result": {"list": rows}})
+
+
+def deribit(params: Mapping[str, Any]) -> str:
+    """A month at most."""
+    times = [time for time in EVER if params["start_timestamp"] <= time <= params["end_timestamp"]][-744:]
+    rows = [{"timestamp": time, "interest_1h": 1e-5, "interest_8h": 8e-5} for time in times]
+    return json.dumps({"jsonrpc": "2.0", "result": rows})
+
+
+@pytest.mark.parametrize(
+    ("venue", "answer", "first", "few"),
+    [
+        ("binance.linear", binance, 1000, 10),
+        ("binance.inverse", binance, 1000, 10),
+        ("bybit.linear", bybit, 3000, 10),
+        ("deribit.inverse", deribit, 3000, 24),
+    ],
+)
+@pytest.mark.parametrize("hours", [0, 1, 40, 240, 2000])
+def test_no_settlement_of_an_outage_is_lost(venue: str, answer: Answer, first: int, few: int, hours: int) -> None:
+    exchange, market_type = venue.split(".")
+    core = make_core(venue, [contract(exchange, market_type, "BTC")], lambda _, params: answer(params))
+    if exchange == "deribit":
+        ticker = {"timestamp": NOW + 5, "instrument_name": "BTC", "mark_price": 83212.14}
+        message = {"method": "subscription", "params": {"channel": "ticker.BTC.100ms", "data": ticker}}
+        core.market.receive(json.dumps(message).encode(), AT)
+    newest = NOW - hours * HOUR_MS
+    found = polled(core, "settled funding", "BTC", newest)
+    assert [row.timestamp for row in found] == [newest + number * HOUR_MS for number in range(1, min(hours, first) + 1)]
+    assert {row.funding_interval_h for row in found} <= {1}
+    if hours > first:  # the rest comes at the next look
+        assert polled(core, "settled funding", "BTC", found[-1].timestamp)[-1].timestamp == NOW
+    assert len(polled(core, "settled funding", "BTC")) == few
