@@ -54,6 +54,8 @@ _FUNDING_REACH_MS: Final = 24 * 3_600_000
 """Of a contract of which nothing is stored."""
 _FUNDING_PAGE_MS: Final = 30 * _FUNDING_REACH_MS
 """Asked for at once: an answer ends at about a month of hours."""
+_FUNDING_PAGES: Final = 12
+"""At most, so that a ticker with an absurd time does not ask for ever."""
 _CURRENCIES: Final = ("BTC", "ETH", "USDC", "USDT", "EURR")
 """Asked for one by one where ``any`` is refused."""
 _DVOL: Final = "deribit_volatility_index"
@@ -309,7 +311,8 @@ class Deribit:
         if of.instrument.type != "perpetual" or not self._time:
             return ()
         found: list[Row] = []
-        first = newest + 1 if newest else self._time - _FUNDING_REACH_MS
+        reach_ms = _FUNDING_PAGES * _FUNDING_PAGE_MS if newest else _FUNDING_REACH_MS
+        first = max(newest + 1, self._time - reach_ms)
         while first <= self._time:
             last = min(self._time, first + _FUNDING_PAGE_MS - 1)
             answer, received_at = await self._api.get(

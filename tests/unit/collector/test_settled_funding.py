@@ -66,3 +66,19 @@ def test_no_settlement_of_an_outage_is_lost(venue: str, answer: Answer, first: i
     if hours > first:  # the rest comes at the next look
         assert polled(core, "settled funding", "BTC", found[-1].timestamp)[-1].timestamp == NOW
     assert len(polled(core, "settled funding", "BTC")) == few
+
+
+def test_a_ticker_with_an_absurd_time_does_not_ask_for_ever() -> None:
+    asked = 0
+
+    def answer(_: str, params: Mapping[str, Any]) -> str:
+        nonlocal asked
+        asked += 1
+        return deribit(params)
+
+    core = make_core("deribit.inverse", [contract("deribit", "inverse", "BTC")], answer)
+    ticker = {"timestamp": 1000 * NOW, "instrument_name": "BTC", "mark_price": 83212.14}
+    message = {"method": "subscription", "params": {"channel": "ticker.BTC.100ms", "data": ticker}}
+    core.market.receive(json.dumps(message).encode(), AT)
+    assert polled(core, "settled funding", "BTC", NOW) == []
+    assert asked <= 13
