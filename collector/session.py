@@ -24,6 +24,7 @@ from collector.rest import RestError
 from collector.venue import Control, Parsed, Stream, Venue
 from marketprism.events import Instrument
 from marketprism.settings import CollectorSettings
+from marketprism.subjects import is_token
 
 logger = logging.getLogger(__name__)
 
@@ -67,6 +68,7 @@ class Session:
         self._tap = tap
         self._complaints = Complaints()
         self._listing = Listing()
+        self._left_out: set[str] = set()
         self._symbols: list[str] = []
         self._streamed: set[str] = set()
         self._relisted = asyncio.Event()
@@ -122,11 +124,20 @@ class Session:
         delay = 0.5
         while True:
             try:
-                return await self.market.asked(self.venue.fetch_instruments())
+                return await self._instruments()
             except RestError as error:
                 self._complaints.say("instruments", f"{'.'.join(self.key)} waits for its symbol list: {error}")
             await asyncio.sleep(delay)
             delay = min(delay * 2, 30.0)
+
+    async def _instruments(self) -> list[Instrument]:
+        """What is listed and has a name that a subject can carry: one that has not must not end the others."""
+        listed = await self.market.asked(self.venue.fetch_instruments())
+        found = [item for item in listed if is_token(item.symbol)]
+        for name in {item.symbol for item in listed} - {item.symbol for item in found} - self._left_out:
+            self._left_out.add(name)
+            logger.warning("instrument %r of %s is left out: no subject can have its name", name, ".".join(self.key))
+        return found
 
     async def _volumes(self, instruments: list[Instrument]) -> dict[str, float]:
         """For filters by volume; without an answer those choose by name, and again at the next look."""
@@ -194,7 +205,7 @@ class Session:
                 pass
             self._relisted.clear()
             try:
-                instruments = await self.market.asked(self.venue.fetch_instruments())
+                instruments = await self._instruments()
             except RestError as error:
                 self._complaints.say("instruments", f"{'.'.join(self.key)} keeps its old symbol list: {error}")
             else:

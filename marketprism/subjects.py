@@ -28,6 +28,11 @@ COLLECTOR_BUCKET: Final = "mp_collector"
 _TOKEN: Final = re.compile(r"[^\s.*>]+")
 
 
+def is_token(part: str) -> bool:
+    """Whether an exchange or a symbol can be part of a subject."""
+    return _TOKEN.fullmatch(part) is not None
+
+
 @dataclass(frozen=True, slots=True)
 class Subject:
     """The parsed form of a subject; ``symbol`` is the exchange's own id, or ``_<partition>`` for shared frames."""
@@ -49,7 +54,7 @@ class Subject:
         if market_type not in MARKET_TYPES:
             raise ValueError(f"unknown market type {market_type!r}; known: {', '.join(MARKET_TYPES)}")
         for part in (exchange, symbol):
-            if not _TOKEN.fullmatch(part):
+            if not is_token(part):
                 raise ValueError(f"{part!r} cannot be a subject token: empty, or has white space, '.', '*' or '>'")
         return subject
 

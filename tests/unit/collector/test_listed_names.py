@@ -1,0 +1,43 @@
+"""A listed name that no subject can carry is left out, and costs the collector nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+import pytest
+
+from collector.clock import SystemClock
+from collector.positions import Positions
+from collector.session import Session
+from marketprism.events import Instrument
+from marketprism.settings import CollectorSettings
+from tests.unit.collector.feeding import core, instrument
+
+
+async def test_an_instrument_with_a_dot_in_its_name_is_left_out(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    played = core("binance.spot", {})
+    settings = CollectorSettings(_env_file=None, symbols=["*USDC"], instruments_interval_s=0.1)
+    session = Session(
+        played.venue, played.market, settings, SystemClock(), played.metrics, Positions(), lambda: None
+    )  # fmt: skip
+    looks = 0
+
+    async def listed() -> list[Instrument]:
+        nonlocal looks
+        looks += 1
+        return [instrument("spot", name) for name in ("BTCUSDT", "BRK.BUSDT", "币安人生USDT")]
+
+    monkeypatch.setattr(played.venue, "fetch_instruments", listed)
+    with caplog.at_level(logging.WARNING, "collector.session"):
+        running = asyncio.create_task(session.run())
+        while looks < 3 and not running.done():
+            await asyncio.sleep(0.05)
+        assert not running.done()
+        running.cancel()
+        await asyncio.wait([running])
+    assert [row.symbol for row in played.of("instruments")] == ["BTCUSDT", "币安人生USDT"]
+    said = "instrument 'BRK.BUSDT' of binance.spot is left out: no subject can have its name"
+    assert [record.message for record in caplog.records] == [said]
