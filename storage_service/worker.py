@@ -125,7 +125,7 @@ class Worker:
 
     async def _halt(self, error: Exception) -> None:
         self.halted = (
-            f"{self.data_type} partition {self.partition} stopped storing: {error or type(error).__name__}; "
+            f"{self.data_type} partition {self.partition} stopped storing: {str(error) or type(error).__name__}; "
             "nothing is lost, JetStream holds the rest; repair the cause and restart the storage service"
         )
         metrics.HALTED.labels(self.data_type, str(self.partition)).set(1)

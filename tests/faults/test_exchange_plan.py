@@ -22,7 +22,7 @@ async def test_nothing_is_lost_doubled_or_wrong(name: str, tmp_path: Path) -> No
     verdict = await run(tmp_path, VENUES, PLANS[name], seed=len(name))
     print(name, verdict)
     assert verdict.wrong == []
-    assert verdict.trades > 150  # how many there are is the market's mood
+    assert verdict.trades > 300
     assert all(verdict.struck[kind] for kind in PLANS[name])
 
 
