@@ -12,11 +12,13 @@ import logging
 import random
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidURI
 
+from collector.addresses import Addresses
 from collector.complaints import Complaints
 from collector.metrics import CollectorMetrics
 from collector.venue import ConnectionPlan, Control, Dialect, Parsed, Stream
@@ -35,10 +37,26 @@ _LONGEST_S: Final = 30.0
 _DOUBLINGS: Final = 7
 """Of a quarter of a second: 32 s. Failures go on for days, and 2**1024 is no float."""
 _OVERLAP_S: Final = 10.0
+_SUCCESSOR_S: Final = 60.0
+"""Before another try to replace an old socket that still runs."""
+_MOST_TOLERANT: Final = 8
+"""The wait for data doubles with each socket that was replaced for its silence, up to so many times the first."""
+_LONG_S: Final = 3600.0
+"""A socket that lived for so long says nothing any more of how quiet its market is."""
 
 Receive = Callable[[bytes], Parsed | None]
 Lost = Callable[[Iterable[Stream], str], None]
 Room = Callable[[], Awaitable[None] | None]
+
+
+@dataclass(slots=True, eq=False)
+class _Open:
+    """An open socket: what is still to be sent on it, when (monotonic) the last subscription was, and how much came:
+    messages of its streams, and moments of waiting for room. Answers to keep-alives say nothing about the streams."""
+
+    requests: asyncio.Queue[str] = field(default_factory=lambda: asyncio.Queue[str]())
+    subscribed_at: float | None = None
+    received: int = 0
 
 
 class Connection:
@@ -62,9 +80,6 @@ class Connection:
         silence_is_trouble: bool = True,
     ) -> None:
         self.plan = plan
-        self.up = False
-        self.subscribed_at: float | None = None
-        """When (monotonic) the last of the socket's subscriptions was sent; None until then."""
         self._key = key
         self._dialect = dialect
         self._receive = receive
@@ -74,15 +89,25 @@ class Connection:
         self._complaints = complaints
         self._patience = patience
         self._silence_is_trouble = silence_is_trouble
-        self._received = 0  # messages, and moments of waiting for room
         self._channels = {stream.name: stream.channel for stream in plan.streams}
-        self._url_number = 0
-        self._requests: asyncio.Queue[str] | None = None  # of the newest socket; each has its own
+        self._addresses = Addresses(plan.urls)
+        self._open: list[_Open] = []  # the newest last; two while one replaces the other
+        self._tolerance = 1  # factor on the standstill that ends a socket
+
+    @property
+    def up(self) -> bool:
+        """Some socket is open."""
+        return bool(self._open)
+
+    @property
+    def subscribed_at(self) -> float | None:
+        """When (monotonic) the last of a socket's subscriptions was sent; None until then."""
+        return next((each.subscribed_at for each in self._open if each.subscribed_at is not None), None)
 
     def resubscribe(self, streams: Sequence[Stream]) -> None:
         """Unsubscribe and subscribe again on the newest socket, for streams that start with a snapshot."""
-        if self._requests is not None:
-            self._ask_again(self._requests, streams)
+        if self._open:
+            self._ask_again(self._open[-1].requests, streams)
 
     def _ask_again(self, requests: asyncio.Queue[str], streams: Sequence[Stream]) -> None:
         names = [stream.name for stream in streams]
@@ -97,6 +122,8 @@ class Connection:
             cause = await self._one_generation()
             self._lost(self.plan.streams, "disconnect")
             self._metrics.counts["reconnects"][(*self._key, cause)] += 1
+            if cause != "silent":
+                self._tolerance = 1
             failures = 0 if time.monotonic() - started > _HEALTHY_S * self._patience else failures + 1
             delay = min(0.25 * 2 ** min(failures, _DOUBLINGS), _LONGEST_S * self._patience)
             await asyncio.sleep(delay * random.uniform(0.5, 1.5))
@@ -105,9 +132,10 @@ class Connection:
         """A socket and its planned successors, until one of them ends by itself; returns why."""
         current = asyncio.create_task(self._socket(asyncio.Event()))
         successor: asyncio.Task[str] | None = None
+        wait_s = self._dialect.max_age_s
         try:
             while True:
-                done, _ = await asyncio.wait({current}, timeout=self._dialect.max_age_s * random.uniform(0.97, 1.0))
+                done, _ = await asyncio.wait({current}, timeout=wait_s * random.uniform(0.97, 1.0))
                 if done:
                     return current.result()
                 ready = asyncio.Event()
@@ -116,20 +144,21 @@ class Connection:
                 await asyncio.wait({successor, waiter}, return_when=asyncio.FIRST_COMPLETED)
                 waiter.cancel()
                 if successor.done():
-                    continue  # it could not even begin; the old one still runs, and is replaced when it ends
+                    wait_s = min(_SUCCESSOR_S * self._patience, self._dialect.max_age_s)
+                    continue  # it could not even begin; the old one still runs
                 await _stop(current)
                 current, successor = successor, None
-                self.up = True
-                self.subscribed_at = time.monotonic()
+                wait_s, self._tolerance = self._dialect.max_age_s, 1
                 self._metrics.counts["reconnects"][(*self._key, "planned")] += 1
         finally:
             await _stop(current, successor)
 
     async def _socket(self, ready: asyncio.Event) -> str:
         """The life of one socket; returns the bounded reason of its end."""
-        url = self.plan.urls[self._url_number % len(self.plan.urls)]
+        url = self._addresses.current
         if self._dialect.gate is not None:
             await asyncio.sleep(self._dialect.gate.delay(time.monotonic()))
+        opened = _Open()
         try:
             async with connect(
                 url,
@@ -141,9 +170,10 @@ class Connection:
                 ping_interval=_PING_S * self._patience,
                 ping_timeout=_PING_S * self._patience,
             ) as socket:
-                self.up = True
+                self._open.append(opened)
+                self._addresses.connected()
                 logger.info("%s connected to %s, %d streams", self.plan.name, url, len(self.plan.streams))
-                return await self._serve(socket, ready)
+                return await self._serve(socket, opened, ready)
         except ConnectionClosed as closed:
             self._say(f"closed: {closed}")
             return "closed"
@@ -152,33 +182,30 @@ class Connection:
             return "address"
         except (OSError, TimeoutError, InvalidHandshake) as error:
             self._say(f"cannot connect to {url}: {type(error).__name__} {error}")
-            self._url_number += 1
+            self._addresses.unreachable()
             return "unreachable"
         finally:
-            self.up = False
-            self.subscribed_at = None
+            if opened in self._open:
+                self._open.remove(opened)
 
-    async def _serve(self, socket: ClientConnection, ready: asyncio.Event) -> str:
+    async def _serve(self, socket: ClientConnection, opened: _Open, ready: asyncio.Event) -> str:
         watch = FirstData(self.plan.streams, time.monotonic(), self._patience)
-        self._requests = requests = asyncio.Queue[str]()
         names = [stream.name for stream in self.plan.streams]
         for message in (*self._dialect.greeting, *self._dialect.subscribe(names)):
-            requests.put_nowait(message)
+            opened.requests.put_nowait(message)
         ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         tasks = [
-            asyncio.create_task(self._send_requests(socket, requests)),
-            asyncio.create_task(self._watch(socket, requests, watch, ready, ended)),
+            asyncio.create_task(self._send_requests(socket, opened)),
+            asyncio.create_task(self._watch(socket, opened, watch, ready, ended)),
         ]
         if self._dialect.keepalive is not None:
             tasks.append(asyncio.create_task(_keep_alive(socket, *self._dialect.keepalive)))
         try:
-            return await self._read(socket, requests, watch, ended)
+            return await self._read(socket, opened, watch, ended)
         finally:
             await _stop(*tasks)
 
-    async def _read(
-        self, socket: ClientConnection, requests: asyncio.Queue[str], watch: FirstData, ended: asyncio.Future[str]
-    ) -> str:
+    async def _read(self, socket: ClientConnection, opened: _Open, watch: FirstData, ended: asyncio.Future[str]) -> str:
         messages = self._metrics.counts["messages"]
         counted = 0
         while True:
@@ -189,17 +216,19 @@ class Connection:
                     return ended.result()
                 raise
             parsed = self._receive(raw)
-            if parsed is not None:
+            if parsed is None:
+                opened.received += 1  # it could not be read: no answer to a keep-alive
+            else:
                 channel = self._channels.get(parsed.stream)
                 messages[(*self._key, channel or "control")] += 1
                 if channel is not None:
+                    opened.received += 1
                     watch.seen(parsed.stream)
-                if (reason := self._control(parsed, requests)) is not None:
+                if (reason := self._control(parsed, opened.requests)) is not None:
                     return reason
-            self._received += 1
             if (waiting := self._room()) is not None:
                 await waiting
-                self._received += 1
+                opened.received += 1
             counted += 1
             if counted % _BREATHE_EVERY == 0:
                 await asyncio.sleep(0)
@@ -219,59 +248,66 @@ class Connection:
                 return "announced"
         return None
 
-    async def _send_requests(self, socket: ClientConnection, requests: asyncio.Queue[str]) -> None:
+    async def _send_requests(self, socket: ClientConnection, opened: _Open) -> None:
         """One request at a time, below the venue's message rate."""
         while True:
-            message = await requests.get()
+            message = await opened.requests.get()
             try:
                 await socket.send(message)
             except ConnectionClosed:
                 return
-            if self.subscribed_at is None and requests.empty():
-                self.subscribed_at = time.monotonic()
+            if opened.subscribed_at is None and opened.requests.empty():
+                opened.subscribed_at = time.monotonic()
             await asyncio.sleep(self._dialect.send_interval_s)
 
     async def _watch(
         self,
         socket: ClientConnection,
-        requests: asyncio.Queue[str],
+        opened: _Open,
         watch: FirstData,
         ready: asyncio.Event,
         ended: asyncio.Future[str],
     ) -> None:
         """Silent streams are subscribed again; a channel that stays dead sends us to the next documented address."""
         started = time.monotonic()
-        standstill = Standstill(self.plan.streams, started, self._patience)
+        standstill = Standstill(self.plan.streams, started, self._patience * self._tolerance)
         while watch.watching or self._silence_is_trouble:
             await asyncio.sleep(min(0.5, 2.5 * self._patience))
             now = time.monotonic()
             if now - started > _OVERLAP_S or not watch.waiting:
                 ready.set()
-            if self._silence_is_trouble and standstill.reached(self._received, now) and self._room() is None:
-                self._say(f"nothing came for {standstill.limit_s:.0f} s, though it had data; connecting again")
-                ended.set_result("silent")
-                await socket.close()
-                return
             silence = watch.overdue(now)
-            if silence.dead and len(self.plan.urls) > 1:
-                self._url_number += 1
-                dead = ", ".join(sorted(silence.dead))
-                self._say(f"no data on {dead}; trying {self.plan.urls[self._url_number % len(self.plan.urls)]}")
-                ended.set_result("silent")
-                await socket.close()
+            if self._silence_is_trouble and standstill.reached(opened.received, now) and self._room() is None:
+                if not watch.alive:
+                    self._addresses.silent()
+                if watch.alive or self._addresses.at_first:  # no address is left to blame: a market can be as quiet
+                    tolerance = self._tolerance if now - started < _LONG_S * self._patience else 1
+                    self._tolerance = min(2 * tolerance, _MOST_TOLERANT)
+                self._say(f"nothing came for {standstill.limit_s:.0f} s; connecting to {self._addresses.current}")
+                await _hang_up(socket, ended)
                 return
+            if silence.dead and self._addresses.several:
+                self._addresses.silent()
+                self._say(f"no data on {', '.join(sorted(silence.dead))}; trying {self._addresses.current}")
+                await _hang_up(socket, ended)
+                return
+            for stream in silence.streams:
+                self._metrics.counts["resubscribes"][(*self._key, stream.channel)] += 1
+            names = [stream.name for stream in silence.streams if stream.expect_s is not None]
+            if names:  # those that may well be silent are asked for without a word
+                more = " …" if len(names) > 5 else ""
+                self._say(f"no data yet on {', '.join(names[:5])}{more}; subscribing again")
             if silence.streams:
-                for stream in silence.streams:
-                    self._metrics.counts["resubscribes"][(*self._key, stream.channel)] += 1
-                names = [stream.name for stream in silence.streams if stream.expect_s is not None]
-                if names:  # those that may well be silent are asked for without a word
-                    more = " …" if len(names) > 5 else ""
-                    self._say(f"no data yet on {', '.join(names[:5])}{more}; subscribing again")
-                self._ask_again(requests, silence.streams)
+                self._ask_again(opened.requests, silence.streams)
         ready.set()
 
     def _say(self, text: str) -> None:
         self._complaints.say(f"{self.plan.name}{text[:12]}", f"{self.plan.name}: {text}")
+
+
+async def _hang_up(socket: ClientConnection, ended: asyncio.Future[str]) -> None:
+    ended.set_result("silent")
+    await socket.close()
 
 
 async def _keep_alive(socket: ClientConnection, every_s: float, text: str) -> None:

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from collector.venue import Stream
 
-_SLOWEST = 8
-"""A stream is asked for again at least every so many times its first patience: a request can be lost too."""
+_SLOWEST = 2
+"""A stream whose data is due is asked for again at least every so many times its first patience: a request can be lost,
+or acknowledged and forgotten, more than once."""
+_SLOWEST_QUIET = 8
+"""The same where silence is normal."""
 _QUIET_S = 300.0
 """The first patience where silence is normal: an acknowledged subscription may be dead there too."""
+_AT_WILL = "trades"
+"""The channel that brings nothing while nobody does anything: no snapshot, no mark price."""
+_AT_WILL_PATIENCES = 30
+"""What that channel may take, over all its streams: half an hour without a trade for one pair, minutes for ten."""
 
 
 @dataclass(slots=True)
@@ -23,7 +31,8 @@ class _Watch:
 
 @dataclass(slots=True)
 class Silence:
-    """What is overdue. ``dead``: whole channels of which no stream of this connection has ever had data."""
+    """What is overdue. ``dead``: whole channels of which no stream of this connection has ever had data, long enough
+    for a sign of a dead address."""
 
     streams: list[Stream]
     dead: set[str]
@@ -34,11 +43,20 @@ class FirstData:
 
     def __init__(self, streams: Iterable[Stream], now: float, patience: float = 1.0) -> None:
         self._waiting: dict[str, _Watch] = {}
+        self._began = now
+        self._patience = patience
         for stream in streams:
-            first = (_QUIET_S if stream.expect_s is None else stream.expect_s) * patience
-            self._waiting[stream.name] = _Watch(stream, first, _SLOWEST * first, now + first)
+            expect_s, slowest = (stream.expect_s, _SLOWEST) if stream.expect_s else (_QUIET_S, _SLOWEST_QUIET)
+            first = expect_s * patience
+            self._waiting[stream.name] = _Watch(stream, first, slowest * first, now + first)
+        self._streams = Counter(watch.stream.channel for watch in self._waiting.values())
         self._alive: set[str] = set()
         self._asked_again: set[str] = set()
+
+    @property
+    def alive(self) -> bool:
+        """Some stream has had data."""
+        return bool(self._alive)
 
     @property
     def waiting(self) -> bool:
@@ -61,7 +79,7 @@ class FirstData:
         dead = {
             watch.stream.channel
             for watch in late
-            if watch.stream.name in self._asked_again and watch.stream.expect_s is not None
+            if watch.stream.name in self._asked_again and self._tells(watch.stream, now)
         } - self._alive
         for watch in late:
             self._asked_again.add(watch.stream.name)
@@ -69,9 +87,16 @@ class FirstData:
             watch.due = now + watch.patience_s
         return Silence([watch.stream for watch in late], dead)
 
+    def _tells(self, stream: Stream, now: float) -> bool:
+        """Whether the silence of its channel says something about the address by now."""
+        if stream.expect_s is None or stream.channel != _AT_WILL:
+            return stream.expect_s is not None
+        waited = (now - self._began) * self._streams[_AT_WILL]
+        return waited >= _AT_WILL_PATIENCES * stream.expect_s * self._patience
+
 
 class Standstill:
-    """Tells when a whole connection has fallen silent, though its streams had data and it still answers pings.
+    """Tells when a whole connection is silent, though it still answers pings.
 
     ``limit_s`` is twice the time within which its most talkative stream brings data; None where silence is normal.
     """
@@ -83,7 +108,7 @@ class Standstill:
         self._since = now
 
     def reached(self, count: int, now: float) -> bool:
-        """``count``: messages so far; it may be told more than once that nothing has come since."""
+        """``count``: messages with data so far; it may be told more than once that nothing has come since."""
         if count != self._count:
             self._count, self._since = count, now
         return self.limit_s is not None and now - self._since > self.limit_s

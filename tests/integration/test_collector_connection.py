@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
+import pytest
 from prometheus_client import CollectorRegistry
 
+import collector.connection
 from collector.complaints import Complaints
 from collector.connection import Connection
 from collector.metrics import CollectorMetrics
@@ -41,7 +44,11 @@ class Seen:
 
 @asynccontextmanager
 async def connected(
-    *exchanges: FakeExchange, expect_s: float = 60.0, max_age_s: float = 3600.0
+    *exchanges: FakeExchange,
+    expect_s: float = 60.0,
+    max_age_s: float = 3600.0,
+    patience: float = 1.0,
+    keepalive: tuple[float, str] | None = None,
 ) -> AsyncIterator[tuple[Connection, Seen]]:
     seen = Seen()
     urls = tuple(f"ws://127.0.0.1:{exchange.port}/stream" for exchange in exchanges)
@@ -49,12 +56,13 @@ async def connected(
     connection = Connection(
         KEY,
         plan,
-        replace(DIALECT, send_interval_s=0.01, max_age_s=max_age_s),
+        replace(DIALECT, send_interval_s=0.01, max_age_s=max_age_s, keepalive=keepalive),
         receive=seen.receive,
         lost=lambda _, cause: seen.lost.append(cause),
         room=lambda: None,
         metrics=seen.metrics,
-        complaints=Complaints(),
+        complaints=Complaints(0.0),
+        patience=patience,
     )
     running = asyncio.create_task(connection.run())
     try:
@@ -98,3 +106,61 @@ async def test_an_address_that_does_not_answer_is_left_for_the_next() -> None:
             await until(lambda: 1 in seen.trades)
             assert connection.up
         assert set(seen.reconnects()) == {"closed", "unreachable"}
+
+
+async def test_an_address_that_takes_everything_and_answers_nothing_is_left_for_the_next() -> None:
+    async with FakeExchange() as dead, FakeExchange() as alive:
+        dead.deaf = True
+        async with connected(dead, alive, expect_s=0.6):
+            await asyncio.wait_for(alive.subscribed.wait(), 20)
+
+
+async def test_one_refused_connection_does_not_leave_the_first_address() -> None:
+    async with FakeExchange() as first, FakeExchange() as other, connected(first, other) as (_, seen):
+        await asyncio.wait_for(first.subscribed.wait(), 20)
+        first.refusing = 1
+        await first.cut()
+        await asyncio.wait_for(first.subscribed.wait(), 20)
+        assert seen.reconnects() == {"closed": 1, "unreachable": 1}
+        assert not other.sockets
+
+
+async def test_what_cannot_be_reached_for_days_is_still_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def refused(_: Connection) -> str:
+        return "unreachable"
+
+    monkeypatch.setattr(Connection, "_one_generation", refused)
+    async with FakeExchange() as exchange, connected(exchange, patience=1e-5) as (_, seen):
+        await until(lambda: seen.reconnects().get("unreachable", 0) > 1100, 30)
+
+
+async def test_answers_to_keep_alives_are_no_data(caplog: pytest.LogCaptureFixture) -> None:
+    ping = (0.1, json.dumps({"method": "SUBSCRIBE", "params": [], "id": 0}))
+    async with FakeExchange() as exchange:
+        with caplog.at_level(logging.WARNING):
+            async with connected(exchange, expect_s=5.0, patience=0.1, keepalive=ping) as (_, seen):
+                await asyncio.wait_for(exchange.subscribed.wait(), 20)
+                await exchange.trade()
+                await until(lambda: seen.reconnects().get("silent", 0) == 2, 20)
+    said = [record.message for record in caplog.records if "nothing came" in record.message]
+    # the second socket is given twice the time: a market can be as quiet
+    assert [text.partition(";")[0] for text in said] == [f"test-0: nothing came for {wait} s" for wait in (1, 2)]
+
+
+async def test_a_successor_that_is_refused_is_tried_again_and_the_old_socket_counts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(collector.connection, "_SUCCESSOR_S", 0.3)
+    async with FakeExchange() as exchange, connected(exchange, max_age_s=3.0) as (connection, seen):
+        await asyncio.wait_for(exchange.subscribed.wait(), 20)
+        await exchange.trade()
+        await until(lambda: seen.trades == [1])
+        exchange.refusing = 2
+        await until(lambda: exchange.refusing == 1, 20)
+        await asyncio.sleep(0.1)
+        assert connection.up
+        assert connection.subscribed_at is not None
+        await until(lambda: len(exchange.sockets) == 2, 2)
+        await exchange.trade()
+        await until(lambda: seen.reconnects() == {"planned": 1})
+        assert seen.lost == []

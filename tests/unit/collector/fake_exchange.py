@@ -26,6 +26,8 @@ class FakeExchange:
         self.failing: dict[str, int] = {}
         self.slow: dict[str, asyncio.Event] = {}
         self.mute = False
+        self.deaf = False
+        self.refusing = 0
         self.subscribed = asyncio.Event()
         self._runner: web.AppRunner | None = None
         self.port = 0
@@ -101,13 +103,18 @@ class FakeExchange:
         self.sockets.clear()
         self.subscribed.clear()
 
-    async def _socket(self, request: web.Request) -> web.WebSocketResponse:
+    async def _socket(self, request: web.Request) -> web.StreamResponse:
+        if self.refusing:
+            self.refusing -= 1
+            return web.Response(status=503)
         socket = web.WebSocketResponse()
         await socket.prepare(request)
         self.sockets[socket] = set()
         async for message in socket:
             if message.type is not WSMsgType.TEXT:
                 break
+            if self.deaf:
+                continue
             asked = json.loads(message.data)
             streams = self.sockets.setdefault(socket, set())
             if asked["method"] == "SUBSCRIBE":

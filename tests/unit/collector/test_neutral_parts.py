@@ -131,7 +131,9 @@ def test_a_stream_whose_silence_is_normal_is_asked_for_again_but_is_no_sign_of_a
 def test_a_dead_stream_is_asked_for_again_and_again() -> None:
     watch = FirstData([Stream("a@trade", "trades", "A", 10)], now=0, patience=0.5)
     asked = [now for now in range(400) if watch.overdue(now).streams]
-    assert asked == [5, 15, 35, *range(75, 400, 40)]
+    assert asked == [5, *range(15, 400, 10)]
+    watch = FirstData([Stream("all@force", "liquidations")], now=0, patience=0.01)
+    assert [now for now in range(100) if watch.overdue(now).streams] == [3, 9, 21, *range(45, 100, 24)]
 
 
 def test_a_connection_that_stands_still_is_noticed() -> None:
