@@ -46,6 +46,8 @@ SPEED = 12.0
 """Market seconds a second: waits of the collector for order, REST and reconnects stay a fraction of the run."""
 MISBEHAVE_MS = 25_000
 STRIKES = 4
+LEAST_TRADES = 50
+"""Of each market while it misbehaves; how long that takes is the market's mood."""
 PATIENCE_S = 100.0
 _HURRY_S = 0.15
 """Of the wall, that the market makes up for at once: the simulator sleeps up to 0.1 s."""
@@ -172,7 +174,7 @@ async def collecting(
 
 async def _misbehave(exchange: Simulator, faults: Faults, kinds: Sequence[str], seed: int) -> None:
     """By rate, and a few times for certain once everything is subscribed; until each kind has struck."""
-    began_ms = exchange.market.time_ms
+    began_ms, began = exchange.market.time_ms, _ids(exchange)
     random = Random(seed)
     for _ in range(STRIKES):
         until_ms = exchange.market.time_ms + random.uniform(0.5, 1.5) * MISBEHAVE_MS / STRIKES
@@ -180,7 +182,11 @@ async def _misbehave(exchange: Simulator, faults: Faults, kinds: Sequence[str], 
             await asyncio.sleep(0.01)
         for kind in kinds:
             faults.once(kind)
-    while exchange.market.time_ms < began_ms + MISBEHAVE_MS or not all(faults.counts[kind] for kind in kinds):
+    while (
+        exchange.market.time_ms < began_ms + MISBEHAVE_MS
+        or not all(faults.counts[kind] for kind in kinds)
+        or any(_ids(exchange)[key][0] < first + LEAST_TRADES for key, (first, _) in began.items())
+    ):
         await asyncio.sleep(0.01)
     faults.stop()
 
@@ -189,9 +195,14 @@ async def _caught_up(exchange: Simulator, service: CollectorService, verdict: Ve
     """The market goes on until the collector has all of it and more, then stands still until it has the rest.
 
     And more: a stream that fell silent just now has all that was given out, and nobody can know before its next trade.
+    That must come by the stream, not by REST after a lost connection: what is silent by then would stay so.
     """
     try:
         async with asyncio.timeout(PATIENCE_S):
+            while not exchange._all_wanted or any(
+                peer.silent_until_us > exchange.position_us for peer in exchange.hub.peers
+            ):
+                await asyncio.sleep(0.02)
             ids = {key: (trade + 1, update + 1) for key, (trade, update) in _ids(exchange).items()}
             while not _whole(exchange, service, ids):
                 await asyncio.sleep(0.02)
