@@ -67,6 +67,9 @@ class CatchUp:
         while True:
             await asyncio.sleep(_LOOK_S)
             for key, doubt in list(self._doubts.items()):
+                if self._market.sequences[key].held:  # a hole is mended as one, and may wait long for REST
+                    del self._doubts[key]
+                    continue
                 since = self._subscribed_at(key[0])
                 if since is not None and time.monotonic() >= max(since + _SETTLE_S, doubt.due):
                     doubt.due = time.monotonic() + _AGAIN_S

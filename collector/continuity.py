@@ -32,15 +32,17 @@ class Hole:
 
 
 class TradeSequence:
-    """Reorders, de-duplicates and holds back. ``last`` is the sequence of the newest trade let out (None = none)."""
+    """Reorders, de-duplicates and holds back. ``last`` is the sequence of the newest trade let out (None = none),
+    ``given_up`` the newest that was given up (-1 = none)."""
 
-    __slots__ = ("_consecutive", "_held", "_recent", "_since", "duplicates", "last", "last_time")
+    __slots__ = ("_consecutive", "_held", "_recent", "_since", "duplicates", "given_up", "last", "last_time")
 
     def __init__(self, last: int | None = None, last_time: int = 0, *, consecutive: bool = True) -> None:
         self._consecutive = consecutive
         self.last = last
         self.last_time = last_time
         self.duplicates = 0
+        self.given_up = -1
         self._held: dict[int, Trade] = {}  # by the first sequence that each covers
         self._since = 0
         self._recent: deque[int] = deque(maxlen=_REMEMBERED)
@@ -93,7 +95,7 @@ class TradeSequence:
             after = self._held[hole.last + 1]
             lost = Hole(hole.first, min(hole.last, through), hole.since)
             gaps.append(_gap(after, lost, self.last_time, cause, repaired=False))
-            self.last = lost.last
+            self.last = self.given_up = lost.last
             if lost.last == hole.last:
                 out += self._drain([self._held.pop(hole.last + 1)])
         return gaps, out

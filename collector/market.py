@@ -201,6 +201,8 @@ class Market:
                 self._causes[stream.symbol] = cause
                 if (keeper := self.keepers.get(stream.symbol)) is not None and stream.channel == "orderbooks":
                     self._lose(keeper, cause)
+            elif stream.channel == "trades":  # it may have every symbol
+                self._causes |= dict.fromkeys(self._units, cause)
 
     def quiet(self, received_before: int) -> None:
         """Publish the pending state of books whose last update is older than this (µs)."""

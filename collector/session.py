@@ -32,6 +32,8 @@ _TICK_S: Final = 0.02
 _QUIET_MS: Final = 500
 _QUIET_EVERY: Final = 5
 _ATTEMPTS: Final = 5
+"""Answers without a trade that is missing. A host that does not answer is waited for: ``repair_patience_s``."""
+_RETRY_S: Final = 10.0
 _SNAPSHOT_PATIENCE_S: Final = 5.0
 _REQUESTS: Final = 6
 """Subscriptions for a snapshot, where REST has given the book meanwhile."""
@@ -189,7 +191,8 @@ class Session:
     def _lost(self, streams: Iterable[Stream], cause: str) -> None:
         streams = list(streams)
         self.market.lost(streams, cause)
-        self._catch_up.doubt(stream.symbol for stream in streams if stream.channel == "trades")
+        symbols = [stream.symbol for stream in streams if stream.channel == "trades"]
+        self._catch_up.doubt(self._symbols if "" in symbols else symbols)  # one stream may have every symbol
 
     def _subscribed_at(self, symbol: str) -> float | None:
         connection = self._trades_on.get(symbol) or self._trades_on.get("")  # one stream may have every symbol
@@ -296,32 +299,34 @@ class Session:
         market, limit = self.market, self._settings.repair_max_trades
         sequence = market.sequences[key]
         after, from_time = sequence.first_held(), sequence.last_time
-        whole = True
         if hole.last - hole.first >= limit:
-            whole = False
             market.give_up(key, hole.last - limit)
-        attempts = 0
+        patience_s = self._settings.repair_patience_s
+        until, lacking, failed = time.monotonic() + patience_s, 0, 0
         while sequence.last is not None and sequence.last < hole.last:
-            first = sequence.last + 1
+            first, over = sequence.last + 1, False
             try:
-                page = await market.asked(self.venue.fetch_trades(*key, first, hole.last))
-            except RestError as error:
-                attempts = _ATTEMPTS if error.permanent else attempts + 1
-                self._complaints.say("repair", f"missing trades of {key[0]} ({'.'.join(self.key)}): {error}")
+                async with asyncio.timeout(until - time.monotonic()):  # a limit can be blocked for days
+                    page = await market.asked(self.venue.fetch_trades(*key, first, hole.last))
+            except (TimeoutError, RestError) as error:
+                failed += 1
+                over = time.monotonic() >= until or (isinstance(error, RestError) and error.permanent)
+                reason = str(error) or f"no answer for {patience_s:g} s"
+                self._complaints.say("repair", f"missing trades of {key[0]} ({'.'.join(self.key)}): {reason}")
             else:
+                until, failed = time.monotonic() + patience_s, 0
                 for trade in page.trades:
                     market.trade(trade)
                 market.publish_polled(page.others)
                 if sequence.last < min(page.covered, hole.last):
-                    whole = False
                     market.give_up(key, min(page.covered, hole.last))
-                attempts = 0 if sequence.last >= first else attempts + 1
-                if not attempts:
+                lacking = 0 if sequence.last >= first else lacking + 1
+                if not lacking:
                     continue
-            if attempts >= _ATTEMPTS:
-                whole = False
+                over = lacking >= _ATTEMPTS
+            if over:
                 market.give_up(key, hole.last)
                 return
-            await asyncio.sleep(0.2 * 2**attempts)
-        if whole and after is not None:
+            await asyncio.sleep(min(0.2 * 2 ** (lacking + failed), _RETRY_S, max(0.0, until - time.monotonic())))
+        if after is not None and sequence.given_up < hole.first:
             market.repaired(key, hole, after, from_time)

@@ -93,7 +93,12 @@ class CollectorSettings(BaseSettings):
     publish_max_pending_mb: int = Field(32, ge=1, description="held while NATS is away; then reading stops")
     book_snapshot_levels: int = Field(1000, ge=100, le=5000, description="levels a side of a book snapshot from REST")
     repair_grace_ms: int = Field(50, ge=0, description="how long a missing trade may come out of order")
-    repair_timeout_s: float = Field(1.0, gt=0, description="a hole that REST cannot fill is given up after this")
+    repair_timeout_s: float = Field(
+        1.0, gt=0, description="a hole is given up after this where REST has no trades by their ids"
+    )
+    repair_patience_s: float = Field(
+        300.0, gt=0, description="a hole is given up, and the trades behind it go on, when REST is away for this long"
+    )
     repair_max_trades: int = Field(200_000, ge=1, description="of a longer hole only the newest part is repaired")
     record_dir: Path | None = Field(None, description="raw messages are recorded here, for replays (default: nowhere)")
     record_file_mb: int = Field(256, ge=1, description="a recording file ends at this size")
