@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
@@ -23,7 +24,10 @@ class Budget:
 
 
 class Limiter:
-    """A leaking bucket that also believes what the venue says: the used weight of the window, and Retry-After."""
+    """A sliding window that also believes what the venue says: the used weight of its window, and Retry-After.
+
+    Sliding, because the exchange's windows begin when they like: none of them may hold more than the budget.
+    """
 
     def __init__(
         self,
@@ -35,38 +39,49 @@ class Limiter:
         self.allow(budget.weight)
         self._monotonic = monotonic
         self._sleep = sleep
-        self._level = 0.0
-        self._at = monotonic()
+        self._spent: deque[tuple[float, int]] = deque()
+        self._used = 0
         self._blocked_until = 0.0
         self._turn = asyncio.Lock()
 
     def allow(self, weight: int) -> None:
         """The venue says what the window holds."""
         self._capacity = weight * self._budget.use
-        self._rate = self._capacity / self._budget.window_s
 
     async def acquire(self, weight: int) -> None:
         """Wait for one's turn; requests are served in the order they came."""
         async with self._turn:
             while (delay := self._delay(weight)) > _NOTHING_S:
                 await self._sleep(delay)
-            self._level += weight
+            self._spend(weight)
 
     def observe(self, used: int) -> None:
-        """The venue says how much of the window is used: never believe less than that."""
-        self._leak()
-        self._level = max(self._level, min(float(used), self._capacity))
+        """The venue says how much of the window is used: what we do not know of is of others, and as new as can be."""
+        self._forget()
+        if used > self._used:
+            self._spend(used - self._used)
 
     def block(self, seconds: float) -> None:
         """429 or 418: nothing leaves for this long."""
         self._blocked_until = max(self._blocked_until, self._monotonic() + seconds)
 
-    def _delay(self, weight: int) -> float:
-        self._leak()
-        over = self._level + min(weight, self._capacity) - self._capacity
-        return max(self._blocked_until - self._monotonic(), over / self._rate)
+    def _spend(self, weight: int) -> None:
+        self._spent.append((self._monotonic(), weight))
+        self._used += weight
 
-    def _leak(self) -> None:
-        now = self._monotonic()
-        self._level = max(0.0, self._level - (now - self._at) * self._rate)
-        self._at = now
+    def _delay(self, weight: int) -> float:
+        self._forget()
+        now, delay = self._monotonic(), 0.0
+        over = self._used + min(weight, self._capacity) - self._capacity
+        for at, spent in self._spent:
+            if over <= 0:
+                break
+            over -= spent
+            delay = at + self._budget.window_s - now
+        return max(self._blocked_until - now, delay)
+
+    def _forget(self) -> None:
+        """What was spent before the window is over."""
+        since = self._monotonic() - self._budget.window_s
+        while self._spent and self._spent[0][0] <= since:
+            self._used -= self._spent.popleft()[1]

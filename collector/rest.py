@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import urlsplit
 
 import aiohttp
 
@@ -15,7 +17,8 @@ from collector.metrics import CollectorMetrics
 
 logger = logging.getLogger(__name__)
 
-_TOO_MANY: Final = (418, 429)
+_BANNED: Final = 418
+_TOO_MANY: Final = (_BANNED, 429)
 _DEFAULT_BLOCK_S: Final = 30.0
 
 
@@ -48,6 +51,8 @@ class RestClient:
         self._metrics = metrics
         self._timeout = aiohttp.ClientTimeout(total=timeout_s)
         self._limiters: dict[str, Limiter] = {}
+        self._asked: dict[str, set[Limiter]] = {}
+        self._banned_until: dict[str, float] = {}
         self._session: aiohttp.ClientSession | None = None
         self.tap: Callable[[tuple[str, str], int, str, str, bytes], None] | None = None
         """Sees every good answer: (venue, received_at, "http", address with its question, body)."""
@@ -68,6 +73,22 @@ class RestClient:
             self._limiters[budget.pool] = Limiter(budget)
         return self._limiters[budget.pool]
 
+    def ban(self, url: str, seconds: float) -> None:
+        """The host of ``url`` has banned this IP: nothing more is asked of it for this long, whatever the pool."""
+        host = urlsplit(url).netloc
+        self._banned_until[host] = max(self._banned_until.get(host, 0.0), time.monotonic() + seconds)
+        for limiter in self._asked.get(host, ()):
+            limiter.block(seconds)
+
+    def _pool(self, url: str, budget: Budget) -> Limiter:
+        """The limiter of a request: one that is new to a host knows of its ban."""
+        host, limiter = urlsplit(url).netloc, self.limiter(budget)
+        asked = self._asked.setdefault(host, set())
+        if limiter not in asked:
+            asked.add(limiter)
+            limiter.block(self._banned_until.get(host, 0.0) - time.monotonic())
+        return limiter
+
     async def get(
         self,
         venue: tuple[str, str],
@@ -81,7 +102,7 @@ class RestClient:
         """GET within the budget. Raises RestError with the status (0: no answer) and what the venue said."""
         if self._session is None:
             raise RestError(0, "the REST client is not open")
-        limiter = self.limiter(budget)
+        limiter = self._pool(url, budget)
         await limiter.acquire(weight)
         try:
             async with self._session.get(url, params=params) as response:
@@ -93,10 +114,13 @@ class RestClient:
         if (used := headers.get(used_header, "") if used_header else "").isdigit():
             limiter.observe(int(used))
         if status in _TOO_MANY:
-            seconds = _retry_after(headers)
+            seconds, scope = _retry_after(headers), budget.pool
             limiter.block(seconds)
+            if status == _BANNED:
+                scope = urlsplit(url).netloc
+                self.ban(url, seconds)
             self._count(venue, "limited")
-            logger.warning("%s answers %d: nothing more is asked of %s for %.0f s", url, status, budget.pool, seconds)
+            logger.warning("%s answers %d: nothing more is asked of %s for %.0f s", url, status, scope, seconds)
         if status != 200:
             self._count(venue, "refused")
             raise RestError(status, f"{url} answers {status}: {body[:200].decode(errors='replace')}")

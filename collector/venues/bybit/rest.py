@@ -14,6 +14,9 @@ T = TypeVar("T")
 
 BUDGET: Final = Budget("bybit", 600, window_s=5.0)
 _RATE_LIMITED: Final = 10006
+_FREQUENT: Final = "too frequent"
+"""What a 403 says that is a ban, of ten minutes; others are of the country."""
+_BAN_S: Final = 600.0
 
 
 class _Answer(msgspec.Struct):
@@ -37,12 +40,20 @@ class BybitRest:
         """(decoded result, received_at). Raises RestError, also when ``retCode`` says that it failed."""
         url = f"{self._url}/v5/market/{path}"
         asked = {"category": self._venue[1], **params}
-        response: Response = await self._client.get(self._venue, url, asked, budget=BUDGET, weight=1)
+        try:
+            response: Response = await self._client.get(self._venue, url, asked, budget=BUDGET, weight=1)
+        except RestError as error:
+            if error.status != 403 or _FREQUENT not in str(error):
+                raise
+            self._client.ban(url, _BAN_S)
+            raise RestError(429, str(error)) from error
         try:
             body = _answer(response.body)
+            if body.retCode == _RATE_LIMITED:
+                self._client.limiter(BUDGET).block(BUDGET.window_s)
+                raise RestError(429, f"{url} answers {body.retCode}: {body.retMsg}")
             if body.retCode:
-                status = 429 if body.retCode == _RATE_LIMITED else 400
-                raise RestError(status, f"{url} answers {body.retCode}: {body.retMsg}")
+                raise RestError(400, f"{url} answers {body.retCode}: {body.retMsg}")
             return msgspec.json.decode(body.result, type=answer), response.received_at
         except msgspec.MsgspecError as error:
             raise RestError(0, f"{url}: unexpected answer ({error}): {response.body[:120]!r}") from error

@@ -12,6 +12,8 @@ from collector.clock import StampedClock
 from collector.limiter import Budget, Limiter
 from collector.metrics import CollectorMetrics
 from collector.rest import RestClient, RestError
+from collector.venues.bybit import rest as bybit
+from collector.venues.bybit.rest import BybitRest
 
 VENUE = ("binance", "spot")
 BUDGET = Budget("test", 100)
@@ -31,15 +33,25 @@ class Time:
 
 
 @given(st.lists(st.integers(1, 60), min_size=1, max_size=60))
-async def test_no_window_holds_more_than_twice_the_budget(weights: list[int]) -> None:
+async def test_no_window_holds_more_than_the_budget(weights: list[int]) -> None:
     time = Time()
-    limiter = Limiter(Budget("test", 100, window_s=60, use=0.5), time.monotonic, time.sleep)
+    limiter = Limiter(Budget("test", 120, window_s=60, use=0.5), time.monotonic, time.sleep)
     spent: list[tuple[float, int]] = []
     for weight in weights:
         await limiter.acquire(weight)
         spent.append((time.now, weight))
     for start, _ in spent:
-        assert sum(weight for at, weight in spent if start <= at < start + 60) <= 100 + 60
+        assert sum(weight for at, weight in spent if start <= at < start + 59.99) <= 60
+
+
+async def test_the_budget_of_a_window_may_be_spent_at_once() -> None:
+    time = Time()
+    limiter = Limiter(Budget("test", 100, window_s=60, use=0.8), time.monotonic, time.sleep)
+    times = []
+    for _ in range(9):
+        await limiter.acquire(20)
+        times.append(time.now)
+    assert times == [0, 0, 0, 0, 60, 60, 60, 60, 120]
 
 
 async def test_what_the_venue_says_is_used_counts() -> None:
@@ -47,15 +59,25 @@ async def test_what_the_venue_says_is_used_counts() -> None:
     limiter = Limiter(Budget("test", 60, window_s=60, use=1.0), time.monotonic, time.sleep)
     limiter.observe(60)
     await limiter.acquire(10)
-    assert time.now == pytest.approx(10.0)
+    assert time.now == pytest.approx(60.0)  # its window may have begun a moment ago
     limiter.block(100)
     await limiter.acquire(1)
-    assert time.now >= 110.0
+    assert time.now >= 160.0
+
+
+async def test_what_others_use_is_waited_for_although_it_is_more_than_our_share() -> None:
+    time = Time()
+    limiter = Limiter(Budget("test", 100, window_s=60, use=0.8), time.monotonic, time.sleep)
+    await limiter.acquire(10)
+    time.now = 20.0
+    limiter.observe(100)
+    await limiter.acquire(1)
+    assert time.now == pytest.approx(80.0)
 
 
 async def ask(handler, weight: int = 1) -> tuple[RestClient, str]:
     application = web.Application()
-    application.add_routes([web.get("/x", handler)])
+    application.add_routes([web.get("/{path:.*}", handler)])
     runner = web.AppRunner(application, shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -82,6 +104,45 @@ async def test_a_limit_answer_blocks_the_pool_for_as_long_as_it_says() -> None:
     await close(client)
 
 
+async def test_a_ban_blocks_every_pool_of_the_host() -> None:
+    async def handler(_: web.Request) -> web.Response:
+        return web.Response(status=418, headers={"Retry-After": "77"}, text="banned")
+
+    client, url = await ask(handler)
+    other, later = Budget("other", 100), Budget("later", 100)
+    elsewhere = "http://127.0.0.1:1/x"
+    assert client._pool(url, other)._delay(1) <= 0
+    assert client._pool(elsewhere, Budget("elsewhere", 100))._delay(1) <= 0
+    with pytest.raises(RestError, match="answers 418"):
+        await client.get(VENUE, url, {}, budget=BUDGET, weight=1)
+    for budget in (BUDGET, other, later):
+        assert 76 < client._pool(url, budget)._delay(1) <= 77
+    assert client._pool(elsewhere, Budget("elsewhere", 100))._delay(1) <= 0
+    await close(client)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "blocked_s"),
+    [
+        (403, "403, access too frequent", 600),
+        (403, "not from your country", 0),
+        (200, '{"retCode":10006,"retMsg":"Too many visits!"}', 5),
+    ],
+)
+async def test_bybit_is_left_alone_when_it_says_so(status: int, body: str, blocked_s: float) -> None:
+    async def handler(_: web.Request) -> web.Response:
+        return web.Response(status=status, text=body)
+
+    client, url = await ask(handler)
+    address = url.removesuffix("/x")
+    with pytest.raises(RestError) as caught:
+        await BybitRest(client, "linear", address).get("tickers", list[int], {})
+    assert caught.value.permanent is (blocked_s == 0)
+    delay = client.limiter(bybit.BUDGET)._delay(1)
+    assert max(0.0, blocked_s - 1) <= max(0.0, delay) <= blocked_s
+    await close(client)
+
+
 async def test_answers_carry_their_stamp_and_used_weight() -> None:
     async def handler(_: web.Request) -> web.Response:
         return web.Response(body=b"{}", headers={"X-Received-At": "1700000000000123", "X-MBX-USED-WEIGHT-1M": "50"})
@@ -89,7 +150,7 @@ async def test_answers_carry_their_stamp_and_used_weight() -> None:
     client, url = await ask(handler)
     response = await client.get(VENUE, url, {}, budget=BUDGET, weight=1, used_header="X-MBX-USED-WEIGHT-1M")
     assert (response.body, response.received_at) == (b"{}", 1_700_000_000_000_123)
-    assert client.limiter(BUDGET)._level >= 49
+    assert client.limiter(BUDGET)._used == 50
     await close(client)
 
 
