@@ -105,8 +105,10 @@ class Connection:
         return next((each.subscribed_at for each in self._open if each.subscribed_at is not None), None)
 
     def resubscribe(self, streams: Sequence[Stream]) -> None:
-        """Unsubscribe and subscribe again on the newest socket, for streams that start with a snapshot."""
-        if self._open:
+        """Unsubscribe and subscribe again on the newest socket, for streams that start with a snapshot.
+
+        Nothing while its first subscriptions wait for their turn: each brings the snapshot."""
+        if self._open and self._open[-1].subscribed_at is not None:
             self._ask_again(self._open[-1].requests, streams)
 
     def _ask_again(self, requests: asyncio.Queue[str], streams: Sequence[Stream]) -> None:
@@ -252,6 +254,8 @@ class Connection:
         """One request at a time, below the venue's message rate."""
         while True:
             message = await opened.requests.get()
+            if self._dialect.turn is not None:
+                await asyncio.sleep(self._dialect.turn(message, time.monotonic()))
             try:
                 await socket.send(message)
             except ConnectionClosed:

@@ -110,8 +110,8 @@ class Dialect:
 
     ``subscribe``/``unsubscribe`` make the messages for a list of streams, already in the venue's batches;
     ``send_interval_s`` keeps them under its message rate; ``keepalive`` is (seconds, text) where the venue wants text
-    instead of WebSocket pings; ``greeting`` is said first on every socket; ``gate`` where
-    openings are limited.
+    instead of WebSocket pings; ``greeting`` is said first on every socket; ``gate`` where openings are limited;
+    ``turn`` where requests are limited over all sockets: (message, monotonic seconds) → seconds to wait with it.
     """
 
     subscribe: Callable[[Sequence[str]], list[str]]
@@ -121,6 +121,7 @@ class Dialect:
     max_age_s: float = 23.5 * 3600
     greeting: tuple[str, ...] = ()
     gate: Gate | None = None
+    turn: Callable[[str, float], float] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
@@ -49,6 +49,7 @@ async def connected(
     max_age_s: float = 3600.0,
     patience: float = 1.0,
     keepalive: tuple[float, str] | None = None,
+    turn: Callable[[str, float], float] | None = None,
 ) -> AsyncIterator[tuple[Connection, Seen]]:
     seen = Seen()
     urls = tuple(f"ws://127.0.0.1:{exchange.port}/stream" for exchange in exchanges)
@@ -56,7 +57,7 @@ async def connected(
     connection = Connection(
         KEY,
         plan,
-        replace(DIALECT, send_interval_s=0.01, max_age_s=max_age_s, keepalive=keepalive),
+        replace(DIALECT, send_interval_s=0.01, max_age_s=max_age_s, keepalive=keepalive, turn=turn),
         receive=seen.receive,
         lost=lambda _, cause: seen.lost.append(cause),
         room=lambda: None,
@@ -123,6 +124,26 @@ async def test_one_refused_connection_does_not_leave_the_first_address() -> None
         await asyncio.wait_for(first.subscribed.wait(), 20)
         assert seen.reconnects() == {"closed": 1, "unreachable": 1}
         assert not other.sockets
+
+
+async def test_requests_wait_for_their_turn_and_are_not_made_twice_meanwhile() -> None:
+    asked: list[str] = []
+
+    def turn(message: str, _: float) -> float:
+        asked.append(message)
+        return 0.4
+
+    async with FakeExchange() as exchange, connected(exchange, turn=turn) as (connection, _):
+        await until(lambda: len(asked) == 1)
+        assert connection.up
+        connection.resubscribe(connection.plan.streams)
+        await asyncio.sleep(0.1)
+        assert not exchange.subscribed.is_set()
+        await asyncio.wait_for(exchange.subscribed.wait(), 20)
+        await until(lambda: connection.subscribed_at is not None)
+        assert len(asked) == 1
+        connection.resubscribe(connection.plan.streams)
+        await until(lambda: len(asked) == 3)
 
 
 async def test_what_cannot_be_reached_for_days_is_still_tried(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Final
 
+from collector.opening import Gate
 from collector.venue import ConnectionPlan, Control, Dialect, Stream
 
 STREAMS_PER_CONNECTION: Final = 300
@@ -14,7 +15,11 @@ HEARTBEAT_S: Final = 30
 
 _BATCH: Final = 200
 _SEND_INTERVAL_S: Final = 0.35
-"""A subscription costs 3,000 of a refill of 10,000 credits a second; more than that ends the session."""
+_SUBSCRIPTIONS: Final = Gate(_SEND_INTERVAL_S, burst=5)
+"""A subscription costs 3,000 of a refill of 10,000 credits a second; more than that ends the session.
+
+They are counted by address, 30,000 at once at most: all markets and sockets share half of that."""
+_SUBSCRIBE: Final = "public/subscribe"
 _REMEMBERED: Final = 1_000
 
 
@@ -57,7 +62,7 @@ class Requests:
         self._asked[self._next_id] = channels
         if len(self._asked) > _REMEMBERED:
             del self._asked[next(iter(self._asked))]
-        return self._request("public/subscribe", {"channels": channels})
+        return self._request(_SUBSCRIBE, {"channels": channels})
 
     def _request(self, method: str, params: dict[str, object]) -> str:
         request_id = self._next_id
@@ -70,7 +75,14 @@ def dialect(requests: Requests) -> Dialect:
     greeting = json.dumps(
         {"jsonrpc": "2.0", "id": 0, "method": "public/set_heartbeat", "params": {"interval": HEARTBEAT_S}}
     )
-    return Dialect(requests.subscribe, requests.unsubscribe, send_interval_s=_SEND_INTERVAL_S, greeting=(greeting,))
+    return Dialect(
+        requests.subscribe, requests.unsubscribe, send_interval_s=_SEND_INTERVAL_S, greeting=(greeting,), turn=_turn
+    )
+
+
+def _turn(message: str, now: float) -> float:
+    """Answers to heartbeats cost little, and must not be late."""
+    return _SUBSCRIPTIONS.delay(now) if f'"{_SUBSCRIBE}"' in message else 0.0
 
 
 def connections(name: str, urls: Sequence[str], streams: Sequence[Stream]) -> list[ConnectionPlan]:

@@ -12,6 +12,7 @@ import pytest
 from collector.opening import Gate
 from collector.rest import RestError
 from collector.venue import Control
+from collector.venues.deribit import channels
 from tests.golden.venues import AT, contract, make_core
 from tests.unit.collector.feeding import Core
 
@@ -163,6 +164,26 @@ def test_deribit_heartbeats_are_answered() -> None:
     assert json.loads(answer.reply)["method"] == "public/test"
     assert controls(core, {**beat, "params": {"type": "heartbeat"}}) == []
     assert controls(core, {"jsonrpc": "2.0", "id": 0, "result": "ok"}) == []
+
+
+def test_deribit_subscriptions_of_all_sockets_and_markets_stay_within_the_credits_of_an_address(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(channels, "_SUBSCRIPTIONS", Gate(channels._SEND_INTERVAL_S, burst=5))
+    now, sent = 100.0, list[float]()  # monotonic seconds; every socket begins at once
+    for market in ("spot", "linear", "inverse", "option"):
+        dialect = make_core(f"deribit.{market}").venue.dialect
+        assert dialect.turn is not None
+        for socket in range(8):
+            greeting, *subscriptions = *dialect.greeting, *dialect.subscribe([f"{socket}.{n}" for n in range(300)])
+            assert dialect.turn(greeting, now) == 0.0
+            sent += [now + dialect.turn(message, now) for message in subscriptions]
+    credits, at = 30_000.0, now
+    for moment in sorted(sent):
+        credits, at = min(30_000.0, credits + (moment - at) * 10_000) - 3_000, moment
+        assert credits >= 0
+    assert (len(sent), sum(moment < now + 0.01 for moment in sent)) == (64, 5)
+    assert max(sent) - now < 64 * 0.35
 
 
 def test_a_refused_batch_is_asked_for_in_halves_until_the_bad_channel_stands_alone() -> None:
