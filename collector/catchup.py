@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -27,7 +27,7 @@ _AHEAD: Final = 1000
 
 SubscribedAt = Callable[[str], float | None]
 Exclusively = Callable[[tuple[str, ...], Coroutine[Any, Any, None]], Awaitable[None]]
-"""Runs work under a name, unless work of that name is under way; returns when it has ended."""
+"""Runs work under a name to its end, unless work of that name is under way."""
 
 
 @dataclass(slots=True)
@@ -62,11 +62,18 @@ class CatchUp:
             if (key := self._market.goes_on(symbol)) is not None:
                 self._doubts[key] = _Doubt(self._market.sequences[key].last or 0)
 
+    def forget(self, symbols: Collection[str]) -> None:
+        """Nobody listens to these any more."""
+        for key in [key for key in self._doubts if key[0] in symbols]:
+            del self._doubts[key]
+
     async def run(self) -> None:
         """Until cancelled."""
         while True:
             await asyncio.sleep(_LOOK_S)
             for key, doubt in list(self._doubts.items()):
+                if self._doubts.get(key) is not doubt:  # while another was asked for
+                    continue
                 if self._market.sequences[key].held:  # a hole is mended as one, and may wait long for REST
                     del self._doubts[key]
                     continue

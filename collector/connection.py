@@ -12,7 +12,7 @@ import logging
 import random
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from websockets.asyncio.client import ClientConnection, connect
@@ -54,6 +54,7 @@ class _Open:
     """An open socket: what is still to be sent on it, when (monotonic) the last subscription was, and how much came:
     messages of its streams, and moments of waiting for room. Answers to keep-alives say nothing about the streams."""
 
+    watch: FirstData
     requests: asyncio.Queue[str] = field(default_factory=lambda: asyncio.Queue[str]())
     subscribed_at: float | None = None
     received: int = 0
@@ -104,6 +105,25 @@ class Connection:
         """When (monotonic) the last of a socket's subscriptions was sent; None until then."""
         return next((each.subscribed_at for each in self._open if each.subscribed_at is not None), None)
 
+    def take(self, streams: Sequence[Stream]) -> None:
+        """Carry these as well, from now on."""
+        self._carry((*self.plan.streams, *streams))
+        for opened in self._open:
+            opened.watch.watch(streams, time.monotonic())
+            opened.subscribed_at = None
+            self._say_all(opened.requests, self._dialect.subscribe, streams)
+
+    def drop(self, streams: Sequence[Stream]) -> None:
+        """Carry these no more."""
+        self._carry(stream for stream in self.plan.streams if stream not in streams)
+        for opened in self._open:
+            opened.watch.leave(streams)
+            self._say_all(opened.requests, self._dialect.unsubscribe, streams)
+
+    def _carry(self, streams: Iterable[Stream]) -> None:
+        self.plan = replace(self.plan, streams=tuple(streams))
+        self._channels = {stream.name: stream.channel for stream in self.plan.streams}
+
     def resubscribe(self, streams: Sequence[Stream]) -> None:
         """Unsubscribe and subscribe again on the newest socket, for streams that start with a snapshot.
 
@@ -112,8 +132,12 @@ class Connection:
             self._ask_again(self._open[-1].requests, streams)
 
     def _ask_again(self, requests: asyncio.Queue[str], streams: Sequence[Stream]) -> None:
-        names = [stream.name for stream in streams]
-        for message in (*self._dialect.unsubscribe(names), *self._dialect.subscribe(names)):
+        self._say_all(requests, self._dialect.unsubscribe, streams)
+        self._say_all(requests, self._dialect.subscribe, streams)
+
+    @staticmethod
+    def _say_all(requests: asyncio.Queue[str], say: Callable[[Sequence[str]], list[str]], of: Sequence[Stream]) -> None:
+        for message in say([stream.name for stream in of]) if of else ():
             requests.put_nowait(message)
 
     async def run(self) -> None:
@@ -160,7 +184,7 @@ class Connection:
         url = self._addresses.current
         if self._dialect.gate is not None:
             await asyncio.sleep(self._dialect.gate.delay(time.monotonic()))
-        opened = _Open()
+        opened: _Open | None = None
         try:
             async with connect(
                 url,
@@ -172,7 +196,7 @@ class Connection:
                 ping_interval=_PING_S * self._patience,
                 ping_timeout=_PING_S * self._patience,
             ) as socket:
-                self._open.append(opened)
+                opened = self._opened()
                 self._addresses.connected()
                 logger.info("%s connected to %s, %d streams", self.plan.name, url, len(self.plan.streams))
                 return await self._serve(socket, opened, ready)
@@ -187,27 +211,33 @@ class Connection:
             self._addresses.unreachable()
             return "unreachable"
         finally:
-            if opened in self._open:
+            if opened is not None:
                 self._open.remove(opened)
 
-    async def _serve(self, socket: ClientConnection, opened: _Open, ready: asyncio.Event) -> str:
-        watch = FirstData(self.plan.streams, time.monotonic(), self._patience)
-        names = [stream.name for stream in self.plan.streams]
-        for message in (*self._dialect.greeting, *self._dialect.subscribe(names)):
+    def _opened(self) -> _Open:
+        """A socket on which everything is yet to be asked for."""
+        streams = self.plan.streams
+        opened = _Open(FirstData(streams, time.monotonic(), self._patience))
+        for message in self._dialect.greeting:
             opened.requests.put_nowait(message)
+        self._say_all(opened.requests, self._dialect.subscribe, streams)
+        self._open.append(opened)
+        return opened
+
+    async def _serve(self, socket: ClientConnection, opened: _Open, ready: asyncio.Event) -> str:
         ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         tasks = [
             asyncio.create_task(self._send_requests(socket, opened)),
-            asyncio.create_task(self._watch(socket, opened, watch, ready, ended)),
+            asyncio.create_task(self._watch(socket, opened, ready, ended)),
         ]
         if self._dialect.keepalive is not None:
             tasks.append(asyncio.create_task(_keep_alive(socket, *self._dialect.keepalive)))
         try:
-            return await self._read(socket, opened, watch, ended)
+            return await self._read(socket, opened, ended)
         finally:
             await _stop(*tasks)
 
-    async def _read(self, socket: ClientConnection, opened: _Open, watch: FirstData, ended: asyncio.Future[str]) -> str:
+    async def _read(self, socket: ClientConnection, opened: _Open, ended: asyncio.Future[str]) -> str:
         messages = self._metrics.counts["messages"]
         counted = 0
         while True:
@@ -225,7 +255,7 @@ class Connection:
                 messages[(*self._key, channel or "control")] += 1
                 if channel is not None:
                     opened.received += 1
-                    watch.seen(parsed.stream)
+                    opened.watch.seen(parsed.stream)
                 if (reason := self._control(parsed, opened.requests)) is not None:
                     return reason
             if (waiting := self._room()) is not None:
@@ -265,17 +295,12 @@ class Connection:
             await asyncio.sleep(self._dialect.send_interval_s)
 
     async def _watch(
-        self,
-        socket: ClientConnection,
-        opened: _Open,
-        watch: FirstData,
-        ready: asyncio.Event,
-        ended: asyncio.Future[str],
+        self, socket: ClientConnection, opened: _Open, ready: asyncio.Event, ended: asyncio.Future[str]
     ) -> None:
         """Silent streams are subscribed again; a channel that stays dead sends us to the next documented address."""
-        started = time.monotonic()
+        started, watch = time.monotonic(), opened.watch
         standstill = Standstill(self.plan.streams, started, self._patience * self._tolerance)
-        while watch.watching or self._silence_is_trouble:
+        while True:
             await asyncio.sleep(min(0.5, 2.5 * self._patience))
             now = time.monotonic()
             if now - started > _OVERLAP_S or not watch.waiting:
@@ -303,7 +328,6 @@ class Connection:
                 self._say(f"no data yet on {', '.join(names[:5])}{more}; subscribing again")
             if silence.streams:
                 self._ask_again(opened.requests, silence.streams)
-        ready.set()
 
     def _say(self, text: str) -> None:
         self._complaints.say(f"{self.plan.name}{text[:12]}", f"{self.plan.name}: {text}")

@@ -17,6 +17,9 @@ _ACTIVE: Final = frozenset({"TRADING", "live", "open", "Trading"})
 DELISTED: Final = "DELISTED"
 """Our word for an instrument that the exchange no longer lists."""
 
+_TOLD_MS: Final = 86_400_000
+"""For so long it is known that an instrument is listed no more; another collector may have to tell."""
+
 _TOP: Final = re.compile(r"(?P<name>.*)@top(?P<count>\d+)")
 
 
@@ -90,6 +93,11 @@ class Listing:
                 if symbol not in listed and item.status != DELISTED
             ]
         self._known |= {item.symbol: item for item in changed}
+        if instruments:
+            over = instruments[0].timestamp - _TOLD_MS
+            self._known = {
+                symbol: item for symbol, item in self._known.items() if item.status != DELISTED or item.timestamp > over
+            }
         return changed
 
 

@@ -7,7 +7,7 @@ Owns a ``TradeSequence`` per symbol and trade kind and a ``BookKeeper`` per symb
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -208,6 +208,20 @@ class Market:
         """Publish the pending state of books whose last update is older than this (µs)."""
         for keeper in self.keepers.values():
             keeper.quiet(received_before)
+
+    def forget(self, symbols: Collection[str]) -> None:
+        """These are not listed any more: what is pending of them leaves, and the memory of them ends."""
+        for key, hole in self.holes():
+            if key[0] in symbols:
+                self.give_up(key, hole.last)
+        for symbol in symbols:
+            if (keeper := self.keepers.pop(symbol, None)) is not None:
+                keeper.close()
+            for of_symbol in (self._unsynced, self._units, self._causes, self._whole):
+                of_symbol.pop(symbol, None)
+            self._doubtful.discard(symbol)
+        self.sequences = {key: kept for key, kept in self.sequences.items() if key[0] not in symbols}
+        self._recent = {key: kept for key, kept in self._recent.items() if key[1] not in symbols}
 
     def close(self) -> None:
         """The end: pending book rows leave; trades behind a hole that REST can fill stay for the next start."""

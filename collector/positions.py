@@ -7,9 +7,11 @@ comes twice by its own watermark) but never runs ahead.
 
 from __future__ import annotations
 
+import itertools
 import logging
+from collections.abc import Iterable
 from typing import Final
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import msgspec
 from nats.aio.client import Client
@@ -19,7 +21,7 @@ from nats.js.kv import KeyValue
 
 from collector.framing import Frame
 from collector.lease import PREFIX as LEASE_PREFIX
-from marketprism.kv import stored_keys
+from marketprism.kv import kv_stream, kv_subject, stored_keys
 from marketprism.subjects import COLLECTOR_BUCKET
 
 logger = logging.getLogger(__name__)
@@ -44,12 +46,16 @@ def series_key(series: Series) -> str:
     return f"{data_type}.{exchange}.{market_type}.{quote(symbol, safe='-_').replace('~', '%7E').replace('%', '=')}"
 
 
+def _symbol(of_key: str) -> str:
+    return unquote(of_key.replace("=", "%"))
+
+
 class Positions:
     """In memory for reading, written behind by ``save``."""
 
     def __init__(self) -> None:
         self._known: dict[str, Position] = {}
-        self._dirty: dict[str, Position] = {}
+        self._dirty: dict[str, Position | None] = {}  # None: to be deleted
 
     def get(self, series: Series) -> Position | None:
         """The newest stored position of a series."""
@@ -64,6 +70,18 @@ class Positions:
             known = self._known.get(key)
             if known is None or kind != known.kind or sequence > known.sequence:
                 self._known[key] = self._dirty[key] = Position(sequence, timestamp, kind)
+
+    def symbols(self, exchange: str, market_type: str) -> set[str]:
+        """Of which a position of this venue is known."""
+        found = (key.split(".", 3) for key in self._known)
+        return {_symbol(name) for _, at, market, name in found if (at, market) == (exchange, market_type)}
+
+    def forget(self, exchange: str, market_type: str, symbols: Iterable[str]) -> None:
+        """Also in the bucket, with the next ``save``: it is read key by key at each start."""
+        for data_type, symbol in itertools.product(KEPT, symbols):
+            key = series_key((data_type, exchange, market_type, symbol))
+            if self._known.pop(key, None) is not None:
+                self._dirty[key] = None
 
     async def load(self, client: Client) -> None:
         """Read the bucket. Raises nats errors when JetStream does not answer."""
@@ -88,7 +106,11 @@ class Positions:
         try:
             bucket = await self._bucket(client)
             for key in list(dirty):
-                await bucket.put(key, msgspec.json.encode(dirty[key]))
+                if (position := dirty[key]) is None:  # a deletion would leave its own message for each key
+                    stream, subject = kv_stream(COLLECTOR_BUCKET), kv_subject(COLLECTOR_BUCKET, key)
+                    await client.jetstream(timeout=2).purge_stream(stream, subject=subject)
+                else:
+                    await bucket.put(key, msgspec.json.encode(position))
                 del dirty[key]
         except (TimeoutError, NatsError, OSError) as error:
             self._dirty = dirty | self._dirty

@@ -14,14 +14,15 @@ from collector.catchup import CatchUp
 from collector.clock import Clock
 from collector.complaints import Complaints
 from collector.connection import Connection
-from collector.continuity import Hole
 from collector.instruments import Listing, select, wants_volumes
-from collector.market import Market, TradeKey
+from collector.market import Market
 from collector.metrics import CollectorMetrics
 from collector.polling import run_poll
 from collector.positions import Positions
+from collector.repair import Repair
 from collector.rest import RestError
-from collector.venue import Control, Parsed, Stream, Venue
+from collector.roster import Roster
+from collector.venue import ConnectionPlan, Control, Parsed, Stream, Venue
 from marketprism.events import Instrument
 from marketprism.settings import CollectorSettings
 from marketprism.subjects import is_token
@@ -31,9 +32,6 @@ logger = logging.getLogger(__name__)
 _TICK_S: Final = 0.02
 _QUIET_MS: Final = 500
 _QUIET_EVERY: Final = 5
-_ATTEMPTS: Final = 5
-"""Answers without a trade that is missing. A host that does not answer is waited for: ``repair_patience_s``."""
-_RETRY_S: Final = 10.0
 _SNAPSHOT_PATIENCE_S: Final = 5.0
 _REQUESTS: Final = 6
 """Subscriptions for a snapshot, where REST has given the book meanwhile."""
@@ -61,7 +59,6 @@ class Session:
         self.venue = venue
         self.market = market
         self.key = (venue.exchange, venue.market_type)
-        self.connections: list[Connection] = []
         self._settings = settings
         self._clock = clock
         self._metrics = metrics
@@ -75,12 +72,18 @@ class Session:
         self._streamed: set[str] = set()
         self._relisted = asyncio.Event()
         self._busy: dict[tuple[str, ...], asyncio.Task[None]] = {}
-        self._seen_holes: dict[TradeKey, tuple[int, float]] = {}
+        self._repair = Repair(market, settings, self._start, self._complaints)
         self._group: asyncio.TaskGroup | None = None
-        self._trades_on: dict[str, Connection] = {}
+        self._roster = Roster(self._connect)
+        self._unlisted: dict[str, float] = {}
         self._catch_up = CatchUp(
-            market, self._subscribed_at, self._exclusively, self._complaints, settings.repair_max_trades
+            market, self._roster.subscribed_at, self._exclusively, self._complaints, settings.repair_max_trades
         )
+
+    @property
+    def connections(self) -> list[Connection]:
+        """All of them, up or not."""
+        return self._roster.connections
 
     @property
     def ready(self) -> bool:
@@ -168,35 +171,51 @@ class Session:
         self.market.track(trading[symbol] for symbol in self._symbols)
         added = [symbol for symbol in self._symbols if symbol not in self._streamed]
         self._streamed.update(added)
-        if not added:
+        if added:
+            self._roster.take(self.venue.plan(added))
+            self._catch_up.doubt(added)
+        self._forget_unlisted({item.symbol for item in instruments})
+
+    def _forget_unlisted(self, listed: set[str]) -> None:
+        """What has not been listed for a while leaves its sockets, the memory and the stored positions."""
+        if not listed:
             return
-        for plan in self.venue.plan(added):
-            connection = Connection(
-                self.key,
-                plan,
-                self.venue.dialect,
-                receive=partial(self.receive, plan.urls[0]),
-                lost=self._lost,
-                room=self._room,
-                metrics=self._metrics,
-                complaints=self._complaints,
-                patience=self._settings.patience,
-                silence_is_trouble=not self._clock.stamped,
-            )
-            self.connections.append(connection)
-            self._trades_on |= {stream.symbol: connection for stream in plan.streams if stream.channel == "trades"}
-            self._group.create_task(connection.run())
-        self._catch_up.doubt(added)
+        now = time.monotonic()
+        gone = (self._streamed | self._positions.symbols(*self.key)) - listed
+        self._unlisted = {symbol: self._unlisted.get(symbol, now) for symbol in gone}
+        over = {symbol for symbol, since in self._unlisted.items() if now - since >= self._settings.forget_unlisted_s}
+        mended = {name[1] for name, task in self._busy.items() if name[0] == "trades" and not task.done()}
+        if not (over := over - mended):
+            return
+        for name in [name for name in self._busy if name[1] in over]:
+            self._busy.pop(name).cancel()
+        self.venue.forget(self._roster.drop(over))
+        self.market.forget(over)
+        self._catch_up.forget(over)
+        self._positions.forget(*self.key, over)
+        self._streamed -= over
+
+    def _connect(self, plan: ConnectionPlan) -> tuple[Connection, asyncio.Task[None]]:
+        assert self._group is not None
+        connection = Connection(
+            self.key,
+            plan,
+            self.venue.dialect,
+            receive=partial(self.receive, plan.urls[0]),
+            lost=self._lost,
+            room=self._room,
+            metrics=self._metrics,
+            complaints=self._complaints,
+            patience=self._settings.patience,
+            silence_is_trouble=not self._clock.stamped,
+        )
+        return connection, self._group.create_task(connection.run())
 
     def _lost(self, streams: Iterable[Stream], cause: str) -> None:
         streams = list(streams)
         self.market.lost(streams, cause)
         symbols = [stream.symbol for stream in streams if stream.channel == "trades"]
         self._catch_up.doubt(self._symbols if "" in symbols else symbols)  # one stream may have every symbol
-
-    def _subscribed_at(self, symbol: str) -> float | None:
-        connection = self._trades_on.get(symbol) or self._trades_on.get("")  # one stream may have every symbol
-        return None if connection is None else connection.subscribed_at
 
     async def _watch_listings(self) -> None:
         while True:
@@ -218,7 +237,7 @@ class Session:
         """Start whatever the market waits for. Nothing here waits itself: a slow symbol delays no other."""
         for tick in itertools.count():
             await asyncio.sleep(_TICK_S)
-            self._mend_trades()
+            self._repair.look()
             for symbol in self.market.wants_books():
                 self._start(("book", symbol), self._sync_book(symbol))
             if tick % _QUIET_EVERY == 0 and not self._clock.stamped:
@@ -226,33 +245,19 @@ class Session:
                 quiet_ms = 2 * self._settings.depth_interval_ms + _QUIET_MS
                 self.market.quiet(self._clock.now() - quiet_ms * 1000)
 
-    def _mend_trades(self) -> None:
-        now = time.monotonic()
-        holes = self.market.holes()
-        self._seen_holes = {key: seen for key, seen in self._seen_holes.items() if key in dict(holes)}
-        for key, hole in holes:
-            first, since = self._seen_holes.get(key, (-1, 0.0))
-            if first != hole.first:
-                self._seen_holes[key] = (hole.first, now)
-                continue
-            if not self.venue.can_repair(key[1]):
-                if now - since >= self._settings.repair_timeout_s:
-                    self.market.give_up(key, hole.last)
-            elif now - since >= self._settings.repair_grace_ms / 1000:
-                self._start(("trades", *key), self._repair(key, hole))
-
     async def _exclusively(self, name: tuple[str, ...], work: Coroutine[Any, Any, None]) -> None:
-        """Run ``work`` unless the same is under way, and wait for its end."""
-        self._start(name, work)
-        await asyncio.wait([self._busy[name]])
+        """Run ``work`` to its end, unless the same is under way: that may take minutes, and others wait."""
+        if self._start(name, work):
+            await asyncio.wait([self._busy[name]])
 
-    def _start(self, name: tuple[str, ...], work: Coroutine[Any, Any, None]) -> None:
-        """Run ``work`` unless the same is under way."""
+    def _start(self, name: tuple[str, ...], work: Coroutine[Any, Any, None]) -> bool:
+        """Run ``work`` unless the same is under way; whether it was begun."""
         running = self._busy.get(name)
         if self._group is None or (running is not None and not running.done()):
             work.close()
-            return
+            return False
         self._busy[name] = self._group.create_task(work)
+        return True
 
     async def _sync_book(self, symbol: str) -> None:
         if self.venue.book_resubscribes:
@@ -268,12 +273,7 @@ class Session:
     async def _resubscribe_book(self, symbol: str) -> None:
         """Until the stream begins anew with its snapshot: a request can be lost, and a book from REST would then stand
         still. A venue that never sends one is asked a few times."""
-        streams = [
-            (connection, stream)
-            for connection in self.connections
-            for stream in connection.plan.streams
-            if stream.channel == "orderbooks" and stream.symbol == symbol
-        ]
+        streams = self._roster.books_of(symbol)
         keeper = self.market.keepers[symbol]
         snapshots, requests, patience_s = keeper.snapshots, 0, _SNAPSHOT_PATIENCE_S
         while symbol in self.market.wants_books() or (keeper.snapshots == snapshots and requests < _REQUESTS):
@@ -293,40 +293,3 @@ class Session:
         except RestError as error:
             self._complaints.say("snapshot", f"book of {symbol} ({'.'.join(self.key)}) waits: {error}")
             return False
-
-    async def _repair(self, key: TradeKey, hole: Hole) -> None:
-        """Fill a hole from REST; what cannot be filled becomes a ``gaps`` row."""
-        market, limit = self.market, self._settings.repair_max_trades
-        sequence = market.sequences[key]
-        after, from_time = sequence.first_held(), sequence.last_time
-        if hole.last - hole.first >= limit:
-            market.give_up(key, hole.last - limit)
-        patience_s = self._settings.repair_patience_s
-        until, lacking, failed = time.monotonic() + patience_s, 0, 0
-        while sequence.last is not None and sequence.last < hole.last:
-            first, over = sequence.last + 1, False
-            try:
-                async with asyncio.timeout(until - time.monotonic()):  # a limit can be blocked for days
-                    page = await market.asked(self.venue.fetch_trades(*key, first, hole.last))
-            except (TimeoutError, RestError) as error:
-                failed += 1
-                over = time.monotonic() >= until or (isinstance(error, RestError) and error.permanent)
-                reason = str(error) or f"no answer for {patience_s:g} s"
-                self._complaints.say("repair", f"missing trades of {key[0]} ({'.'.join(self.key)}): {reason}")
-            else:
-                until, failed = time.monotonic() + patience_s, 0
-                for trade in page.trades:
-                    market.trade(trade)
-                market.publish_polled(page.others)
-                if sequence.last < min(page.covered, hole.last):
-                    market.give_up(key, min(page.covered, hole.last))
-                lacking = 0 if sequence.last >= first else lacking + 1
-                if not lacking:
-                    continue
-                over = lacking >= _ATTEMPTS
-            if over:
-                market.give_up(key, hole.last)
-                return
-            await asyncio.sleep(min(0.2 * 2 ** (lacking + failed), _RETRY_S, max(0.0, until - time.monotonic())))
-        if after is not None and sequence.given_up < hole.first:
-            market.repaired(key, hole, after, from_time)

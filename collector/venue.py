@@ -97,11 +97,13 @@ class Stream:
 
 @dataclass(frozen=True, slots=True)
 class ConnectionPlan:
-    """One socket: where, what is subscribed on it, and where else the venue documents the same streams."""
+    """Sockets of one kind: where, what is subscribed on them (``most`` streams on each), and where else the venue
+    documents the same streams."""
 
     name: str
     urls: tuple[str, ...]
     streams: tuple[Stream, ...]
+    most: int = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,8 +175,11 @@ class Venue(Protocol):
 
         Rows other than books come out of ``parse`` in base units already (``units.Unit.of(instrument).base_text``)."""
 
+    def forget(self, streams: Sequence[Stream]) -> None:
+        """These are subscribed no more, because their symbols are not listed: keep nothing of them."""
+
     def plan(self, symbols: Sequence[str]) -> list[ConnectionPlan]:
-        """Connections and streams for these symbols."""
+        """Connections and streams for these symbols; streams that have every symbol are in the first plan only."""
 
     def parse(self, payload: bytes, received_at: int) -> Parsed:
         """Pure. Raises MessageError for what cannot be used; unknown keys are ignored."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -24,6 +23,7 @@ _AT_WILL_PATIENCES = 30
 @dataclass(slots=True)
 class _Watch:
     stream: Stream
+    since: float
     patience_s: float
     slowest_s: float
     due: float
@@ -43,15 +43,23 @@ class FirstData:
 
     def __init__(self, streams: Iterable[Stream], now: float, patience: float = 1.0) -> None:
         self._waiting: dict[str, _Watch] = {}
-        self._began = now
         self._patience = patience
-        for stream in streams:
-            expect_s, slowest = (stream.expect_s, _SLOWEST) if stream.expect_s else (_QUIET_S, _SLOWEST_QUIET)
-            first = expect_s * patience
-            self._waiting[stream.name] = _Watch(stream, first, slowest * first, now + first)
-        self._streams = Counter(watch.stream.channel for watch in self._waiting.values())
         self._alive: set[str] = set()
         self._asked_again: set[str] = set()
+        self.watch(streams, now)
+
+    def watch(self, streams: Iterable[Stream], now: float) -> None:
+        """These were subscribed just now."""
+        for stream in streams:
+            expect_s, slowest = (stream.expect_s, _SLOWEST) if stream.expect_s else (_QUIET_S, _SLOWEST_QUIET)
+            first = expect_s * self._patience
+            self._waiting[stream.name] = _Watch(stream, now, first, slowest * first, now + first)
+
+    def leave(self, streams: Iterable[Stream]) -> None:
+        """Nothing is expected of these any more."""
+        for stream in streams:
+            self._waiting.pop(stream.name, None)
+            self._asked_again.discard(stream.name)
 
     @property
     def alive(self) -> bool:
@@ -62,11 +70,6 @@ class FirstData:
     def waiting(self) -> bool:
         """Some stream of which data is due has had none yet."""
         return any(watch.stream.expect_s is not None for watch in self._waiting.values())
-
-    @property
-    def watching(self) -> bool:
-        """Some stream has had no data yet, though that may be normal."""
-        return bool(self._waiting)
 
     def seen(self, name: str) -> None:
         """Data came on a stream."""
@@ -91,7 +94,7 @@ class FirstData:
         """Whether the silence of its channel says something about the address by now."""
         if stream.expect_s is None or stream.channel != _AT_WILL:
             return stream.expect_s is not None
-        waited = (now - self._began) * self._streams[_AT_WILL]
+        waited = sum(now - watch.since for watch in self._waiting.values() if watch.stream.channel == _AT_WILL)
         return waited >= _AT_WILL_PATIENCES * stream.expect_s * self._patience
 
 

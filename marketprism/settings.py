@@ -115,6 +115,11 @@ class CollectorSettings(BaseSettings):
         1.0, gt=0, description="factor on the waits before a silent stream or socket counts as dead"
     )
     instruments_interval_s: float = Field(3600.0, gt=0, description="seconds between looks at the symbol list")
+    forget_unlisted_s: float = Field(
+        3600.0,
+        gt=0,
+        description="seconds after which what is listed no more leaves its sockets and the memory",
+    )
     funding_interval_s: float = Field(300.0, gt=0, description="seconds between looks for settled funding")
     open_interest_interval_s: float = Field(60.0, gt=0, description="seconds between looks at open interest")
     ratio_interval_s: float = Field(120.0, gt=0, description="seconds between looks at long/short ratios")

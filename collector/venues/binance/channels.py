@@ -41,9 +41,6 @@ def stream_name(template: str, symbol: str) -> str:
 
 
 def connections(name: str, urls: Sequence[str], streams: Sequence[Stream]) -> list[ConnectionPlan]:
-    """Spread streams over as many sockets as the limit asks for; ``urls`` are bases, best first."""
+    """Where streams are subscribed; ``urls`` are bases, best first."""
     combined = tuple(f"{url.rstrip('/')}/stream" for url in dict.fromkeys(urls) if url)
-    return [
-        ConnectionPlan(f"{name}-{number}", combined, tuple(streams[start : start + STREAMS_PER_CONNECTION]))
-        for number, start in enumerate(range(0, len(streams), STREAMS_PER_CONNECTION))
-    ]
+    return [ConnectionPlan(name, combined, tuple(streams), STREAMS_PER_CONNECTION)] if streams else []

@@ -84,6 +84,11 @@ class BinanceMarket:
         for instrument in instruments:
             self._tracked[instrument.symbol] = Tracked.of(instrument)
 
+    def forget(self, streams: Sequence[Stream]) -> None:
+        for stream in streams:
+            self._tracked.pop(stream.symbol, None)
+            self._routes.pop(stream.name, None)
+
     def parse(self, payload: bytes, received_at: int) -> Parsed:
         try:
             envelope = _envelope(payload)

@@ -33,8 +33,5 @@ DIALECT: Final = Dialect(_subscribe, _unsubscribe, send_interval_s=0.1, keepaliv
 
 
 def connections(name: str, url: str, streams: Sequence[Stream]) -> list[ConnectionPlan]:
-    """Spread streams over sockets."""
-    return [
-        ConnectionPlan(f"{name}-{number}", (url,), tuple(streams[start : start + STREAMS_PER_CONNECTION]))
-        for number, start in enumerate(range(0, len(streams), STREAMS_PER_CONNECTION))
-    ]
+    """Where streams are subscribed."""
+    return [ConnectionPlan(name, (url,), tuple(streams), STREAMS_PER_CONNECTION)] if streams else []

@@ -91,6 +91,12 @@ class Bybit:
         for instrument in instruments:
             self._tracked[instrument.symbol] = Tracked.of(instrument)
 
+    def forget(self, streams: Sequence[Stream]) -> None:
+        for stream in streams:
+            self._tracked.pop(stream.symbol, None)
+            self._tickers.pop(stream.symbol, None)
+        self._grid.forget({stream.symbol for stream in streams})
+
     async def fetch_instruments(self) -> list[Instrument]:
         found: list[Instrument] = []
         cursor = ""

@@ -86,9 +86,6 @@ def _turn(message: str, now: float) -> float:
 
 
 def connections(name: str, urls: Sequence[str], streams: Sequence[Stream]) -> list[ConnectionPlan]:
-    """Spread streams over sockets; ``urls``: best first."""
+    """Where streams are subscribed; ``urls``: best first."""
     addresses = tuple(dict.fromkeys(url for url in urls if url))
-    return [
-        ConnectionPlan(f"{name}-{number}", addresses, tuple(streams[start : start + STREAMS_PER_CONNECTION]))
-        for number, start in enumerate(range(0, len(streams), STREAMS_PER_CONNECTION))
-    ]
+    return [ConnectionPlan(name, addresses, tuple(streams), STREAMS_PER_CONNECTION)] if streams else []

@@ -112,6 +112,11 @@ class Deribit:
         for instrument in instruments:
             self._tracked[instrument.symbol] = Tracked.of(instrument)
 
+    def forget(self, streams: Sequence[Stream]) -> None:
+        for stream in streams:
+            self._tracked.pop(stream.symbol, None)
+        self._grid.forget({stream.symbol for stream in streams})
+
     async def fetch_instruments(self) -> list[Instrument]:
         found: list[Instrument] = []
         for currency in self._settings.deribit_currencies:

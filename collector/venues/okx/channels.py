@@ -79,8 +79,6 @@ def connections(
         books = [stream for stream in of_route if stream.channel == "orderbooks"]
         other = [stream for stream in of_route if stream.channel != "orderbooks"]
         for part, some, size in (("books", books, books_per_connection), (route, other, STREAMS_PER_CONNECTION)):
-            plans += [
-                ConnectionPlan(f"{name}.{part}-{number}", addresses, tuple(some[start : start + size]))
-                for number, start in enumerate(range(0, len(some), size))
-            ]
+            if some:
+                plans.append(ConnectionPlan(f"{name}.{part}", addresses, tuple(some), size))
     return plans

@@ -102,6 +102,11 @@ class Okx(OkxPolls):
         for instrument in instruments:
             self._tracked[instrument.symbol] = Tracked.of(instrument)
 
+    def forget(self, streams: Sequence[Stream]) -> None:
+        for stream in streams:
+            for of_symbol in (self._tracked, self._contents, self._families, self._chains):
+                of_symbol.pop(stream.symbol, None)
+
     async def fetch_instruments(self) -> list[Instrument]:
         found: list[Instrument] = []
         for kind in metadata.TYPES[self.market_type]:

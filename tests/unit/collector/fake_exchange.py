@@ -15,12 +15,14 @@ class FakeExchange:
     """Spot and USD-M of one symbol list. Every trade and depth update is in the ledger, also when no one hears it."""
 
     def __init__(self, symbols: tuple[str, ...] = ("BTCUSDT",)) -> None:
-        self.symbols = symbols
+        self.symbols: tuple[str, ...] = ()
         self.now_us = START_MS * 1000
-        self.trades: dict[str, list[dict[str, Any]]] = {symbol: [] for symbol in symbols}
-        self.bids: dict[str, dict[str, str]] = {symbol: {"99.90": "1.000", "99.80": "2.000"} for symbol in symbols}
-        self.asks: dict[str, dict[str, str]] = {symbol: {"100.10": "1.000", "100.20": "2.000"} for symbol in symbols}
-        self.update_id = dict.fromkeys(symbols, 1000)
+        self.trades: dict[str, list[dict[str, Any]]] = {}
+        self.bids: dict[str, dict[str, str]] = {}
+        self.asks: dict[str, dict[str, str]] = {}
+        self.update_id: dict[str, int] = {}
+        for symbol in symbols:
+            self.list_symbol(symbol)
         self.sockets: dict[web.WebSocketResponse, set[str]] = {}
         self.requests: list[str] = []
         self.failing: dict[str, int] = {}
@@ -58,6 +60,18 @@ class FakeExchange:
             "binance_linear_ws_market_url": ws,
             "binance_linear_rest_url": rest,
         }
+
+    def list_symbol(self, symbol: str) -> None:
+        """From now on it trades; ids start over."""
+        self.symbols += (symbol,)
+        self.trades[symbol] = []
+        self.bids[symbol] = {"99.90": "1.000", "99.80": "2.000"}
+        self.asks[symbol] = {"100.10": "1.000", "100.20": "2.000"}
+        self.update_id[symbol] = 1000
+
+    def delist_symbol(self, symbol: str) -> None:
+        """From now on nobody lists it."""
+        self.symbols = tuple(name for name in self.symbols if name != symbol)
 
     def stamp(self) -> int:
         self.now_us += 1000

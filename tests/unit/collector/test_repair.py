@@ -10,7 +10,7 @@ from typing import Any, cast
 import pytest
 
 import collector.market
-import collector.session
+import collector.repair
 from collector.clock import SystemClock
 from collector.positions import Positions
 from collector.rest import RestError
@@ -55,7 +55,7 @@ def held(answers: Any) -> Core:
 async def repair(session: Session) -> None:
     hole = session.market.sequences[KEY].hole
     assert hole is not None
-    await session._repair(KEY, hole)
+    await session._repair.fill(KEY, hole)
 
 
 def told(core: Core) -> list[tuple[int, int, bool]]:
@@ -64,7 +64,7 @@ def told(core: Core) -> list[tuple[int, int, bool]]:
 
 @pytest.mark.parametrize("status", [0, 418, 429, 500, 503])
 async def test_a_host_that_is_away_is_waited_for(status: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(collector.session, "_RETRY_S", 0.001)
+    monkeypatch.setattr(collector.repair, "_RETRY_S", 0.001)
     asked = 0
 
     def answer(_: str, params: Mapping[str, Any]) -> str:
@@ -82,7 +82,7 @@ async def test_a_host_that_is_away_is_waited_for(status: int, monkeypatch: pytes
 
 @pytest.mark.parametrize("hangs", [False, True])
 async def test_a_host_that_stays_away_is_given_up_aloud(hangs: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(collector.session, "_RETRY_S", 0.01)
+    monkeypatch.setattr(collector.repair, "_RETRY_S", 0.01)
 
     def answer(_: str, __: Mapping[str, Any]) -> str:
         raise RestError(0, "away")
@@ -100,7 +100,7 @@ async def test_a_host_that_stays_away_is_given_up_aloud(hangs: bool, monkeypatch
 
 
 async def test_answers_that_lack_the_trades_are_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(collector.session, "_RETRY_S", 0.001)
+    monkeypatch.setattr(collector.repair, "_RETRY_S", 0.001)
     asked = 0
 
     def answer(_: str, params: Mapping[str, Any]) -> str:
@@ -110,11 +110,11 @@ async def test_answers_that_lack_the_trades_are_not_waited_for(monkeypatch: pyte
 
     core = held(answer)
     await repair(at_work(core))
-    assert (told(core), asked) == ([(2, 11, False)], collector.session._ATTEMPTS)
+    assert (told(core), asked) == ([(2, 11, False)], collector.repair._ATTEMPTS)
 
 
 async def test_a_hole_that_was_given_up_meanwhile_is_not_repaired(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(collector.session, "_RETRY_S", 0.001)
+    monkeypatch.setattr(collector.repair, "_RETRY_S", 0.001)
     monkeypatch.setattr(collector.market, "MAX_HELD", 3)
 
     def answer(_: str, __: Mapping[str, Any]) -> str:

@@ -53,8 +53,8 @@ async def test_a_request_that_is_lost_is_made_again_although_rest_gave_the_book(
         if asked > lost:
             market.receive(message("snapshot", 500), AT)
 
-    plan = core.venue.plan([SYMBOL])[0]
-    session.connections.append(cast(Connection, SimpleNamespace(plan=plan, resubscribe=resubscribe)))
+    connection = cast(Connection, SimpleNamespace(resubscribe=resubscribe))
+    monkeypatch.setattr(session._roster, "books_of", lambda _: [(connection, Stream("book", "orderbooks", SYMBOL))])
     market.receive(message("snapshot", 100), AT)
     market.receive(message("change", 201, previous=200), AT)  # 100 → 200 is lost
     assert market.wants_books() == [SYMBOL]

@@ -43,7 +43,7 @@ def test_okx_connections_keep_books_apart_and_routes_by_themselves() -> None:
     core = make_core("okx.linear", instruments)
     plans = core.venue.plan([item.symbol for item in instruments])
     books = [plan for plan in plans if plan.streams[0].channel == "orderbooks"]
-    assert [len(plan.streams) for plan in books] == [30, 30, 10]
+    assert [(len(plan.streams), plan.most) for plan in books] == [(70, 30)]
     assert {plan.urls[0].rsplit("/", 1)[1] for plan in books} == {"public"}
     trades = [plan for plan in plans if plan.streams[0].channel == "trades"]
     assert [plan.urls for plan in trades] == [("wss://ws.okx.com/ws/v5/business", "wss://wseea.okx.com/ws/v5/business")]
