@@ -22,7 +22,7 @@ async def test_nothing_is_lost_doubled_or_wrong(name: str, tmp_path: Path) -> No
     verdict = await run(tmp_path, VENUES, PLANS[name], seed=len(name))
     print(name, verdict)
     assert verdict.wrong == []
-    assert verdict.trades > 2 * LEAST_TRADES
+    assert verdict.trades > LEAST_TRADES
     assert all(verdict.struck[kind] for kind in PLANS[name])
 
 
