@@ -82,9 +82,11 @@ def _whole(frame: Frame, error: str) -> DeadLetter:
     )
 
 
-def accept(rows: pl.DataFrame, dead: list[DeadLetter], judge: Judge, book: BucketBook | None) -> Accepted:
-    """Drop what is stored already; from here on ``judge`` knows these rows."""
-    judgement: Judgement = judge.judge(rows)
+def accept(
+    rows: pl.DataFrame, dead: list[DeadLetter], judge: Judge, book: BucketBook | None, groups: Groups | None = None
+) -> Accepted:
+    """Drop what is stored already; from here on ``judge`` knows these rows. ``groups``: by key, where known."""
+    judgement: Judgement = judge.judge(rows, groups)
     late, groups = judgement.late, judgement.groups
     if judgement.duplicates:
         rows, late = rows.filter(pl.Series(judgement.keep)), late[judgement.keep]

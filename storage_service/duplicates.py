@@ -65,12 +65,16 @@ class SequenceJudge:
         self.holes_changed = False
         self.forgotten_holes = 0
 
-    def judge(self, rows: pl.DataFrame) -> Judgement:
-        """Judge the rows in order and remember the accepted ones."""
+    def unknown(self, groups: Groups) -> list[Key]:
+        """Of which no row has been accepted."""
+        return [key for key, _ in groups if key not in self.marks]
+
+    def judge(self, rows: pl.DataFrame, groups: Groups | None = None) -> Judgement:
+        """Judge the rows in order and remember the accepted ones. ``groups``: of the rows, where they are known."""
         keep = np.ones(rows.height, dtype=np.bool_)
         late = np.zeros(rows.height, dtype=np.bool_)
         sequences = rows["sequence"].to_numpy().astype(np.uint64)  # Bybit's spot trades are beyond 2^63
-        groups = grouped(rows, self._by)
+        groups = groups or grouped(rows, self._by)
         for key, indices in groups:
             self._judge_symbol(key, sequences[indices], indices, keep, late)
         return Judgement(keep, late, groups)
@@ -135,12 +139,12 @@ class ContentJudge:
         self._known: dict[Key, set[tuple[int, int]]] = {}
         self._newest_day = 0
 
-    def judge(self, rows: pl.DataFrame) -> Judgement:
-        """Judge the rows in order and remember the accepted ones."""
+    def judge(self, rows: pl.DataFrame, groups: Groups | None = None) -> Judgement:
+        """Judge the rows in order and remember the accepted ones. ``groups``: of the rows, where they are known."""
         keep = np.ones(rows.height, dtype=np.bool_)
         times = rows["timestamp"].to_list()
         hashes = content_hashes(rows)
-        groups = grouped(rows, self._by)
+        groups = groups or grouped(rows, self._by)
         for key, indices in groups:
             for index in indices.tolist():
                 keep[index] = self._remember(key, (times[index], hashes[index]))

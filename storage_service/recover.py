@@ -6,12 +6,13 @@ by ClickHouse's own clock) count whatever their sequence.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
 import polars as pl
 
-from marketprism.clickhouse import HOT
+from marketprism.clickhouse import COLD, HOT
 from storage_service.buckets.book import BucketBook, Day, DayRequest, SymbolDays, bucket_prefix
 from storage_service.buckets.fold import DayState
 from storage_service.buckets.freeze import Freezer
@@ -29,6 +30,7 @@ from storage_service.duplicates import (
 from storage_service.groups import Key, key_columns
 from storage_service.position import Holes
 from storage_service.schema import wire_columns
+from storage_service.validate import FILE_SOURCES
 
 _BELOW: Final = "NOT (stream_seq >= {position:UInt64} AND created_at >= fromUnixTimestamp64Micro({epoch:Int64}, 'UTC'))"
 
@@ -62,11 +64,31 @@ async def _marks(warehouse: Warehouse, data_type: str, below: Below, holes: Hole
     marks = {tuple(row[:-1]): Mark(row[-1]) for row in await warehouse.rows(query, below.parameters())}
     if holes is not None and data_type in CONTIGUOUS:
         ranges = holes.holes_before if below.position <= holes.before else holes.holes_after
+        keys = {name: tuple(name.split("|")) for name in ranges}
+        marks |= await marks_in_cold(warehouse, data_type, [key for key in keys.values() if key not in marks])
         for name, open_holes in ranges.items():
-            mark = marks.get(tuple(name.split("|")))
+            mark = marks.get(keys[name])
             if mark is not None:
                 mark.holes = [(first, last) for first, last in open_holes if last < mark.top]
     return marks
+
+
+async def marks_in_cold(warehouse: Warehouse, data_type: str, keys: Collection[Key]) -> dict[Key, Mark]:
+    """Watermarks of symbols of which hot has nothing: their days were dropped from it, and would be taken once more.
+
+    Only rows that came live count: what files gave says nothing about what a recording brings.
+    """
+    if not keys:
+        return {}
+    by = key_columns(data_type)
+    asked = {f"of_{column}": sorted({key[place] for key in keys}) for place, column in enumerate(by)}
+    same = " AND ".join(f"{column} IN {{of_{column}:Array(String)}}" for column in by)
+    query = (
+        f"SELECT {', '.join(by)}, max(sequence) FROM {COLD}.{data_type} WHERE {same} AND "
+        f"data_source NOT IN {FILE_SOURCES} GROUP BY {', '.join(by)}"
+    )
+    found = {tuple(row[:-1]): Mark(row[-1]) for row in await warehouse.rows(query, asked)}
+    return {key: found[key] for key in keys if key in found}
 
 
 async def _content(warehouse: Warehouse, data_type: str, below: Below) -> ContentJudge:

@@ -17,7 +17,8 @@ from storage_service.frames import DeadLetter, Frame
 from storage_service.schema import DECIMAL, wire_columns
 
 LIVE_SOURCES: Final = ("marketprism", "rest")
-SOURCES: Final = (*LIVE_SOURCES, "archive", "import")
+FILE_SOURCES: Final = ("archive", "import")
+SOURCES: Final = (*LIVE_SOURCES, *FILE_SOURCES)
 TRADE_KINDS: Final = ("trade", "agg_trade")
 
 _DECIMAL_TEXT: Final = r"^-?[0-9]{1,26}(\.[0-9]{1,12})?$"  # \d would let digits of other scripts through to the cast

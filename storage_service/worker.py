@@ -32,11 +32,12 @@ from storage_service.deadletters import to_batch
 from storage_service.duplicates import Judge, SequenceJudge, judge_for
 from storage_service.faultpoints import reach
 from storage_service.frames import Batch, DeadLetter, Frame, Limits, take_contiguous
+from storage_service.groups import grouped, key_columns
 from storage_service.lease import Lease, LeaseLost
 from storage_service.patience import Patience, Stopping, pause
 from storage_service.position import Cell, Holes, Positions, Ranges, digest, token
 from storage_service.pull import ConsumerLost, Puller
-from storage_service.recover import Below, recover_book, recover_judge, server_clock_us
+from storage_service.recover import Below, marks_in_cold, recover_book, recover_judge, server_clock_us
 from storage_service.stream_hole import interrupted_days, report_stream_hole
 from storage_service.told import tell
 
@@ -262,7 +263,10 @@ class Worker:
 
     async def _prepare(self, cleaned: Cleaned) -> Prepared:
         """Judge, freeze new symbol-days, assign, encode; open holes are on record before an intent rests on them."""
-        accepted = accept(cleaned.rows, cleaned.dead, self._judge, self._book)
+        judge, groups = self._judge, grouped(cleaned.rows, key_columns(self.data_type))
+        if isinstance(judge, SequenceJudge) and (unknown := judge.unknown(groups)):
+            judge.marks |= await self._patiently(lambda: marks_in_cold(self._warehouse, self.data_type, unknown))
+        accepted = accept(cleaned.rows, cleaned.dead, judge, self._book, groups)
         if isinstance(self._judge, SequenceJudge) and self._judge.holes_changed:
             now = _open_holes(self._judge)
             holes = Holes(before=cleaned.batch.first, holes_before=self._saved_holes, holes_after=now)

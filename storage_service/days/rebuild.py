@@ -43,8 +43,7 @@ class Rebuilder:
 
         Raises DayError for an open day.
         """
-        if not is_closed(day, self._now):
-            raise DayError(f"{day} is still open; rebuild it after its midnight and an hour (UTC)")
+        self._require_closed(day, "rebuild")
         self._join_late_rows(day)
         rows = symbols = 0
         for database in self._homes(day):
@@ -59,7 +58,8 @@ class Rebuilder:
         return Outcome(day, symbols, rows)
 
     def verify(self, day: date, names: Collection[str] = ()) -> Outcome:
-        """Recompute and compare; nothing is written but shadows."""
+        """Recompute and compare; nothing is written but shadows. Raises DayError for an open day."""
+        self._require_closed(day, "verify")
         rows = symbols = 0
         differences: list[str] = []
         archivist = Archivist(self._engine, self._now)
@@ -74,6 +74,10 @@ class Rebuilder:
                 rows += sum(source.expected.rows for source in sources)
                 symbols += len(found)
         return Outcome(day, symbols, rows, tuple(differences))
+
+    def _require_closed(self, day: date, what: str) -> None:
+        if not is_closed(day, self._now):
+            raise DayError(f"{day} is still open; {what} it after its midnight and an hour (UTC)")
 
     def _installer(self, database: str) -> Installer:
         return Installer(

@@ -197,6 +197,8 @@ def test_an_open_day_is_refused(server: EmbeddedServer, engine: Engine) -> None:
         Archivist(engine, NOW).archive("trades", today)
     with pytest.raises(DayError, match="still open"):
         rebuilder(server, engine).rebuild(today)
+    with pytest.raises(DayError, match="still open; verify it after"):
+        rebuilder(server, engine).verify(today)
 
 
 def test_a_late_row_is_bucketed_by_a_rebuild_then_verify_is_clean(server: EmbeddedServer, engine: Engine) -> None:

@@ -8,6 +8,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -16,7 +17,9 @@ import pytest
 from marketprism.settings import ClickHouseSettings
 from marketprism.subjects import stream_name
 from storage_service.clickhouse_io import Warehouse
+from storage_service.days.engine import Engine
 from storage_service.days.queue import RebuildQueue
+from storage_service.days.tiers import Archivist
 from storage_service.deadletters import list_letters
 from tests.migrated import Template
 from tests.unit.storage.ledger import Ledger
@@ -287,6 +290,40 @@ async def test_stopping_takes_less_than_ten_seconds_while_clickhouse_is_away(rig
     rig.start_storage()
     await rig.until_stored()
     assert rig.stop("storage") == 0
+
+
+async def test_a_day_that_was_dropped_from_hot_is_known_after_a_restart(rig: Rig) -> None:
+    old = Ledger(seed=7, symbols=("OLDUSDT",), start_ms=1_709_500_000_000)
+    frames = old.frames(20)
+    missing = old.trade("OLDUSDT")
+    frames += old.frames(20)
+    whole = Ledger(seed=9, symbols=("GONEUSDT",), start_ms=old.start_ms)
+    frames += whole.frames(10)
+    await rig.streams()
+    rig.start_storage()
+    await rig.publish(frames)
+    await rig.until_stored()
+    assert rig.stop("storage") == 0
+    day = datetime.fromtimestamp(old.start_ms / 1000, UTC).date()
+    engine = Engine.open(ClickHouseSettings(url=f"http://127.0.0.1:{rig.clickhouse_port}", _env_file=None))
+    archivist = Archivist(engine, datetime.now(UTC) + timedelta(days=300))
+    assert archivist.archive("trades", day).rows == len(old.rows) - 1 + len(whole.rows)
+    assert archivist.drop("trades", day, 7).state == "dropped"
+    count = "SELECT sum(trades) FROM marketprism_features.bucket_flow WHERE symbol IN ('OLDUSDT', 'GONEUSDT')"
+    before = rig.rows(count)
+    rig.start_storage()
+    new = Ledger(seed=8, symbols=("NEWCOIN",), start_ms=old.start_ms)  # nobody knows it: nothing of it is a duplicate
+    single = ("md.trades.binance.spot.OLDUSDT", msgspec.json.Encoder().encode_lines([missing]))
+    await rig.publish([*frames, *new.frames(3), single], salt="a recording is replayed")
+    await rig.until_stored()
+    assert rig.stop("storage") == 0
+    stored = f"SELECT symbol, count() FROM marketprism_hot.trades WHERE toDate(timestamp) = '{day}' GROUP BY symbol"
+    assert dict(rig.rows(stored)) == {"NEWCOIN": len(new.rows), "OLDUSDT": 1}  # the hole of then is still open
+    assert (
+        rig.rows(count)
+        == before
+        == [(sum(trade.is_market for trade in old.rows + whole.rows if trade is not missing),)]
+    )
 
 
 async def test_a_view_that_throws_stops_only_its_table(rig: Rig) -> None:
