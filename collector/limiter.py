@@ -11,6 +11,17 @@ from typing import Final
 
 _NOTHING_S: Final = 1e-6
 """Less than this is rounding, not a wait."""
+_ORDINARY: Final = 0.85
+"""Of the budget, for what is not urgent: the books of a wide start take minutes of it, and a hole waits behind none."""
+_LONGEST_BLOCK_S: Final = 60.0
+"""A longer silence that the venue wants is told, and not waited for: it can be days."""
+
+
+class Blocked(Exception):
+    """The venue wants nothing asked for so many seconds."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"nothing may be asked for {seconds:.0f} s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +53,18 @@ class Limiter:
         self._spent: deque[tuple[float, int]] = deque()
         self._used = 0
         self._blocked_until = 0.0
-        self._turn = asyncio.Lock()
+        self._turns = {urgent: asyncio.Lock() for urgent in (False, True)}
 
     def allow(self, weight: int) -> None:
         """The venue says what the window holds."""
         self._capacity = weight * self._budget.use
 
-    async def acquire(self, weight: int) -> None:
-        """Wait for one's turn; requests are served in the order they came."""
-        async with self._turn:
-            while (delay := self._delay(weight)) > _NOTHING_S:
+    async def acquire(self, weight: int, *, urgent: bool = False) -> None:
+        """Wait for one's turn; what is urgent is served in the order it came, and so is the rest. Raises Blocked."""
+        async with self._turns[urgent]:
+            while (delay := self._delay(weight, urgent=urgent)) > _NOTHING_S:
+                if (blocked_s := self._blocked_until - self._monotonic()) > _LONGEST_BLOCK_S:
+                    raise Blocked(blocked_s)
                 await self._sleep(delay)
             self._spend(weight)
 
@@ -69,10 +82,11 @@ class Limiter:
         self._spent.append((self._monotonic(), weight))
         self._used += weight
 
-    def _delay(self, weight: int) -> float:
+    def _delay(self, weight: int, *, urgent: bool = False) -> float:
         self._forget()
         now, delay = self._monotonic(), 0.0
-        over = self._used + min(weight, self._capacity) - self._capacity
+        capacity = self._capacity * (1.0 if urgent else _ORDINARY)
+        over = self._used + min(weight, capacity) - capacity
         for at, spent in self._spent:
             if over <= 0:
                 break

@@ -53,20 +53,18 @@ class Repair:
         after, from_time = sequence.first_held(), sequence.last_time
         if hole.last - hole.first >= limit:
             market.give_up(key, hole.last - limit)
-        patience_s = self._settings.repair_patience_s
-        until, lacking, failed = time.monotonic() + patience_s, 0, 0
+        away_since, lacking, failed = 0.0, 0, 0
         while sequence.last is not None and sequence.last < hole.last:
             first, over = sequence.last + 1, False
             try:
-                async with asyncio.timeout(until - time.monotonic()):  # a limit can be blocked for days
-                    page = await market.asked(market.venue.fetch_trades(*key, first, hole.last))
-            except (TimeoutError, RestError) as error:
+                page = await market.asked(market.venue.fetch_trades(*key, first, hole.last))
+            except RestError as error:
                 failed += 1
-                over = time.monotonic() >= until or (isinstance(error, RestError) and error.permanent)
-                reason = str(error) or f"no answer for {patience_s:g} s"
-                self._complaints.say("repair", f"missing trades of {key[0]} ({'.'.join(market.key)}): {reason}")
+                away_since = away_since or time.monotonic()
+                over = error.permanent or time.monotonic() - away_since >= self._settings.repair_patience_s
+                self._complaints.say("repair", f"missing trades of {key[0]} ({'.'.join(market.key)}): {error}")
             else:
-                until, failed = time.monotonic() + patience_s, 0
+                away_since, failed = 0.0, 0
                 for trade in page.trades:
                     market.trade(trade)
                 market.publish_polled(page.others)
@@ -79,6 +77,6 @@ class Repair:
             if over:
                 market.give_up(key, hole.last)
                 return
-            await asyncio.sleep(min(0.2 * 2 ** (lacking + failed), _RETRY_S, max(0.0, until - time.monotonic())))
+            await asyncio.sleep(min(0.2 * 2 ** min(lacking + failed, 10), _RETRY_S))
         if after is not None and sequence.given_up < hole.first:
             market.repaired(key, hole, after, from_time)

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import aiohttp
 
 from collector.clock import Clock
-from collector.limiter import Budget, Limiter
+from collector.limiter import Blocked, Budget, Limiter
 from collector.metrics import CollectorMetrics
 
 logger = logging.getLogger(__name__)
@@ -98,12 +98,17 @@ class RestClient:
         budget: Budget,
         weight: int,
         used_header: str = "",
+        urgent: bool = False,
     ) -> Response:
         """GET within the budget. Raises RestError with the status (0: no answer) and what the venue said."""
         if self._session is None:
             raise RestError(0, "the REST client is not open")
         limiter = self._pool(url, budget)
-        await limiter.acquire(weight)
+        try:
+            await limiter.acquire(weight, urgent=urgent)
+        except Blocked as error:
+            self._count(venue, "limited")
+            raise RestError(429, f"{url} is not asked: {error}") from error
         try:
             async with self._session.get(url, params=params) as response:
                 body = await response.read()

@@ -127,6 +127,7 @@ class BinanceMarket:
             list[AggTradeMessage],
             {"symbol": symbol, "fromId": first, "limit": min(PAGE, last - first + 1)},
             weight=self.agg_trades_weight,
+            urgent=True,
         )
         of = self._of(symbol)
         return page([rows.agg_trade_row(of, row, received_at, "rest") for row in answer], last)

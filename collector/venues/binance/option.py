@@ -106,7 +106,7 @@ class BinanceOption(BinanceMarket):
 
     async def fetch_trades(self, symbol: str, trade_kind: str, first: int, last: int) -> RepairPage:
         answer, received_at = await self._api.get(
-            "/eapi/v1/trades", list[RestOptionTrade], {"symbol": symbol, "limit": 500}, weight=5
+            "/eapi/v1/trades", list[RestOptionTrade], {"symbol": symbol, "limit": 500}, weight=5, urgent=True
         )
         of = self._of(symbol)
         trades = [option_rows.rest_option_trade(of, row, received_at) for row in answer]

@@ -47,6 +47,7 @@ class BinanceRest:
         *,
         weight: int = 1,
         budget: Budget | None = None,
+        urgent: bool = False,
     ) -> tuple[T, int]:
         """(decoded answer, received_at). Raises RestError, also when the answer is not what it should be."""
         budget = budget or self._budget
@@ -57,6 +58,7 @@ class BinanceRest:
             budget=budget,
             weight=weight,
             used_header=_USED if budget is self._budget else "",
+            urgent=urgent,
         )
         try:
             return msgspec.json.decode(response.body, type=answer), response.received_at

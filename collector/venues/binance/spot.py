@@ -53,6 +53,7 @@ class BinanceSpot(BinanceMarket):
                 list[RestTrade],
                 {"symbol": symbol, "fromId": first, "limit": min(PAGE, last - first + 1)},
                 weight=25,
+                urgent=True,
             )
         except RestError as error:
             if error.status not in (401, 403):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from aiohttp import web
 from hypothesis import given
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
 from collector.clock import StampedClock
-from collector.limiter import Budget, Limiter
+from collector.limiter import Blocked, Budget, Limiter
 from collector.metrics import CollectorMetrics
 from collector.rest import RestClient, RestError
 from collector.venues.bybit import rest as bybit
@@ -44,14 +46,15 @@ async def test_no_window_holds_more_than_the_budget(weights: list[int]) -> None:
         assert sum(weight for at, weight in spent if start <= at < start + 59.99) <= 60
 
 
-async def test_the_budget_of_a_window_may_be_spent_at_once() -> None:
+@pytest.mark.parametrize(("urgent", "at_once"), [(True, 4), (False, 3)])
+async def test_the_budget_of_a_window_may_be_spent_at_once(urgent: bool, at_once: int) -> None:
     time = Time()
     limiter = Limiter(Budget("test", 100, window_s=60, use=0.8), time.monotonic, time.sleep)
     times = []
     for _ in range(9):
-        await limiter.acquire(20)
+        await limiter.acquire(20, urgent=urgent)
         times.append(time.now)
-    assert times == [0, 0, 0, 0, 60, 60, 60, 60, 120]
+    assert times == [number // at_once * 60 for number in range(9)]
 
 
 async def test_what_the_venue_says_is_used_counts() -> None:
@@ -60,9 +63,36 @@ async def test_what_the_venue_says_is_used_counts() -> None:
     limiter.observe(60)
     await limiter.acquire(10)
     assert time.now == pytest.approx(60.0)  # its window may have begun a moment ago
-    limiter.block(100)
+    limiter.block(60)
     await limiter.acquire(1)
-    assert time.now >= 160.0
+    assert time.now >= 120.0
+
+
+async def test_a_silence_that_may_last_for_days_is_told_and_not_waited_for() -> None:
+    time = Time()
+    limiter = Limiter(Budget("test", 60), time.monotonic, time.sleep)
+    limiter.block(3 * 86_400)
+    for urgent in (False, True):
+        with pytest.raises(Blocked, match="nothing may be asked for 259200 s"):
+            await limiter.acquire(1, urgent=urgent)
+    time.now += 3 * 86_400
+    await limiter.acquire(1)
+
+
+async def test_a_hole_in_trades_does_not_wait_behind_the_books_of_a_start() -> None:
+    limiter, served = Limiter(Budget("test", 100, window_s=0.4, use=1.0)), []
+
+    async def ask(name: str, *, urgent: bool) -> None:
+        await limiter.acquire(5, urgent=urgent)
+        served.append(name)
+
+    books = [asyncio.create_task(ask("book", urgent=False)) for _ in range(60)]
+    await asyncio.sleep(0)
+    holes = [asyncio.create_task(ask("hole", urgent=True)) for _ in range(3)]
+    await asyncio.wait_for(asyncio.gather(*holes), 5)
+    assert served == ["book"] * 17 + ["hole"] * 3
+    await asyncio.wait_for(asyncio.gather(*books), 10)
+    assert served.count("book") == 60
 
 
 async def test_what_others_use_is_waited_for_although_it_is_more_than_our_share() -> None:
