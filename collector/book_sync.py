@@ -16,6 +16,8 @@ from marketprism.events import Gap
 
 BUFFER_LIMIT = 20_000
 """Updates held while a snapshot is fetched; beyond it the oldest go and the snapshot is asked for again."""
+_ALWAYS_HELD = 100
+"""So many updates are held however old they are."""
 
 SAME_MS = 5_000
 """What the book already holds is no younger than its newest update: by more than this, its ids have started over."""
@@ -28,11 +30,20 @@ class BookKeeper:
     ``snapshots``: that came on its stream; ``asked``: for one more, with which the stream begins anew."""
 
     __slots__ = (
-        "_book", "_fresh", "_hole", "_newest", "_rule", "_sampler", "_sink", "_time", "_waiting", "asked", "last_id",
-        "live", "resyncs", "snapshots", "symbol",
+        "_book", "_fresh", "_held_us", "_hole", "_newest", "_rule", "_sampler", "_sink", "_time", "_waiting", "asked",
+        "last_id", "live", "resyncs", "snapshots", "symbol",
     )  # fmt: skip
 
-    def __init__(self, symbol: str, rule: BookRule, sampler: BookSampler, book: LocalBook, sink: Sink) -> None:
+    def __init__(
+        self,
+        symbol: str,
+        rule: BookRule,
+        sampler: BookSampler,
+        book: LocalBook,
+        sink: Sink,
+        held_us: int | None = None,
+    ) -> None:
+        """``held_us``: how long before the newest an update may have been received that waits for a snapshot."""
         self.symbol = symbol
         self.live = False
         self.resyncs = 0
@@ -43,6 +54,7 @@ class BookKeeper:
         self._book = book
         self._sampler = sampler
         self._sink = sink
+        self._held_us = held_us
         self._waiting: deque[BookUpdate] = deque()
         self._fresh = False
         # not the update: its levels would be touched again, long cold, when the next one takes its place
@@ -126,9 +138,14 @@ class BookKeeper:
             self._report(self._newest, max(self.last_id, self._newest[2]))
 
     def _buffer(self, update: BookUpdate) -> None:
-        if len(self._waiting) >= BUFFER_LIMIT:
-            self._waiting.popleft()
-        self._waiting.append(update)
+        waiting = self._waiting
+        if len(waiting) >= BUFFER_LIMIT:
+            waiting.popleft()
+        waiting.append(update)
+        if self._held_us is not None:
+            oldest = update.received_at - self._held_us
+            while len(waiting) > _ALWAYS_HELD and waiting[0].received_at < oldest:
+                waiting.popleft()
 
     def _advance(self, update: BookUpdate) -> None:
         verdict = self._rule(self.last_id, update, self._fresh)

@@ -40,6 +40,8 @@ class BookOptions:
     levels: int = 20
     interval_ms: int = 100
     quotes: bool = True
+    held_us: int | None = None
+    """See ``BookKeeper``; None where the time of answers says nothing about the time of updates (a replay)."""
 
 
 class Market:
@@ -318,7 +320,9 @@ class Market:
         book = LocalBook(self._units.get(symbol, PLAIN))
         options = self._options
         sampler = BookSampler(book, self.key, options.levels, options.interval_ms, options.quotes, self.publish)
-        self.keepers[symbol] = keeper = BookKeeper(symbol, self.venue.book_rule, sampler, book, self.publish)
+        self.keepers[symbol] = keeper = BookKeeper(
+            symbol, self.venue.book_rule, sampler, book, self.publish, options.held_us
+        )
         return keeper
 
     def _sequence(self, key: TradeKey) -> TradeSequence:

@@ -37,6 +37,8 @@ logger = logging.getLogger(__name__)
 
 _DRAIN_S: Final = 8.0
 _SAVE_POSITIONS_S: Final = 1.0
+_HELD_US: Final = 20_000_000
+"""Longer than a request for a book takes; the books of a wide start wait minutes for their turn to be asked for."""
 
 
 class CollectorService:
@@ -123,7 +125,12 @@ class CollectorService:
     def _session(self, name: str, client: RestClient) -> Session:
         settings = self.settings
         venue = make_venue(name, settings, client)
-        options = BookOptions(settings.depth_levels, settings.depth_interval_ms, settings.best_quotes)
+        options = BookOptions(
+            settings.depth_levels,
+            settings.depth_interval_ms,
+            settings.best_quotes,
+            held_us=None if self._clock.stamped else _HELD_US,
+        )
         self.metrics.announce(venue.exchange, venue.market_type)
         lease = Lease((venue.exchange, venue.market_type), settings.lease_s)
         gate = Gate(self.framer.add, lease, settings.lease_s + 4 * BEAT_S)

@@ -26,11 +26,13 @@ def snapshot(last: int, bids: tuple[tuple[str, str], ...] = (("1.0", "5"),)) -> 
     return BookUpdate("BTCUSDT", last, last, 0, 0, 0, list(bids), [("2.0", "5")], snapshot=True)
 
 
-def keeper(rule: BookRule = spot_rule, interval_ms: int = 0) -> tuple[BookKeeper, list[Row]]:
+def keeper(
+    rule: BookRule = spot_rule, interval_ms: int = 0, held_us: int | None = None
+) -> tuple[BookKeeper, list[Row]]:
     rows: list[Row] = []
     book = LocalBook()
     sampler = BookSampler(book, KEY, 5, interval_ms, True, rows.append)
-    return BookKeeper("BTCUSDT", rule, sampler, book, rows.append), rows
+    return BookKeeper("BTCUSDT", rule, sampler, book, rows.append, held_us), rows
 
 
 def ids(rows: list[Row], kind: str = "orderbooks") -> list[int]:
@@ -73,6 +75,21 @@ def test_rows_do_not_depend_on_when_the_snapshot_comes(arrival: int) -> None:
 
     assert play(arrival) == play(9)
     assert ids(play(arrival)) == [6, 7, 8, 9, 10]
+
+
+def test_a_book_that_waits_for_its_turn_holds_the_newest_updates_only() -> None:
+    kept, rows = keeper(held_us=200_000)
+    for number in range(1, 5001):
+        kept.update(update(number, number))  # a millisecond after the one before
+        assert len(kept._waiting) <= 201
+    assert not kept.snapshot(snapshot(4798))  # older than what is held: another one is asked for
+    assert kept.snapshot(snapshot(4799))
+    assert (kept.live, ids(rows)) == (True, list(range(4800, 5001)))
+    slow, rows = keeper(held_us=1000)
+    for number in range(1, 101):
+        slow.update(update(number, number))
+    assert slow.snapshot(snapshot(0))  # a hundred are held however old
+    assert ids(rows) == list(range(1, 101))
 
 
 def test_a_snapshot_older_than_what_waits_is_fetched_again() -> None:
