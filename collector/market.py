@@ -178,6 +178,11 @@ class Market:
         for trade in trades:
             self.publish(trade)
 
+    def _give_up_all(self, key: TradeKey) -> None:
+        """Behind a hole there may be others: nothing stays held."""
+        while (hole := self.sequences[key].hole) is not None:
+            self.give_up(key, hole.last)
+
     def wants_books(self) -> list[str]:
         """Symbols whose book waits for a snapshot."""
         for symbol in list(self._unsynced):
@@ -213,9 +218,10 @@ class Market:
 
     def forget(self, symbols: Collection[str]) -> None:
         """These are not listed any more: what is pending of them leaves, and the memory of them ends."""
-        for key, hole in self.holes():
+        for key, _ in self.holes():
             if key[0] in symbols:
-                self.give_up(key, hole.last)
+                self._give_up_all(key)
+                del self._holed[key]
         for symbol in symbols:
             if (keeper := self.keepers.pop(symbol, None)) is not None:
                 keeper.close()
@@ -229,9 +235,9 @@ class Market:
         """The end: pending book rows leave; trades behind a hole that REST can fill stay for the next start."""
         for keeper in self.keepers.values():
             keeper.close()
-        for key, hole in self.holes():
+        for key, _ in self.holes():
             if not self.venue.can_repair(key[1]):
-                self.give_up(key, hole.last)
+                self._give_up_all(key)
 
     def publish(self, row: Row) -> None:
         """Hand a row on."""

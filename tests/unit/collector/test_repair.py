@@ -166,6 +166,17 @@ async def test_a_symbol_that_is_held_does_not_keep_others_from_catching_up() -> 
     assert asked == [other]
 
 
+@pytest.mark.parametrize("end", ["forget", "close"])
+def test_what_ends_with_holes_tells_each_and_keeps_nothing(end: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    core = held(lambda *_: "")
+    printed(core, 14, 20)
+    monkeypatch.setattr(core.venue, "can_repair", lambda _: False)
+    core.market.forget({SYMBOL}) if end == "forget" else core.market.close()
+    assert [trade.sequence for trade in core.of("trades")] == [1, 12, 14, 20]
+    assert told(core) == [(2, 11, False), (13, 13, False), (15, 19, False)]
+    assert core.market.holes() == []
+
+
 def test_a_lost_stream_of_many_symbols_leaves_each_of_them_in_doubt() -> None:
     call, put = "BTC-261225-100000-C", "BTC-261225-90000-P"
     listed = [
