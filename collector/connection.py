@@ -107,6 +107,8 @@ class Connection:
 
     def take(self, streams: Sequence[Stream]) -> None:
         """Carry these as well, from now on."""
+        if not streams:  # nothing would be sent that says when all is subscribed
+            return
         self._carry((*self.plan.streams, *streams))
         for opened in self._open:
             opened.watch.watch(streams, time.monotonic())

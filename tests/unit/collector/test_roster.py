@@ -64,6 +64,20 @@ def test_new_streams_go_where_there_is_room() -> None:
     assert plans.ended == []
 
 
+def test_a_full_socket_is_not_touched_by_new_streams() -> None:
+    plans = Plans()
+    roster = Roster(plans.connect)
+    roster.take(of(*(f"S{number}" for number in range(10))))
+    full = plans.opened[0]
+    opened = full._opened()
+    opened.subscribed_at = 1.0
+    asked = opened.requests.qsize()
+    roster.take(of("A"))
+    assert (full.subscribed_at, opened.requests.qsize()) == (1.0, asked)
+    full.resubscribe(full.plan.streams[:1])
+    assert opened.requests.qsize() == asked + 2
+
+
 def test_a_socket_with_nothing_on_it_ends() -> None:
     plans = Plans()
     roster = Roster(plans.connect)
