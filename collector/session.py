@@ -274,7 +274,8 @@ class Session:
         """Until the stream begins anew with its snapshot: a request can be lost, and a book from REST would then stand
         still. A venue that never sends one is asked a few times."""
         streams = self._roster.books_of(symbol)
-        keeper = self.market.keepers[symbol]
+        if (keeper := self.market.keepers.get(symbol)) is None:
+            return  # since this was begun the contract has changed its size: its book starts over
         snapshots, requests, patience_s = keeper.snapshots, 0, _SNAPSHOT_PATIENCE_S
         while symbol in self.market.wants_books() or (keeper.snapshots == snapshots and requests < _REQUESTS):
             keeper.asked = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
@@ -61,3 +62,17 @@ async def test_a_request_that_is_lost_is_made_again_although_rest_gave_the_book(
     await session._sync_book(SYMBOL)
     keeper = market.keepers[SYMBOL]
     assert (asked, keeper.live, keeper.snapshots, keeper.last_id) == (lost + 1, True, 2, 500)
+
+
+async def test_a_book_that_starts_over_before_it_is_asked_for_ends_nothing() -> None:
+    core = make_core("deribit.inverse", [contract("deribit", "inverse", SYMBOL, "0.5")], lambda *_: "")
+    market = core.market
+    session = Session(
+        core.venue, market, CollectorSettings(_env_file=None), SystemClock(), core.metrics, cast(Positions, None),
+        lambda: None,
+    )  # fmt: skip
+    market.receive(message("change", 201, previous=200), AT)
+    assert market.wants_books() == [SYMBOL]
+    async with asyncio.TaskGroup() as session._group:
+        session._start(("book", SYMBOL), session._sync_book(SYMBOL))
+        market.track([contract("deribit", "inverse", SYMBOL, "0.5", multiplier="10")])
