@@ -169,8 +169,10 @@ class Connection:
                 ready = asyncio.Event()
                 successor = asyncio.create_task(self._socket(ready))
                 waiter = asyncio.create_task(ready.wait())
-                await asyncio.wait({successor, waiter}, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait({current, successor, waiter}, return_when=asyncio.FIRST_COMPLETED)
                 waiter.cancel()
+                if current.done() and not ready.is_set():
+                    return current.result()  # nothing was sure to be heard on the other: an end like any
                 if successor.done():
                     wait_s = min(_SUCCESSOR_S * self._patience, self._dialect.max_age_s)
                     continue  # it could not even begin; the old one still runs

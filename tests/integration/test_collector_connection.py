@@ -185,3 +185,16 @@ async def test_a_successor_that_is_refused_is_tried_again_and_the_old_socket_cou
         await exchange.trade()
         await until(lambda: seen.reconnects() == {"planned": 1})
         assert seen.lost == []
+
+
+async def test_an_old_socket_that_ends_before_its_successor_has_data_is_told_as_lost() -> None:
+    async with FakeExchange() as exchange, connected(exchange, max_age_s=1.0) as (_, seen):
+        await asyncio.wait_for(exchange.subscribed.wait(), 20)
+        await exchange.trade()
+        await until(lambda: seen.trades == [1])
+        exchange.mute = True
+        await until(lambda: len(exchange.sockets) == 2, 20)
+        exchange.mute = False
+        await next(iter(exchange.sockets)).close()
+        await until(lambda: seen.lost == ["disconnect"], 2)
+        assert seen.reconnects() == {"closed": 1}
