@@ -332,6 +332,8 @@ class Connection:
                 self._say(f"no data yet on {', '.join(names[:5])}{more}; subscribing again")
             if silence.streams:
                 self._ask_again(opened.requests, silence.streams)
+                opened.subscribed_at = None
+                self._lost(silence.unheard, "disconnect")
 
     def _say(self, text: str) -> None:
         self._complaints.say(f"{self.plan.name}{text[:12]}", f"{self.plan.name}: {text}")

@@ -32,10 +32,11 @@ class _Watch:
 @dataclass(slots=True)
 class Silence:
     """What is overdue. ``dead``: whole channels of which no stream of this connection has ever had data, long enough
-    for a sign of a dead address."""
+    for a sign of a dead address. ``unheard``: trades of a symbol of which some may be missing without a sign."""
 
     streams: list[Stream]
     dead: set[str]
+    unheard: list[Stream]
 
 
 class FirstData:
@@ -84,11 +85,20 @@ class FirstData:
             for watch in late
             if watch.stream.name in self._asked_again and self._tells(watch.stream, now)
         } - self._alive
+        # What comes while it is asked for is not heard. A pair tells of it by its next trade, and REST for hundreds of
+        # quiet ones every two minutes is most of a limit: once is enough. An option may never trade again.
+        unheard = [
+            watch.stream
+            for watch in late
+            if watch.stream.channel == _AT_WILL
+            and watch.stream.symbol
+            and (watch.stream.expect_s is None or watch.stream.name not in self._asked_again)
+        ]
         for watch in late:
             self._asked_again.add(watch.stream.name)
             watch.patience_s = min(watch.patience_s * 2, watch.slowest_s)
             watch.due = now + watch.patience_s
-        return Silence([watch.stream for watch in late], dead)
+        return Silence([watch.stream for watch in late], dead, unheard)
 
     def _tells(self, stream: Stream, now: float) -> bool:
         """Whether the silence of its channel says something about the address by now."""

@@ -82,7 +82,23 @@ async def test_a_stream_that_is_acknowledged_but_dead_is_found_elsewhere() -> No
             await until(lambda: seen.trades == [1])
             assert seen.metrics.counts["resubscribes"][(*KEY, "trades")] == 1
             assert seen.reconnects() == {"silent": 1}
-            assert seen.lost == ["disconnect"]
+            assert seen.lost == ["disconnect"] * 2  # when it was asked for again, and when it was left
+
+
+async def test_a_stream_that_is_asked_for_again_may_have_missed_trades() -> None:
+    def turn(message: str, _: float) -> float:
+        return 0.0 if "UNSUBSCRIBE" in message else 0.3
+
+    async with FakeExchange() as exchange, connected(exchange, expect_s=1.5, turn=turn) as (connection, seen):
+        await until(lambda: list(exchange.sockets.values()) == [{"btcusdt@trade"}])
+        await until(lambda: list(exchange.sockets.values()) == [set()])
+        await exchange.trade()  # nobody hears it
+        await until(lambda: seen.lost == ["disconnect"])
+        await until(lambda: list(exchange.sockets.values()) == [{"btcusdt@trade"}])
+        await exchange.trade()
+        await until(lambda: seen.trades == [2])
+        assert connection.subscribed_at is not None
+        assert not seen.reconnects()
 
 
 async def test_an_old_socket_is_replaced_without_a_loss() -> None:

@@ -52,3 +52,10 @@ def test_addresses() -> None:
 )  # fmt: skip
 def test_answers_to_keep_alives_belong_to_no_stream(venue: str, answer: bytes) -> None:
     assert core(venue, {}).venue.parse(answer, 0).stream == ""
+
+
+def test_trades_that_may_have_been_missed_are_told_once_and_of_options_each_time() -> None:
+    pair, option = Stream("pair", "trades", "PAIR", 60.0), Stream("option", "trades", "OPTION")
+    first = FirstData([pair, option, Stream("many", "trades"), Stream("book", "orderbooks", "PAIR", 30.0)], 0.0)
+    told = [(now, [stream.name for stream in first.overdue(float(now)).unheard]) for now in range(0, 1000, 10)]
+    assert [item for item in told if item[1]] == [(60, ["pair"]), (300, ["option"]), (900, ["option"])]
