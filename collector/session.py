@@ -181,7 +181,8 @@ class Session:
         if not listed:
             return
         now = time.monotonic()
-        gone = (self._streamed | self._positions.symbols(*self.key)) - listed
+        stored = self._positions.symbols(*self.key) if self.venue.lists_all else set[str]()
+        gone = (self._streamed | stored) - listed
         self._unlisted = {symbol: self._unlisted.get(symbol, now) for symbol in gone}
         over = {symbol for symbol, since in self._unlisted.items() if now - since >= self._settings.forget_unlisted_s}
         mended = {name[1] for name, task in self._busy.items() if name[0] == "trades" and not task.done()}

@@ -159,6 +159,8 @@ class Venue(Protocol):
     """True: a fresh snapshot comes by subscribing again; False: ``fetch_book`` asks REST for it."""
     trades_consecutive: bool
     """Whether a jump of the trades' ids means that some are missing. If not, only a lost connection tells of a loss."""
+    lists_all: bool
+    """Whether ``fetch_instruments`` lists all that is traded; if not, other collectors may have what it leaves out."""
 
     @property
     def trade_kind(self) -> str:

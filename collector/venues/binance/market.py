@@ -56,6 +56,7 @@ class BinanceMarket:
     book_rule: BookRule
     book_resubscribes = False
     trades_consecutive = True
+    lists_all = True
     depth_path: str
     agg_trades_path: str
     agg_trades_weight: int

@@ -70,6 +70,7 @@ class Bybit:
     book_rule: BookRule = staticmethod(books.update_rule)
     book_resubscribes = True
     trades_consecutive = False
+    lists_all = True
     trade_kind = "trade"
 
     def __init__(self, market_type: str, settings: CollectorSettings, client: RestClient) -> None:

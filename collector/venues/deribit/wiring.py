@@ -95,6 +95,7 @@ class Deribit:
         self._urls = (settings.deribit_ws_url, settings.deribit_ws_fallback_url if live else "")
         self._tracked: dict[str, Tracked] = {}
         self._currencies: set[str] = set()
+        self.lists_all = "any" in settings.deribit_currencies
         self._wide: set[str] = set()
         self._grid = Grid()
         self._time = 0
@@ -119,12 +120,14 @@ class Deribit:
 
     async def fetch_instruments(self) -> list[Instrument]:
         found: list[Instrument] = []
+        self.lists_all = "any" in self._settings.deribit_currencies
         for currency in self._settings.deribit_currencies:
             try:
                 found += await self._instruments(currency)
             except RestError as error:
                 if currency != "any" or not error.permanent:
                     raise
+                self.lists_all = False
                 for one in _CURRENCIES:
                     found += await self._instruments(one)
         self._currencies = {row.settle for row in found}

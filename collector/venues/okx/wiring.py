@@ -85,6 +85,7 @@ class Okx(OkxPolls):
         self._contents: dict[str, tuple[str, ...]] = {}
         self._families: dict[str, str] = {}
         self._wide: set[str] = set()
+        self.lists_all = market_type != "option" or not settings.okx_option_families
         self._handlers: dict[str, Handler] = {
             "trades": self._on_trades,
             "trades-all": self._on_trades,
