@@ -24,6 +24,10 @@ class Ordinals:
     def __init__(self) -> None:
         self._current: dict[str, tuple[int, dict[str, int]]] = {}
 
+    def forget(self, symbol: str) -> None:
+        """It is listed no more; when it is again its sequence may start over."""
+        self._current.pop(symbol, None)
+
     def number(self, symbol: str, seq: int, trade_id: str) -> int:
         """The number of a print."""
         known, places = self._current.get(symbol, (-1, {}))

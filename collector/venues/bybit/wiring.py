@@ -96,6 +96,7 @@ class Bybit:
         for stream in streams:
             self._tracked.pop(stream.symbol, None)
             self._tickers.pop(stream.symbol, None)
+            self._ordinals.forget(stream.symbol)
         self._grid.forget({stream.symbol for stream in streams})
 
     async def fetch_instruments(self) -> list[Instrument]:

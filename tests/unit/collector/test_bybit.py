@@ -63,6 +63,18 @@ def test_two_connections_number_alike(shared_by: list[int], data: st.DataObject)
         assert second.number("S", *prints[at]) <= numbers[position]
 
 
+def test_what_is_listed_again_with_a_sequence_that_starts_over_is_collected() -> None:
+    core = linear()
+    (plan,) = core.venue.plan(["BTCUSDT"])
+    say(core, "publicTrade.BTCUSDT", [trade(7_000, 1)])
+    core.venue.forget(plan.streams)
+    core.market.forget({"BTCUSDT"})
+    core.market.track([LINEAR])
+    say(core, "publicTrade.BTCUSDT", [trade(7, 2), trade(7, 3), trade(8, 4)])
+    assert [row.sequence for row in core.of("trades")] == [700_000_000, 700_000, 700_001, 800_000]
+    assert core.of("gaps") == []
+
+
 def test_a_lost_connection_is_said_because_ids_do_not_tell() -> None:
     core = linear()
     (plan,) = core.venue.plan(["BTCUSDT"])
