@@ -207,8 +207,9 @@ class Connection:
         except ConnectionClosed as closed:
             self._say(f"closed: {closed}")
             return "closed"
-        except InvalidURI as error:
+        except (InvalidURI, ValueError) as error:  # also where a redirect leads: to a page, or to no URL
             self._say(f"cannot use the address {url}: {error}; see the …_WS_URL settings")
+            self._addresses.unreachable()
             return "address"
         except (OSError, TimeoutError, InvalidHandshake) as error:
             self._say(f"cannot connect to {url}: {type(error).__name__} {error}")

@@ -214,3 +214,21 @@ async def test_an_old_socket_that_ends_before_its_successor_has_data_is_told_as_
         await next(iter(exchange.sockets)).close()
         await until(lambda: seen.lost == ["disconnect"], 2)
         assert seen.reconnects() == {"closed": 1}
+
+
+@pytest.mark.parametrize(
+    "target", ["https://www.example.com/blocked", "http://[bad", "ws://host:99999999/", "ws://a..b/"]
+)
+async def test_a_redirect_to_nowhere_ends_nothing_and_is_left_for_the_next_address(target: str) -> None:
+    async def redirect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(f"HTTP/1.1 302 Found\r\nLocation: {target}\r\nContent-Length: 0\r\n\r\n".encode())
+        writer.close()
+
+    server = await asyncio.start_server(redirect, "127.0.0.1", 0)
+    async with server, FakeExchange() as alive:
+        blocked = FakeExchange()
+        blocked.port = server.sockets[0].getsockname()[1]
+        async with connected(blocked, alive, patience=0.01) as (_, seen):
+            await asyncio.wait_for(alive.subscribed.wait(), 20)
+            assert seen.reconnects() == {"address": 3}
