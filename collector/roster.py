@@ -51,12 +51,19 @@ class Roster:
 
     def drop(self, symbols: Collection[str]) -> list[Stream]:
         """Nothing is wanted of these any more; returns what was subscribed. A socket on which nothing else is ends."""
-        dropped: list[Stream] = []
         for symbol in symbols:
             self._trades_on.pop(symbol, None)
+        return self._end(lambda stream: stream.symbol in symbols)
+
+    def drop_shared(self, names: Collection[str]) -> None:
+        """No symbol is left for these streams of many."""
+        self._end(lambda stream: stream.name in names)
+
+    def _end(self, unwanted: Callable[[Stream], bool]) -> list[Stream]:
+        dropped: list[Stream] = []
         for kind in self._kinds.values():
             for connection, task in list(kind.items()):
-                streams = [stream for stream in connection.plan.streams if stream.symbol in symbols]
+                streams = [stream for stream in connection.plan.streams if unwanted(stream)]
                 connection.drop(streams)
                 dropped += streams
                 if not connection.plan.streams:

@@ -190,7 +190,7 @@ class Session:
             return
         for name in [name for name in self._busy if name[1] in over]:
             self._busy.pop(name).cancel()
-        self.venue.forget(self._roster.drop(over))
+        self._roster.drop_shared(self.venue.forget(self._roster.drop(over)))
         self.market.forget(over)
         self._catch_up.forget(over)
         self._positions.forget(*self.key, over)

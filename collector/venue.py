@@ -7,7 +7,7 @@ missing. Sockets, back-off, watchdogs, rate limits, local books, continuity, fra
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
@@ -177,8 +177,9 @@ class Venue(Protocol):
 
         Rows other than books come out of ``parse`` in base units already (``units.Unit.of(instrument).base_text``)."""
 
-    def forget(self, streams: Sequence[Stream]) -> None:
-        """These are subscribed no more, because their symbols are not listed: keep nothing of them."""
+    def forget(self, streams: Sequence[Stream]) -> Collection[str]:
+        """These are subscribed no more, because their symbols are not listed: keep nothing of them. Returns the names
+        of streams of many symbols that have none left."""
 
     def plan(self, symbols: Sequence[str]) -> list[ConnectionPlan]:
         """Connections and streams for these symbols; streams that have every symbol are in the first plan only."""

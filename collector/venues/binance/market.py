@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Final, TypeVar
 
 import msgspec
@@ -85,10 +85,11 @@ class BinanceMarket:
         for instrument in instruments:
             self._tracked[instrument.symbol] = Tracked.of(instrument)
 
-    def forget(self, streams: Sequence[Stream]) -> None:
+    def forget(self, streams: Sequence[Stream]) -> Collection[str]:
         for stream in streams:
             self._tracked.pop(stream.symbol, None)
             self._routes.pop(stream.name, None)
+        return ()
 
     def parse(self, payload: bytes, received_at: int) -> Parsed:
         try:

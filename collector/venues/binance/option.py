@@ -7,7 +7,7 @@ REST history by id: a missed trade older than the recent page is lost, and a gap
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
 import msgspec
@@ -50,6 +50,7 @@ class BinanceOption(BinanceMarket):
     def __init__(self, settings: CollectorSettings, client: RestClient) -> None:
         api = rest.BinanceRest(client, "option", settings.binance_option_rest_url, rest.OPTION_BUDGET)
         super().__init__(settings, api, settings.binance_option_trade_stream, settings.binance_option_depth_stream)
+        self._shared: dict[str, set[str]] = {}  # the contracts of each stream that several have
 
     async def fetch_instruments(self) -> list[Instrument]:
         answer, received_at = await self._api.get("/eapi/v1/exchangeInfo", OptionExchangeInfo, weight=1)
@@ -69,17 +70,32 @@ class BinanceOption(BinanceMarket):
         market: list[Stream] = []
         for symbol in symbols:
             public.append(self._route(self._depth_stream, "orderbooks", symbol, self._on_depth))
-            public += self._wide(self._name(self._trade_stream, symbol), "trades", self._on_trade)
+            trades = self._name(self._trade_stream, symbol)
+            public += self._wide(trades, "trades", self._on_trade)
             marks = self._name(settings.binance_option_mark_stream, symbol)
             market += self._wide(marks, "volatility_indices", self._on_marks)
             interest = self._name(settings.binance_option_interest_stream, symbol)
             market += self._wide(interest, "open_interests", self._on_interest)
+            for name in (trades, marks, interest):
+                self._shared.setdefault(name, set()).add(symbol)
         if symbols:
             market += self._wide(settings.binance_option_listing_stream, "listings", self._on_listing)
         return [
             *channels.connections("binance.option.public", (settings.binance_option_ws_public_url,), public),
             *channels.connections("binance.option.market", (settings.binance_option_ws_market_url,), market),
         ]
+
+    def forget(self, streams: Sequence[Stream]) -> Collection[str]:
+        """Streams of an expiry end with it: a year of daily expiries is more than a thousand."""
+        super().forget(streams)
+        gone = {stream.symbol for stream in streams}
+        for contracts in self._shared.values():
+            contracts -= gone
+        empty = [name for name, contracts in self._shared.items() if not contracts]
+        for name in empty:
+            del self._shared[name]
+            self._routes.pop(name, None)
+        return empty
 
     def polls(self) -> Sequence[Poll]:
         if self._settings.binance_option_interest_stream:

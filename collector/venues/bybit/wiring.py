@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Final, TypeVar
 
 import msgspec
@@ -92,12 +92,13 @@ class Bybit:
         for instrument in instruments:
             self._tracked[instrument.symbol] = Tracked.of(instrument)
 
-    def forget(self, streams: Sequence[Stream]) -> None:
+    def forget(self, streams: Sequence[Stream]) -> Collection[str]:
         for stream in streams:
             self._tracked.pop(stream.symbol, None)
             self._tickers.pop(stream.symbol, None)
             self._ordinals.forget(stream.symbol)
         self._grid.forget({stream.symbol for stream in streams})
+        return ()
 
     async def fetch_instruments(self) -> list[Instrument]:
         found: list[Instrument] = []

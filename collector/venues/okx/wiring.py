@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Final, TypeVar
 
 import msgspec
@@ -103,10 +103,11 @@ class Okx(OkxPolls):
         for instrument in instruments:
             self._tracked[instrument.symbol] = Tracked.of(instrument)
 
-    def forget(self, streams: Sequence[Stream]) -> None:
+    def forget(self, streams: Sequence[Stream]) -> Collection[str]:
         for stream in streams:
             for of_symbol in (self._tracked, self._contents, self._families, self._chains):
                 of_symbol.pop(stream.symbol, None)
+        return ()
 
     async def fetch_instruments(self) -> list[Instrument]:
         found: list[Instrument] = []

@@ -7,8 +7,10 @@ import json
 from typing import Any
 
 from collector.rest import Response
+from collector.roster import Roster
 from marketprism.events import Instrument
 from tests.unit.collector.feeding import Core, core, instrument
+from tests.unit.collector.test_roster import Plans
 
 AT = 1_790_000_000_000_000
 CALL = "BTC-261225-100000-C"
@@ -46,6 +48,27 @@ def test_streams_cover_an_underlying_once() -> None:
         ["btc-261225-100000-c@depth@100ms", "btcusdt@optionTrade", "btc-261225-90000-p@depth@100ms"],
         ["btcusdt@optionMarkPrice", "btcusdt@openInterest@261225", "!optionSymbol"],
     ]
+
+
+def test_streams_of_an_expiry_end_with_it_and_begin_again() -> None:
+    played, roster = core("binance.option", {}), Roster(Plans().connect)
+    day, daily = 86_400_000, {"type": "option", "option_side": "call"}
+    for number in range(60):
+        new, old = f"BTC-{number}-C", f"BTC-{number - 3}-C"
+        played.market.track([instrument("option", new, expiry=EXPIRY + number * day, **daily)])
+        roster.take(played.venue.plan([new]))
+        roster.drop_shared(played.venue.forget(roster.drop({old})))
+    names = [stream.name for connection in roster.connections for stream in connection.plan.streams]
+    assert sorted(name for name in names if "depth" not in name) == [
+        "!optionSymbol", "btcusdt@openInterest@270220", "btcusdt@openInterest@270221", "btcusdt@openInterest@270222",
+        "btcusdt@optionMarkPrice", "btcusdt@optionTrade",
+    ]  # fmt: skip
+    roster.drop_shared(played.venue.forget(roster.drop({f"BTC-{number}-C" for number in range(60)})))
+    assert [stream.name for each in roster.connections for stream in each.plan.streams] == ["!optionSymbol"]
+    played.market.track([instrument("option", new, expiry=EXPIRY + number * day, **daily)])
+    assert [stream.name for plan in played.venue.plan([new]) for stream in plan.streams] == [
+        f"{new.lower()}@depth@100ms", "btcusdt@optionTrade", "btcusdt@optionMarkPrice", "btcusdt@openInterest@270222",
+    ]  # fmt: skip
 
 
 def test_trades_in_contracts_of_unit_and_blocks_flagged() -> None:
