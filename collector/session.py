@@ -76,6 +76,7 @@ class Session:
         self._group: asyncio.TaskGroup | None = None
         self._roster = Roster(self._connect)
         self._unlisted: dict[str, float] = {}
+        self._traded: dict[str, float] = {}
         self._catch_up = CatchUp(
             market, self._roster.subscribed_at, self._exclusively, self._complaints, settings.repair_max_trades
         )
@@ -145,14 +146,13 @@ class Session:
         return found
 
     async def _volumes(self, instruments: list[Instrument]) -> dict[str, float]:
-        """For filters by volume; without an answer those choose by name, and again at the next look."""
-        if not wants_volumes(self._settings.symbols, instruments):
-            return {}
-        try:
-            return await self.market.asked(self.venue.fetch_volumes())
-        except RestError as error:
-            self._complaints.say("volumes", f"{'.'.join(self.key)} does not tell its volumes: {error}")
-            return {}
+        """For filters by volume: the last that were told; before any were those choose by name, and that stays."""
+        if wants_volumes(self._settings.symbols, instruments):
+            try:
+                self._traded = await self.market.asked(self.venue.fetch_volumes())
+            except RestError as error:
+                self._complaints.say("volumes", f"{'.'.join(self.key)} does not tell its volumes: {error}")
+        return self._traded
 
     def _listed(self, instruments: list[Instrument], volumes: dict[str, float]) -> None:
         """Publish what is news, follow what matches, open connections for symbols that are new."""
