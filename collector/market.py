@@ -204,12 +204,10 @@ class Market:
     def lost(self, streams: Iterable[Stream], cause: str) -> None:
         """A connection ended: its books are out of step, and a hole in its trades has this cause."""
         for stream in streams:
-            if stream.symbol:
-                self._causes[stream.symbol] = cause
-                if (keeper := self.keepers.get(stream.symbol)) is not None and stream.channel == "orderbooks":
-                    self._lose(keeper, cause)
-            elif stream.channel == "trades":  # it may have every symbol
-                self._causes |= dict.fromkeys(self._units, cause)
+            if stream.channel == "trades":  # without a symbol it may have every one
+                self._causes |= dict.fromkeys([stream.symbol] if stream.symbol else self._units, cause)
+            elif stream.channel == "orderbooks" and (keeper := self.keepers.get(stream.symbol)) is not None:
+                self._lose(keeper, cause)
 
     def quiet(self, received_before: int) -> None:
         """Publish the pending state of books whose last update is older than this (µs)."""

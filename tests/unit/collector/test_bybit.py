@@ -63,6 +63,15 @@ def test_two_connections_number_alike(shared_by: list[int], data: st.DataObject)
         assert second.number("S", *prints[at]) <= numbers[position]
 
 
+def test_a_lost_connection_without_trades_says_nothing_of_them() -> None:
+    core = linear()
+    (plan,) = core.venue.plan(["BTCUSDT"])
+    say(core, "publicTrade.BTCUSDT", [trade(7, 1)])
+    core.market.lost([stream for stream in plan.streams if stream.channel == "funding_rates"], "disconnect")
+    say(core, "publicTrade.BTCUSDT", [trade(20, 2)])
+    assert core.of("gaps") == []
+
+
 def test_what_is_listed_again_with_a_sequence_that_starts_over_is_collected() -> None:
     core = linear()
     (plan,) = core.venue.plan(["BTCUSDT"])
