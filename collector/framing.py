@@ -20,6 +20,9 @@ QUIET_ROWS: Final = 24
 """At most this many rows at flush time make a subject quiet: a frame costs its sender, the server and its reader as
 much as dozens of rows, so a hundred symbols of eight rows each share a few."""
 
+_SWEEP_EVERY: Final = 100_000
+"""Flushes: half an hour at 20 ms. Contracts expire every day, and each type of them has a buffer of 500 bytes."""
+
 
 @dataclass(slots=True)
 class Frame:
@@ -54,6 +57,7 @@ class _Buffer:
     lines: list[bytes] = field(default_factory=list)
     size: int = 0
     opened: bool = False
+    idle: bool = False
     last: tuple[int, int, str] | None = None
 
 
@@ -72,6 +76,7 @@ class Framer:
         self._buffers: dict[tuple[str, str, str, str], _Buffer] = {}
         self._groups: dict[str, _Group] = {}
         self._open: list[_Buffer] = []
+        self._flushes = 0
 
     def add(self, row: Row) -> None:
         """Append a row; closes its frame when it is full."""
@@ -79,7 +84,7 @@ class Framer:
         key = (row.data_type, row.exchange, row.market_type, row.symbol)
         buffer = self._buffers.get(key) or self._buffer(key)
         if not buffer.opened:
-            buffer.opened = True
+            buffer.opened, buffer.idle = True, False
             self._open.append(buffer)
         elif buffer.lines and buffer.size + len(line) > self._max_bytes:
             self._close([buffer])
@@ -111,6 +116,15 @@ class Framer:
                 self._close([buffer])
         for group in groups:
             self._flush_quiet(group)
+        self._flushes += 1
+        if self._flushes % _SWEEP_EVERY == 0:
+            self._sweep()
+
+    def _sweep(self) -> None:
+        """Right after a flush, when all are empty: those that had no row since the last sweep go."""
+        self._buffers = {key: buffer for key, buffer in self._buffers.items() if not buffer.idle}
+        for buffer in self._buffers.values():
+            buffer.idle = True
 
     def _flush_quiet(self, group: _Group) -> None:
         quiet, group.quiet = group.quiet, []

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import re
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import collector.framing
 from collector.framing import QUIET_ROWS, Frame, Framer
 from collector.positions import Positions, series_key
 from marketprism.events import FundingRate
@@ -98,3 +100,18 @@ def test_keys_of_any_symbol_are_kv_keys() -> None:
     assert series_key(("trades", "binance", "spot", "BTCUSDT")) == "trades.binance.spot.BTCUSDT"
     for symbol in ("币安USDT", "A~B%C", "BTC_USDC-PERPETUAL"):
         assert re.fullmatch(r"[-/_=.a-zA-Z0-9]+", series_key(("trades", "x", "spot", symbol)))  # what nats-py accepts
+
+
+def test_buffers_of_what_has_no_rows_any_more_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(collector.framing, "_SWEEP_EVERY", 10)
+    made, frames = framer()
+    for number in range(1000):
+        made.add(row(f"OPT{number}", number))
+        made.add(row("AAA", number))
+        made.flush()
+        if number % 3 == 0:  # also when nothing is there to be sent
+            made.flush()
+    assert len(made._buffers) < 30
+    sent = [json.loads(line) for frame in frames for line in frame.payload.splitlines()]
+    assert [each["sequence"] for each in sent if each["symbol"] == "AAA"] == list(range(1000))
+    assert len(sent) == 2000
