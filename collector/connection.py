@@ -311,6 +311,7 @@ class Connection:
             if now - started > _OVERLAP_S or not watch.waiting:
                 ready.set()
             silence = watch.overdue(now)
+            standstill.expect(self.plan.streams, now)
             if self._silence_is_trouble and standstill.reached(opened.received, now) and self._room() is None:
                 if not watch.alive:
                     self._addresses.silent()

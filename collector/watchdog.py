@@ -115,10 +115,18 @@ class Standstill:
     """
 
     def __init__(self, streams: Iterable[Stream], now: float, patience: float = 1.0) -> None:
-        expected = [stream.expect_s for stream in streams if stream.expect_s is not None]
-        self.limit_s = 2 * min(expected) * patience if expected else None
+        self._patience = patience
+        self.limit_s: float | None = None
         self._count = -1
         self._since = now
+        self.expect(streams, now)
+
+    def expect(self, streams: Iterable[Stream], now: float) -> None:
+        """These are carried by now: the time begins anew where another limit holds for them."""
+        expected = [stream.expect_s for stream in streams if stream.expect_s is not None]
+        limit_s = 2 * min(expected) * self._patience if expected else None
+        if limit_s != self.limit_s:
+            self.limit_s, self._since = limit_s, now
 
     def reached(self, count: int, now: float) -> bool:
         """``count``: messages with data so far; it may be told more than once that nothing has come since."""

@@ -45,7 +45,7 @@ class Seen:
 @asynccontextmanager
 async def connected(
     *exchanges: FakeExchange,
-    expect_s: float = 60.0,
+    expect_s: float | None = 60.0,
     max_age_s: float = 3600.0,
     patience: float = 1.0,
     keepalive: tuple[float, str] | None = None,
@@ -232,3 +232,14 @@ async def test_a_redirect_to_nowhere_ends_nothing_and_is_left_for_the_next_addre
         async with connected(blocked, alive, patience=0.01) as (_, seen):
             await asyncio.wait_for(alive.subscribed.wait(), 20)
             assert seen.reconnects() == {"address": 3}
+
+
+async def test_streams_that_are_taken_later_show_a_standstill_too() -> None:
+    book = Stream("ethusdt@depth", "orderbooks", "ETHUSDT", 0.6)
+    async with FakeExchange() as exchange, connected(exchange, expect_s=None) as (connection, seen):
+        await asyncio.wait_for(exchange.subscribed.wait(), 20)
+        connection.take([book])
+        await until(lambda: seen.reconnects() == {"silent": 1}, 10)
+        connection.drop([book])
+        await asyncio.sleep(3)
+        assert seen.reconnects() == {"silent": 1}  # what is left may be silent
