@@ -40,7 +40,7 @@ class Source:
     venue: str
     recording: str = ""
     ticks: dict[str, str] = field(default_factory=dict)
-    settings: dict[str, str] = field(default_factory=dict)
+    settings: dict[str, str | int] = field(default_factory=dict)
 
     def instruments(self) -> list[Instrument]:
         if not self.recording:

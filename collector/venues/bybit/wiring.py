@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 import msgspec
 
 from collector.grid import Grid
-from collector.rest import RestClient
+from collector.rest import RestClient, RestError
 from collector.tracked import Tracked
 from collector.venue import (
     BookRule,
@@ -46,6 +46,8 @@ Items = Sequence[Row | BookUpdate | Control]
 Handler = Callable[[Envelope, int], Items]
 
 _PAGE: Final = 1000
+_REST_BOOK_DEPTH: Final = 1000
+"""REST numbers a book as the stream of so many levels does; each depth counts its own updates."""
 _FUNDING_MS: Final = 1000
 _FUNDING_FEW: Final = 10
 _FUNDING_PAGE: Final = 200
@@ -190,6 +192,9 @@ class Bybit:
         return [rows.liquidation_row(self._of(row.symbol), row, received_at) for row in _liquidations(envelope.data)]
 
     async def fetch_book(self, symbol: str) -> BookUpdate:
+        if self._settings.bybit_book_depth != _REST_BOOK_DEPTH:
+            topic = f"orderbook.{self._settings.bybit_book_depth}"
+            raise RestError(0, f"only its stream's snapshot begins it, REST numbers no book as {topic} does")
         limit = min(self._settings.bybit_book_depth, 200 if self.market_type == "spot" else 500)
         message, received_at = await self._api.get("orderbook", BookMessage, {"symbol": symbol, "limit": limit})
         return rows.book_update(message, message.cts or message.ts, received_at, snapshot=True)

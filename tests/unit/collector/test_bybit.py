@@ -8,9 +8,11 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from collector.rest import RestError
 from collector.venues.bybit.books import Ordinals
 from tests.golden.venues import AT, contract, listed, make_core, polled
 from tests.unit.collector.feeding import Core
@@ -124,6 +126,22 @@ def test_books_rise_by_one_and_a_restart_of_the_service_starts_them_over() -> No
     assert core.errors() == {}
 
 
+@pytest.mark.parametrize("depth", [50, 200])
+def test_a_book_from_rest_is_not_joined_to_a_stream_that_counts_otherwise(depth: int) -> None:
+    """REST says ``u`` of the 1000 levels: taken for the stream's, every update after it is an old one, for ever."""
+    body = json.dumps({"retCode": 0, "result": {**book(230704), "cts": 1790000000500}})
+    core = make_core("bybit.linear", [LINEAR], lambda *_: body, bybit_book_depth=depth)
+    topic = f"orderbook.{depth}.BTCUSDT"
+    say(core, topic, book(10), type="snapshot", cts=1790000000000)
+    say(core, topic, book(12, "2"), type="delta", cts=1790000000200)
+    with pytest.raises(RestError):
+        core.market.snapshot(asyncio.run(core.venue.fetch_book("BTCUSDT")))
+    assert core.market.wants_books() == ["BTCUSDT"]
+    say(core, topic, book(12, "2"), type="snapshot", cts=1790000000400)
+    say(core, topic, book(13, "3"), type="delta", cts=1790000000500)
+    assert core.market.keepers["BTCUSDT"].last_id == 13
+
+
 def test_tickers_carry_funding_and_open_interest() -> None:
     core = linear()
     whole = {
@@ -189,7 +207,8 @@ def test_protocol_and_rest() -> None:
     messages = core.venue.dialect.subscribe([f"publicTrade.{number}" for number in range(25)])
     assert [len(json.loads(text)["args"]) for text in messages] == [10, 10, 5]
     body = json.dumps({"retCode": 0, "result": {**book(5), "ts": 1790000000000}})
-    snapshot = asyncio.run(make_core("bybit.linear", [LINEAR], lambda *_: body).venue.fetch_book("BTCUSDT"))
+    deep = make_core("bybit.linear", [LINEAR], lambda *_: body, bybit_book_depth=1000)
+    snapshot = asyncio.run(deep.venue.fetch_book("BTCUSDT"))
     assert (snapshot.last_id, snapshot.snapshot, snapshot.timestamp) == (5, True, 1790000000000)
     funding = [
         {"symbol": "BTCUSDT", "fundingRate": "0.0001", "fundingRateTimestamp": str(time)}
