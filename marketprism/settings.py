@@ -6,9 +6,9 @@ The table in ``docs/settings.md`` is generated from these classes (``marketprism
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr
+from pydantic import BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -206,7 +206,9 @@ class CollectorSettings(BaseSettings):
     )
     bybit_ws_url: str = Field("wss://stream.bybit.com/v5/public", description="Bybit streams; the market is appended")
     bybit_rest_url: str = Field("https://api.bybit.com", description="Bybit REST")
-    bybit_book_depth: Literal[50, 200, 1000] = Field(200, description="levels of a Bybit book; 200 come every 100 ms")
+    bybit_book_depth: Annotated[Literal[50, 200, 1000], BeforeValidator(int)] = Field(
+        200, description="levels of a Bybit book; 200 come every 100 ms"
+    )
 
 
 class StorageSettings(BaseSettings):

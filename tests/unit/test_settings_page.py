@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
 import yaml
+from pydantic_settings import BaseSettings
 
-from marketprism.settings_page import known_variables, markdown_page
+from marketprism.settings import ALL_SETTINGS
+from marketprism.settings_page import known_variables, markdown_page, variable_of
 from tests.conftest import REPOSITORY
 
 _VARIABLE = re.compile(r"\bMARKETPRISM_[A-Z0-9_]+\b")
@@ -23,6 +26,20 @@ def test_every_setting_is_described() -> None:
     rows = [line for line in markdown_page().splitlines() if line.startswith("| `")]
     assert len(rows) == len(known_variables())
     assert all(re.fullmatch(r"\| `MARKETPRISM_\w+` \| .+ \| .{5,} \|", row) for row in rows)
+
+
+@pytest.mark.parametrize("settings", ALL_SETTINGS)
+def test_every_default_can_be_said_in_the_environment(
+    settings: type[BaseSettings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The environment has text only: a choice between numbers is none of its own accord."""
+    plain = settings(_env_file=None)  # type: ignore[call-arg]
+    for name in settings.model_fields:
+        value = getattr(plain, name)
+        if isinstance(value, bool | int | float | str | list | dict):
+            said = value if isinstance(value, str) else json.dumps(value)
+            monkeypatch.setenv(variable_of(settings, name), said)
+    assert settings(_env_file=None) == plain  # type: ignore[call-arg]
 
 
 @pytest.mark.parametrize(
