@@ -65,7 +65,7 @@ class OkxRest(MirrorRest):
     def _settled(self, request: web.Request) -> str:
         symbol = self._of(request).spec.symbol
         limit = min(int(request.query.get("limit", 100)), 400)
-        newest = self.now_ms // _FUNDING_MS
+        newest = min(self.now_ms, int(request.query.get("after", self.now_ms + 1)) - 1) // _FUNDING_MS
         rows = []
         for number in range(newest, max(newest - limit, 0), -1):
             rate = f"{statistics.settled_rate(self._seed, symbol, number * _FUNDING_MS):.10f}"
@@ -104,7 +104,8 @@ class OkxRest(MirrorRest):
             period_ms = statistics.PERIODS_MS[request.query.get("period", "5m").lower()]
             limit = min(int(request.query.get("limit", 100)), 100)
             rows = []
-            for end in statistics.period_ends(period_ms, self.now_ms, limit, None, None):
+            before = int(request.query.get("end", self.now_ms + 1))
+            for end in statistics.period_ends(period_ms, self.now_ms, limit, None, before - 1):
                 long = statistics.long_share(self._seed, symbol, what, end)
                 rows.append([str(end), f"{long / (1 - long):.16f}"])
             return _data(rows[::-1])

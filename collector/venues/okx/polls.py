@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fnmatch import fnmatchcase
-from typing import Final
+from typing import Final, TypeVar
 
 from collector.tracked import Tracked
 from collector.venue import MessageError, Poll
@@ -14,6 +14,8 @@ from collector.venues.okx.rest import OkxRest
 from collector.venues.okx.rows import HOUR_MS
 from marketprism.events import Row
 from marketprism.settings import CollectorSettings
+
+R = TypeVar("R")
 
 _PERIOD: Final = "5m"
 _RATIO_LIMIT: Final = 100
@@ -84,19 +86,21 @@ class OkxPolls:
     async def _settled(self, symbol: str, newest: int) -> Sequence[Row]:
         if not self._pays_funding(symbol):
             return ()
-        answer, received_at = await self._api.get(
+        settled, received_at = await self._since(
             "/api/v5/public/funding-rate-history",
             list[SettledFunding],
             {"instId": symbol, "limit": self._settings.okx_funding_history_limit},
+            "after",
+            lambda row: int(row.fundingTime),
+            newest,
         )
-        answer.sort(key=lambda row: int(row.fundingTime))
-        found = []
-        for number, row in enumerate(answer):
+        found, before = [], 0
+        for time, row in settled:
             # the interval can change at any time; the distance to the settlement before is the fact
-            before = int(answer[number - 1].fundingTime) if number else 0
-            interval = round((int(row.fundingTime) - before) / HOUR_MS) if before else 0
-            if int(row.fundingTime) > newest:
+            interval = round((time - before) / HOUR_MS) if before else 0
+            if time > newest:
                 found.append(rows.settled_funding(self._of(symbol), row, interval, received_at))
+            before = time
         return found
 
     async def _top_positions(self, symbol: str, newest: int) -> Sequence[Row]:
@@ -109,9 +113,33 @@ class OkxPolls:
 
     async def _ratios(self, name: str, symbol: str, newest: int) -> tuple[list[tuple[int, str]], int]:
         """(end of period, ratio) newer than ``newest``, oldest first."""
-        answer, received_at = await self._api.get(
+        ratios, received_at = await self._since(
             f"{_RUBIK}/{name}",
             list[tuple[str, str]],
             {"instId": symbol, "period": _PERIOD, "limit": _RATIO_LIMIT},
+            "end",
+            lambda row: int(row[0]),
+            newest,
         )
-        return sorted((int(time), ratio) for time, ratio in answer if int(time) > newest), received_at
+        return [(time, ratio) for time, (_, ratio) in ratios if time > newest], received_at
+
+    async def _since(
+        self,
+        path: str,
+        answer: type[list[R]],
+        asked: Mapping[str, str | int],
+        before: str,
+        time_of: Callable[[R], int],
+        newest: int,
+    ) -> tuple[list[tuple[int, R]], int]:
+        """Rows by time, and when they were received: pages run backwards, each to ``before`` the oldest that is known,
+        until they reach ``newest`` or OKX has no more."""
+        found: dict[int, R] = {}
+        while True:
+            page, received_at = await self._api.get(path, answer, asked)
+            known = len(found)
+            found |= {time_of(row): row for row in page}
+            oldest = min(found, default=0)
+            if not newest or oldest <= newest or len(found) == known:
+                return sorted(found.items(), key=lambda item: item[0]), received_at
+            asked = {**asked, before: oldest}

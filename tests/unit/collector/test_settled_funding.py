@@ -1,4 +1,4 @@
-"""Settlements of a long outage come at the next look."""
+"""Settlements and long/short ratios of a long outage come at the next look."""
 
 from __future__ import annotations
 
@@ -35,6 +35,15 @@ def bybit(params: Mapping[str, Any]) -> str:
     return json.dumps({"retCode": 0, "result": {"list": rows}})
 
 
+def okx(params: Mapping[str, Any]) -> str:
+    """Before ``after``, newest first, 100 at most."""
+    times = [time for time in EVER if time < params.get("after", NOW + 1)][-min(params["limit"], 100) :]
+    rows = [
+        {"instId": "BTC-SWAP", "fundingRate": "0.0001", "realizedRate": "", "fundingTime": str(time)} for time in times
+    ]
+    return json.dumps({"code": "0", "data": rows[::-1]})
+
+
 def deribit(params: Mapping[str, Any]) -> str:
     """A month at most."""
     times = [time for time in EVER if params["start_timestamp"] <= time <= params["end_timestamp"]][-744:]
@@ -49,23 +58,25 @@ def deribit(params: Mapping[str, Any]) -> str:
         ("binance.inverse", binance, 1000, 10),
         ("bybit.linear", bybit, 3000, 10),
         ("deribit.inverse", deribit, 3000, 24),
+        ("okx.linear", okx, 3000, 100),
     ],
 )
 @pytest.mark.parametrize("hours", [0, 1, 40, 240, 2000])
 def test_no_settlement_of_an_outage_is_lost(venue: str, answer: Answer, first: int, few: int, hours: int) -> None:
     exchange, market_type = venue.split(".")
-    core = make_core(venue, [contract(exchange, market_type, "BTC")], lambda _, params: answer(params))
+    symbol = "BTC-SWAP" if exchange == "okx" else "BTC"
+    core = make_core(venue, [contract(exchange, market_type, symbol)], lambda _, params: answer(params))
     if exchange == "deribit":
         ticker = {"timestamp": NOW + 5, "instrument_name": "BTC", "mark_price": 83212.14}
         message = {"method": "subscription", "params": {"channel": "ticker.BTC.100ms", "data": ticker}}
         core.market.receive(json.dumps(message).encode(), AT)
     newest = NOW - hours * HOUR_MS
-    found = polled(core, "settled funding", "BTC", newest)
+    found = polled(core, "settled funding", symbol, newest)
     assert [row.timestamp for row in found] == [newest + number * HOUR_MS for number in range(1, min(hours, first) + 1)]
     assert {row.funding_interval_h for row in found} <= {1}
     if hours > first:  # the rest comes at the next look
-        assert polled(core, "settled funding", "BTC", found[-1].timestamp)[-1].timestamp == NOW
-    assert len(polled(core, "settled funding", "BTC")) == few
+        assert polled(core, "settled funding", symbol, found[-1].timestamp)[-1].timestamp == NOW
+    assert len(polled(core, "settled funding", symbol)) == few
 
 
 def test_a_ticker_with_an_absurd_time_does_not_ask_for_ever() -> None:
@@ -82,3 +93,25 @@ def test_a_ticker_with_an_absurd_time_does_not_ask_for_ever() -> None:
     core.market.receive(json.dumps(message).encode(), AT)
     assert polled(core, "settled funding", "BTC", NOW) == []
     assert asked <= 13
+
+
+PERIOD_MS = 300_000
+REACH = 1440
+"""Periods that OKX gives out."""
+
+
+def okx_ratios(params: Mapping[str, Any]) -> str:
+    """Before ``end``, newest first, 100 at most."""
+    ends = range(NOW - REACH * PERIOD_MS, NOW + 1, PERIOD_MS)
+    times = [time for time in ends if time < int(params.get("end", NOW + 1))][-params["limit"] :]
+    return json.dumps({"code": "0", "data": [[str(time), "1.25"] for time in reversed(times)]})
+
+
+@pytest.mark.parametrize("poll", ["top position ratio", "account ratio"])
+@pytest.mark.parametrize("periods", [0, 1, 99, 100, 101, 1000, 3000])
+def test_no_ratio_of_an_outage_is_lost_at_okx(poll: str, periods: int) -> None:
+    core = make_core("okx.linear", [contract("okx", "linear", "BTC")], lambda _, params: okx_ratios(params))
+    found = polled(core, poll, "BTC", NOW - periods * PERIOD_MS)
+    told = min(periods, REACH + 1)
+    assert [row.timestamp for row in found] == [NOW - number * PERIOD_MS for number in range(told - 1, -1, -1)]
+    assert len(polled(core, poll, "BTC")) == 100
