@@ -35,6 +35,10 @@ logger = logging.getLogger(__name__)
 
 _PERIOD: Final = "5m"
 _PERIOD_MS: Final = 300_000
+_RATIOS_USUAL: Final = 30
+_RATIOS_MOST: Final = 500
+_RATIO_REACH_MS: Final = 30 * 24 * HOUR_MS - HOUR_MS
+"""An hour less than the 30 days that Binance has."""
 _FUNDING_FEW: Final = 10
 """Settlements of a contract of which nothing is stored."""
 _FUNDING_PAGE: Final = 1000
@@ -191,19 +195,33 @@ class BinanceFutures(BinanceMarket):
         return {"symbol": symbol}
 
     async def _ratios(self, name: str, symbol: str, newest: int) -> tuple[list[RatioRow], int]:
-        """Period-end rows newer than ``newest``; asks for more when the usual page does not reach back to it."""
-        for limit in (30, 500):
-            answer, received_at = await self._api.get(
-                f"/futures/data/{name}",
-                list[RatioRow],
-                {**self._ratio_of(symbol), "period": _PERIOD, "limit": limit},
-                weight=1,
-                budget=rest.DATA_BUDGET,
-            )
-            if not newest or not answer or min(row.timestamp for row in answer) <= newest + _PERIOD_MS:
-                break
-        answer.sort(key=lambda row: row.timestamp)
-        return [row for row in answer if row.timestamp > newest], received_at
+        """Period-end rows newer than ``newest``, by time. What the usual page does not reach is asked for by stretches
+        of the largest page: which end of a longer one comes is not documented."""
+        found, received_at = await self._ratio_page(name, symbol, {"limit": _RATIOS_USUAL})
+        if newest and found:
+            oldest = min(row.timestamp for row in found)
+            first = max(newest + 1, max(row.timestamp for row in found) - _RATIO_REACH_MS)
+            while first + _PERIOD_MS <= oldest:
+                last = min(first + _RATIOS_MOST * _PERIOD_MS, oldest) - 1
+                asked = {"limit": _RATIOS_MOST, "startTime": first, "endTime": last}
+                try:
+                    found += (await self._ratio_page(name, symbol, asked))[0]
+                except RestError as error:
+                    if not error.permanent:
+                        raise
+                    logger.warning("%s of %s before %d is not to be had: %s", name, symbol, last, error)
+                first = last + 1
+        found.sort(key=lambda row: row.timestamp)
+        return [row for row in found if row.timestamp > newest], received_at
+
+    async def _ratio_page(self, name: str, symbol: str, asked: dict[str, int]) -> tuple[list[RatioRow], int]:
+        return await self._api.get(
+            f"/futures/data/{name}",
+            list[RatioRow],
+            {**self._ratio_of(symbol), "period": _PERIOD, **asked},
+            weight=1,
+            budget=rest.DATA_BUDGET,
+        )
 
 
 class BinanceLinear(BinanceFutures):

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from collector.rest import RestError
 from tests.golden.venues import AT, contract, make_core, polled
 
 HOUR_MS = 3_600_000
@@ -115,3 +116,41 @@ def test_no_ratio_of_an_outage_is_lost_at_okx(poll: str, periods: int) -> None:
     told = min(periods, REACH + 1)
     assert [row.timestamp for row in found] == [NOW - number * PERIOD_MS for number in range(told - 1, -1, -1)]
     assert len(polled(core, poll, "BTC")) == 100
+
+
+DAYS_30 = 30 * 24 * HOUR_MS
+
+
+def binance_ratios(params: Mapping[str, Any], newest: bool) -> str:
+    """30 days, 500 at most; of a longer stretch its ``newest`` or its oldest, which is not documented."""
+    first, last = params.get("startTime", NOW - DAYS_30), params.get("endTime", NOW)
+    if first < NOW - DAYS_30:
+        raise RestError(400, "startTime is invalid")
+    ends = [end for end in range(NOW - DAYS_30, NOW + 1, PERIOD_MS) if first <= end <= last]
+    limit = min(params["limit"], 500)
+    ends = ends[-limit:] if newest or "startTime" not in params else ends[:limit]
+    row = {"symbol": "BTC", "longShortRatio": "1.5", "longAccount": "0.6", "shortAccount": "0.4"}
+    return json.dumps([{**row, "timestamp": end} for end in ends])
+
+
+@pytest.mark.parametrize("newest", [True, False])
+@pytest.mark.parametrize("poll", ["top position ratio", "account ratio"])
+@pytest.mark.parametrize("periods", [0, 1, 29, 30, 31, 499, 500, 501, 531, 4000, 20_000])
+def test_no_ratio_of_an_outage_is_lost_at_binance(poll: str, periods: int, newest: bool) -> None:
+    core = make_core(
+        "binance.linear", [contract("binance", "linear", "BTC")], lambda _, asked: binance_ratios(asked, newest)
+    )
+    found = polled(core, poll, "BTC", NOW - periods * PERIOD_MS)
+    told = min(periods, (DAYS_30 - HOUR_MS) // PERIOD_MS + 1)
+    assert [row.timestamp for row in found] == [NOW - number * PERIOD_MS for number in range(told - 1, -1, -1)]
+    assert len(polled(core, poll, "BTC")) == 30
+
+
+def test_ratios_that_binance_refuses_keep_no_others_back() -> None:
+    def answer(_: str, params: Mapping[str, Any]) -> str:
+        if "startTime" in params:
+            raise RestError(400, "startTime is invalid")
+        return binance_ratios(params, newest=True)
+
+    core = make_core("binance.linear", [contract("binance", "linear", "BTC")], answer)
+    assert len(polled(core, "account ratio", "BTC", NOW - 4000 * PERIOD_MS)) == 30
