@@ -324,6 +324,28 @@ def test_liquidations(shared: Path) -> None:
     assert receive(make_core("okx.linear", [other]), path) == []
 
 
+@pytest.mark.parametrize(("market", "kind"), [("spot", "MARGIN"), ("option", "OPTION")])
+def test_a_liquidation_without_side_or_price_takes_no_other_with_it(market: str, kind: str) -> None:
+    """Both are documented for FUTURES and SWAP only."""
+    core = make_core(f"okx.{market}", [contract("okx", market, "A"), contract("okx", market, "B")])
+    whole = {
+        "side": "buy",
+        "bkPx": "100.5",
+        "sz": "2",
+        "bkLoss": "0",
+        "ccy": "BTC",
+        "posSide": "net",
+        "ts": "1790000000000",
+    }
+    parts = [{**whole, "bkPx": ""}, {**whole, "side": ""}, {key: whole[key] for key in ("bkLoss", "ccy", "ts")}]
+    data = [{"instId": "A", "instType": kind, "details": parts}, {"instId": "B", "instType": kind, "details": [whole]}]
+    core.market.receive(
+        json.dumps({"arg": {"channel": "liquidation-orders", "instType": kind}, "data": data}).encode(), AT
+    )
+    assert core.errors() == {}
+    assert [(row.symbol, row.side, row.price) for row in core.rows] == [("B", "buy", "100.5")]
+
+
 def test_ratios(shared: Path) -> None:
     body = (shared / "payloads/okx/rubik_long-short-account-ratio-contract.json").read_text()
     core = make_core("okx.linear", [SWAP], lambda *_: body)

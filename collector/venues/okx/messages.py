@@ -84,12 +84,18 @@ class OpenInterestMessage(msgspec.Struct, gc=False):
 
 
 class LiquidationDetail(msgspec.Struct, gc=False):
-    """One forced order; ``bkPx`` is the bankruptcy price, not a fill."""
+    """One forced order; ``bkPx`` is the bankruptcy price, not a fill. Side and price are documented for FUTURES and
+    SWAP only: MARGIN and OPTION may leave them empty."""
 
-    side: str
-    bkPx: str
-    sz: str
     ts: str
+    side: str = ""
+    bkPx: str = ""
+    sz: str = ""
+
+    @property
+    def whole(self) -> bool:
+        """A row needs all three."""
+        return bool(self.side and self.bkPx and self.sz)
 
 
 class LiquidationMessage(msgspec.Struct, gc=False):

@@ -235,6 +235,7 @@ class Okx(OkxPolls):
             for message in _liquidations(envelope.data)
             if (tracked := self._tracked.get(message.instId)) is not None
             for detail in message.details
+            if detail.whole
         ]
 
     def _on_summary(self, envelope: Envelope, received_at: int) -> Items:
