@@ -324,6 +324,25 @@ def test_liquidations(shared: Path) -> None:
     assert receive(make_core("okx.linear", [other]), path) == []
 
 
+def test_open_interest_of_options_is_asked_for_by_their_own_family() -> None:
+    """BTC-USD_UM is another family than BTC-USD, and of the same underlying."""
+    info = {
+        "instType": "OPTION", "instId": "BTC-USD_UM-261225-100000-C", "instFamily": "BTC-USD_UM", "uly": "BTC-USD",
+        "settleCcy": "USD", "ctVal": "1", "ctMult": "0.01", "ctType": "", "tickSz": "5", "lotSz": "1", "stk": "100000",
+        "expTime": "1798185600000", "optType": "C", "state": "live",
+    }  # fmt: skip
+    interest = {"instId": info["instId"], "instType": "OPTION", "oi": "100", "oiCcy": "1", "oiUsd": "10", "ts": "5"}
+
+    def answer(url: str, params: Mapping[str, Any]) -> str:
+        rows = [info] if url.endswith("/instruments") else [interest]
+        return json.dumps({"code": "0", "msg": "", "data": rows if params["instFamily"] == "BTC-USD_UM" else []})
+
+    core = make_core("okx.option", answers=answer, okx_option_families=["BTC-USD", "BTC-USD_UM"])
+    core.market.track(listed(core).values())
+    (row,) = polled(core, "open interest", "")
+    assert (row.symbol, row.open_interest, row.open_interest_native) == (info["instId"], "1", "100")
+
+
 @pytest.mark.parametrize(("market", "kind"), [("spot", "MARGIN"), ("option", "OPTION")])
 def test_a_liquidation_without_side_or_price_takes_no_other_with_it(market: str, kind: str) -> None:
     """Both are documented for FUTURES and SWAP only."""

@@ -25,13 +25,14 @@ _ACCOUNTS: Final = "long-short-account-ratio-contract"
 
 
 class OkxPolls:
-    """The polled half of an OKX market; ``_tracked`` and the REST interface are shared with the other."""
+    """The polled half of an OKX market; what is tracked, families and the REST interface are shared with the other."""
 
     def __init__(self, market_type: str, settings: CollectorSettings, api: OkxRest) -> None:
         self.market_type = market_type
         self._settings = settings
         self._api = api
         self._tracked: dict[str, Tracked] = {}
+        self._families: dict[str, str] = {}
 
     def polls(self) -> Sequence[Poll]:
         settings = self._settings
@@ -67,11 +68,16 @@ class OkxPolls:
             )
         return tracked
 
+    def _family(self, symbol: str) -> str:
+        """BTC-USD_UM is a family of its own, of the same pair as BTC-USD."""
+        instrument = self._of(symbol).instrument
+        return self._families.get(symbol) or f"{instrument.base}-{instrument.quote}"
+
     async def _open_interests(self, _: str, newest: int) -> Sequence[Row]:
         """The whole market in one answer per type; options by family."""
         parameters: list[dict[str, str]] = [{"instType": kind} for kind in symbols.TYPES[self.market_type]]
         if self.market_type == "option":
-            families = {f"{of.instrument.base}-{of.instrument.quote}" for of in self._tracked.values()}
+            families = {self._family(symbol) for symbol in self._tracked}
             parameters = [{"instType": "OPTION", "instFamily": family} for family in sorted(families)]
         found: list[Row] = []
         for asked in parameters:

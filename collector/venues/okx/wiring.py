@@ -83,7 +83,6 @@ class Okx(OkxPolls):
         self._bases = (settings.okx_ws_url, settings.okx_ws_fallback_url) if live else (settings.okx_ws_url,)
         self._chains: dict[str, books.ChecksumChain] = {}
         self._contents: dict[str, tuple[str, ...]] = {}
-        self._families: dict[str, str] = {}
         self._wide: set[str] = set()
         self.lists_all = market_type != "option" or not settings.okx_option_families
         self._handlers: dict[str, Handler] = {
@@ -179,10 +178,6 @@ class Okx(OkxPolls):
     def _stream(channel: str, data_type: str, symbol: str, *, silent: bool = False) -> Stream:
         expect_s = None if silent else _EXPECT_S.get(data_type)
         return Stream(channels.stream_name(channel, symbol), data_type, symbol, expect_s)
-
-    def _family(self, symbol: str) -> str:
-        instrument = self._of(symbol).instrument
-        return self._families.get(symbol) or f"{instrument.base}-{instrument.quote}"
 
     # ------------------------------------------------------------------ messages
 
