@@ -156,7 +156,8 @@ class BinanceOption(BinanceMarket):
         ]
 
     async def _open_interest(self, _: str, newest: int) -> Sequence[Row]:
-        """One request per underlying and expiry."""
+        """One request per underlying and expiry, each with a time of its own: ``newest`` is of all of them, and says
+        nothing about one. What has not changed is dropped as a duplicate."""
         asked = {(of.instrument.base, symbols.expiry_day(of.instrument)) for of in self._tracked.values()}
         found = []
         for underlying, expiration in sorted(asked):
@@ -167,6 +168,6 @@ class BinanceOption(BinanceMarket):
             )
             for row in answer:
                 of = self._tracked.get(row.symbol)
-                if of is not None and int(row.timestamp) > newest:
+                if of is not None:
                     found.append(option_rows.rest_interest(of, row, received_at))
         return found

@@ -110,6 +110,32 @@ def test_open_interest_from_the_stream_and_from_rest() -> None:
     assert (row.open_interest, row.open_interest_value, row.timestamp) == ("7", "700", 1790000000000)
 
 
+def test_an_expiry_that_is_told_later_than_another_keeps_its_open_interest() -> None:
+    late = instrument("option", "BTC-270326-100000-C", expiry=EXPIRY + 91 * 86_400_000, type="option")
+    played = core("binance.option", {}, instruments=[listed(), late], binance_option_interest_stream="")
+    (poll,) = played.venue.polls()
+    minute, newest = 1_790_000_040_000, 0
+    times = {"261225": minute, late.symbol[4:10]: minute - 60_000}
+
+    async def answer(_: object, __: str, params: dict[str, str], **___: object) -> Response:
+        row = {
+            "symbol": f"BTC-{params['expiration']}-100000-C",
+            "sumOpenInterest": "4.01",
+            "sumOpenInterestUsd": "4880",
+        }
+        return Response(json.dumps([{**row, "timestamp": str(times[params["expiration"]])}]).encode(), AT)
+
+    played.venue._api._client.get = answer  # type: ignore[attr-defined]
+    for _ in range(2):
+        found = asyncio.run(poll.fetch("", newest))
+        played.market.publish_polled(found)
+        newest = max((row.timestamp for row in found), default=newest)
+        times[late.symbol[4:10]] = minute
+    assert [(row.symbol, row.timestamp) for row in played.rows] == [
+        (CALL, minute), (late.symbol, minute - 60_000), (late.symbol, minute),
+    ]  # fmt: skip
+
+
 def test_a_book_from_a_snapshot_and_diffs() -> None:
     played = option(multiplier="0.1")
     answering(played, {"lastUpdateId": 10, "T": 5, "bids": [["5100", "3"]], "asks": [["5200", "2"]]})
