@@ -181,7 +181,8 @@ class Bybit:
             message = msgspec.structs.replace(known, **news)
         self._tickers[symbol] = message
         found: list[Row] = []
-        if message.fundingRate and message.nextFundingTime and self._grid.first(symbol, "funding", time, _FUNDING_MS):
+        pays = of.instrument.type == "perpetual" and message.fundingRate and message.nextFundingTime
+        if pays and self._grid.first(symbol, "funding", time, _FUNDING_MS):
             found.append(rows.predicted_funding(of, message, time, received_at))
         interest_ms = round(self._settings.open_interest_interval_s * 1000)
         if message.openInterest and self._grid.first(symbol, "interest", time, interest_ms):
@@ -208,6 +209,8 @@ class Bybit:
 
     async def _settled(self, symbol: str, newest: int) -> Sequence[Row]:
         of = self._of(symbol)
+        if of.instrument.type != "perpetual":
+            return ()
         found, received_at = await self._fundings(symbol, newest)
         settled, before = [], 0
         for time, row in found:

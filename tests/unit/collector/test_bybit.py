@@ -164,6 +164,17 @@ def test_tickers_carry_funding_and_open_interest() -> None:
     assert (interest.open_interest, interest.open_interest_value) == ("68744.761", "1183601235.91")
 
 
+def test_a_dated_future_pays_no_funding() -> None:
+    """Its history is of perpetuals only, and its ticker may say 0 where there is nothing to say."""
+    future = contract("bybit", "linear", "BTC-25DEC26", type="future", expiry=1798185600000, status="Trading")
+    core = make_core("bybit.linear", [future])
+    data = {"symbol": future.symbol, "openInterest": "5", "fundingRate": "0", "nextFundingTime": "0"}
+    say(core, f"tickers.{future.symbol}", data, type="snapshot")
+    assert [row.data_type for row in core.rows] == ["open_interests"]
+    assert polled(core, "settled funding", future.symbol) == []
+    assert core.errors() == {}
+
+
 def test_a_closed_long_is_a_forced_sell() -> None:
     core = linear()
     say(core, "allLiquidation.BTCUSDT", [{"T": 1790000000001, "s": "BTCUSDT", "S": "Buy", "v": "0.2", "p": "16500.1"}])
