@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable
 from typing import Final
 
@@ -57,16 +58,19 @@ class QualityGauges:
         self._unverified = gauge("archive_unverified_days", "archived days that were not equal on both sides")
         self._oldest_hot = gauge("archive_oldest_hot_timestamp_seconds", "oldest day that hot still holds")
         self._audit_rows = gauge("audit_rows", "rows that an audit returned (at most 100)", ("audit", "severity"))
-        self._audit_time = gauge("audit_last_run_timestamp_seconds", "when an audit last ran", ("audit",))
+        self._audit_time = gauge(
+            "audit_last_run_timestamp_seconds", "when an audit last ran, the start until it has", ("audit",)
+        )
         self._audit_seconds = gauge("audit_duration_seconds", "time of the last run of an audit", ("audit",))
         self._audit_failures = Counter(
             f"{_PREFIX}_audit_failures", "runs of an audit that could not be finished", ("audit",), registry=registry
         )
 
     def announce(self, audits: Iterable[Audit]) -> None:
-        """Counters begin at 0, so that the first failure is a rise."""
+        """Counters begin at 0, so that the first failure is a rise; times now, so that one that never ran is late."""
         for audit in audits:
             self._audit_failures.labels(audit.name).inc(0)
+            self._audit_time.labels(audit.name).set(time.time())
 
     def set_lengths(self, rows: Iterable[Lengths]) -> None:
         for child in (self._length, self._long, self._closed):

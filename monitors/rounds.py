@@ -38,12 +38,17 @@ class RoundMetrics:
         prefix, labels = "marketprism_monitor_round", ("round",)
         self.succeeded = Gauge(
             f"{prefix}_success_timestamp_seconds",
-            "when a round of the monitors last succeeded",
+            "when a round of the monitors last succeeded, their start until it has",
             labels,
             registry=registry,
         )
         self.seconds = Gauge(f"{prefix}_duration_seconds", "time of its last run", labels, registry=registry)
         self.failures = Counter(f"{prefix}_failures", "runs that failed", labels, registry=registry)
+
+    def announce(self, name: str) -> None:
+        """A round is late from its start on: without a time nothing would grow old for one that never succeeds."""
+        self.failures.labels(name).inc(0)
+        self.succeeded.labels(name).set(time.time())
 
 
 class Round:
@@ -69,7 +74,7 @@ class Round:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Until ``stop``; then the connection is closed."""
-        self._metrics.failures.labels(self.name).inc(0)
+        self._metrics.announce(self.name)
         try:
             while not stop.is_set():
                 began = time.monotonic()

@@ -8,14 +8,19 @@ import os
 import re
 import signal
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import aiohttp
 from prometheus_client import CollectorRegistry, generate_latest
 
+from marketprism.settings import ClickHouseSettings
+from monitors.audits import Audit, AuditResult
 from monitors.gauges import Gauges
 from monitors.looks import Buckets, Features, Newest, Table
+from monitors.quality_gauges import QualityGauges
+from monitors.rounds import Round, RoundMetrics
 
 KEY = ("binance", "spot", "BTCUSDT")
 
@@ -65,6 +70,33 @@ def test_names_have_base_units_and_help() -> None:
     names = set(re.findall(r"^# TYPE (\S+)", text, re.MULTILINE))
     assert all(re.match(r"(marketprism_monitor_|ubt_)", name) for name in names)
     assert not [name for name in names if re.search(r"_(ms|millis|minutes|kb|mb)$", name)]
+
+
+async def test_what_never_succeeds_grows_old_from_its_start() -> None:
+    """MonitorRoundStuck and AuditNotRun look at an age: without a first time it is never too great."""
+    registry = CollectorRegistry()
+    metrics, began, stop = RoundMetrics(registry), time.time(), asyncio.Event()
+
+    async def refused(_: object) -> None:
+        raise AssertionError("nobody answers on this address")
+
+    nobody = ClickHouseSettings(url="http://127.0.0.1:1", connect_timeout_s=1)
+    running = asyncio.create_task(Round("health check", 0.05, refused, nobody, metrics).run(stop))
+    while not _value(registry, "marketprism_monitor_round_failures_total", round="health check"):
+        await asyncio.sleep(0.01)
+    stop.set()
+    await running
+    succeeded = _value(registry, "marketprism_monitor_round_success_timestamp_seconds", round="health check")
+    assert succeeded is not None
+    assert began <= succeeded <= began + 60
+
+    gauges = QualityGauges(registry)
+    audit = Audit("trade_ids_unique", "", "critical", 3600.0, "SELECT 1")
+    gauges.announce([audit])
+    gauges.set_audit(AuditResult(audit, time.time(), 60.0, error="code: 159, too long"))
+    ran = _value(registry, "marketprism_monitor_audit_last_run_timestamp_seconds", audit=audit.name)
+    assert ran is not None
+    assert began <= ran <= began + 60
 
 
 async def _get(url: str) -> tuple[int, str]:
