@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -17,6 +18,10 @@ from marketprism.subjects import partition_mapping
 MAX_PAYLOAD: Final = "8MB"
 MAX_PENDING: Final = "256MB"
 """A fetch of the storage service must stay far below this, or the server calls it a slow consumer and cuts it off."""
+
+STORE_FAILED: Final = re.compile(r"\[ERR\] Filestore \[.*\] Critical write error")
+"""Since 2.14 a stream whose file could not be written once (a full disk) takes nothing more until the server is started
+again, also when there is room; it answers, and its streams can be read (nats-server pull request 7788)."""
 
 _HEADROOM: Final = 1 << 30
 """Room for the KV buckets beside the streams."""

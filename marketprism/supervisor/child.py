@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import re
@@ -43,6 +44,34 @@ class Part:
     stop_timeout_s: float = 3.0
     once: bool = False
     """Ends by itself when its work is done: exit code 0 is no failure and no reason to restart."""
+    unfit: re.Pattern[str] | None = None
+    """What it logs when it answers, but will not do its work again until it is started anew: then it is ended."""
+
+
+class _LogFile(RotatingFileHandler):
+    """A full disk takes no lines, and a traceback for each of them helps nobody: that is said once."""
+
+    def __init__(self, file: Path, notify: Notify) -> None:
+        super().__init__(file, maxBytes=LOG_BYTES, backupCount=LOG_FILES, encoding="utf-8")
+        self._notify = notify
+        self._lost = 0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        lost = self._lost
+        super().emit(record)
+        if lost and lost == self._lost:
+            self._notify(f"{self.baseFilename} is written again; {lost} lines are missing")
+            self._lost = 0
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        if not self._lost:
+            self._notify(f"{self.baseFilename} cannot be written: {sys.exc_info()[1]}")
+        self._lost += 1
+
+    def close(self) -> None:
+        """What the disk did not take stays unwritten: a stop goes on."""
+        with contextlib.suppress(OSError):
+            super().close()
 
 
 class Child:
@@ -55,6 +84,7 @@ class Child:
         self._notify = notify
         self._process: asyncio.subprocess.Process | None = None
         self._reader: asyncio.Task[None] | None = None
+        self._ending: asyncio.Task[None] | None = None
         self._log = logging.Logger(f"child.{part.name}")
 
     @property
@@ -68,8 +98,7 @@ class Child:
     async def start(self) -> None:
         """Start the process in its own group: Ctrl-C at the terminal is for the supervisor, which stops in order."""
         if not self._log.handlers:
-            handler = RotatingFileHandler(self.log_file, maxBytes=LOG_BYTES, backupCount=LOG_FILES, encoding="utf-8")
-            self._log.addHandler(handler)
+            self._log.addHandler(_LogFile(self.log_file, self._notify))
         self._process = await asyncio.create_subprocess_exec(
             sys.executable, "-I", "-S", str(BOUND), str(os.getpid()), *self.part.command,
             env={**os.environ, **self.part.environment, "PYTHONUNBUFFERED": "1"},
@@ -78,6 +107,7 @@ class Child:
             stderr=asyncio.subprocess.STDOUT,
             process_group=0,
         )  # fmt: skip
+        self._ending = None
         self._reader = asyncio.create_task(self._read(), name=f"log of {self.part.name}")
 
     async def _read(self) -> None:
@@ -98,6 +128,21 @@ class Child:
             self.last_lines.append(line)
         if _WARNING.search(line) and not _ROUTINE.search(line):
             self._notify(f"{self.part.name}: {line}")
+        if self._ending is None and self.part.unfit is not None and self.part.unfit.search(line):
+            self._notify(f"{self.part.name}: it does no more work until it is started again")
+            self._ending = asyncio.create_task(self._end_unfit(), name=f"end of {self.part.name}")
+
+    async def _end_unfit(self) -> None:
+        """SIGTERM, later SIGKILL; its keeper starts it again, with pauses that grow while it stays so."""
+        process = self._process
+        if process is None or process.returncode is not None:
+            return
+        process.terminate()
+        try:
+            await asyncio.wait_for(process.wait(), self.part.stop_timeout_s)
+        except TimeoutError:
+            if process.returncode is None:
+                process.kill()
 
     async def wait_healthy(self) -> None:
         """Return when it does its work. Raises ServiceFailed with the last log line when it ends or takes too long."""

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from marketprism.clickhouse import connect
-from marketprism.embedded.nats import jetstream_answers, prepare
+from marketprism.embedded.nats import STORE_FAILED, jetstream_answers, prepare
 from marketprism.errors import MarketPrismError
 from marketprism.migrate import migrate
 from marketprism.settings import (
@@ -185,7 +185,7 @@ class Stack:
         async def healthy() -> bool:
             return await jetstream_answers(host, port)
 
-        return Part("nats", tuple(command), healthy, stop_timeout_s=2.0)
+        return Part("nats", tuple(command), healthy, stop_timeout_s=2.0, unfit=STORE_FAILED)
 
     async def start_services(self) -> None:
         """Storage, monitors and the page; the collector comes when its source is known."""

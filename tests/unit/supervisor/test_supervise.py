@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from marketprism.embedded.nats import STORE_FAILED
 from marketprism.errors import ServiceFailed
 from marketprism.supervisor.child import Part
 from marketprism.supervisor.supervise import Supervisor
@@ -83,6 +84,44 @@ async def test_restarts_what_dies_and_says_so(tmp_path: Path) -> None:
     await supervisor.stop(["one"])
     assert child.pid is not None
     assert not _alive(child.pid)
+
+
+async def test_who_says_that_it_works_no_more_is_started_again(tmp_path: Path) -> None:
+    """nats-server 2.15.1 on a disk that was full: it refuses every write until it is started again."""
+    failure = (
+        "[11888] 2026/11/22 07:29:36.620206 [ERR] Filestore [MD_TRADES_0] Critical write error: "
+        "write /data/nats/jetstream/$G/streams/MD_TRADES_0/msgs/4.blk: no space left on device"
+    )
+    seen, notices = tmp_path / "seen", []
+    code = (
+        f"import pathlib, signal; seen = pathlib.Path({str(seen)!r})\n"
+        f"if not seen.exists(): seen.touch(); print({failure!r}); print({failure!r})\n"
+        "signal.pause()"
+    )
+    supervisor = Supervisor(tmp_path / "logs", notices.append)
+    child = await supervisor.start(_part("nats", code, unfit=STORE_FAILED))
+    first = child.pid
+    await _until(lambda: any("is back" in notice for notice in notices))
+    assert child.pid != first
+    assert [notice for notice in notices if "started again" in notice] == [
+        "nats: it does no more work until it is started again"
+    ]
+    await asyncio.sleep(0)
+    assert supervisor.states()[0].running
+    assert await supervisor.stop(["nats"])
+
+
+async def test_a_log_that_cannot_be_written_is_said_once(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    logs, notices = tmp_path / "logs", []
+    supervisor = Supervisor(logs, notices.append)
+    (logs / "one.log").symlink_to("/dev/full")
+    ready = tmp_path / "ready"
+    code = f"import pathlib, signal\nfor n in range(5): print(n)\npathlib.Path({str(ready)!r}).touch()\nsignal.pause()"
+    await supervisor.start(_part("one", code, flag=ready))
+    await _until(lambda: bool(notices))
+    assert await supervisor.stop(["one"])
+    assert notices == [f"{logs / 'one.log'} cannot be written: [Errno 28] No space left on device"]
+    assert capfd.readouterr().err == ""
 
 
 async def test_a_part_that_fails_at_start_tells_its_last_line_and_keeps_its_exit_code(tmp_path: Path) -> None:
