@@ -1,7 +1,11 @@
-"""Every example query of sql/queries has a header and runs on the schema; those about data answer with rows."""
+"""Every example query of sql/queries has a header and runs on the schema; those about data answer with rows.
+
+So does every SELECT of the runbook.
+"""
 
 from __future__ import annotations
 
+import re
 import time
 from decimal import Decimal
 from pathlib import Path
@@ -11,6 +15,7 @@ import pytest
 
 from marketprism.migrate import shipped
 from marketprism.sqlfiles import read_header
+from tests.conftest import REPOSITORY
 from tests.refreshes import LATEST, refresh
 from tests.sql.rows import assign_buckets, book
 from tests.sql.tape import random_trades
@@ -72,3 +77,17 @@ def test_a_day_in_cold_agrees_with_its_buckets(engine: Any) -> None:
         assert [row for row in engine.rows(audit) if row["symbol"] == "COLDUSDT"] == []
     finally:
         engine.forget("COLDUSDT")
+
+
+RUNBOOK = (REPOSITORY / "monitors" / "RUNBOOK.md").read_text()
+STATEMENTS = [" ".join(text.split()) for text in re.findall(r"`(SELECT [^`]+)`", RUNBOOK)]
+
+
+@pytest.mark.parametrize("statement", STATEMENTS)
+def test_every_look_of_the_runbook_runs(engine: Any, statement: str) -> None:
+    """As it stands there: who is woken at night does not look for the column that was meant."""
+    engine.client.query(statement)
+
+
+def test_the_runbook_has_looks() -> None:
+    assert len(STATEMENTS) > 20
