@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from marketprism.metrics import HealthServer, serve_health
-from marketprism.settings import ALL_SETTINGS
+from marketprism.settings import ALL_SETTINGS, CollectorSettings, MonitorSettings, StorageSettings
 from tests.conftest import REPOSITORY
 
 FILES = sorted(REPOSITORY.glob("docker-compose*.yml"))
@@ -78,6 +78,21 @@ def test_our_containers_have_no_rights_and_bounded_logs(name: str) -> None:
     assert service["security_opt"] == ["no-new-privileges:true"]
     assert service["logging"]["options"]["max-size"]
     assert service["restart"] == "unless-stopped"
+
+
+def test_what_the_runbook_asks_answers_on_this_machine_and_no_other() -> None:
+    """``marketprism status`` and ``doctor`` come first in the runbook; they ask the ports of the settings' defaults."""
+    published = {port for name in OURS for port in COMPOSE["services"][name].get("ports", [])}
+    asked = set(
+        re.findall(r"curl (?:http://127\.0\.0\.1)?:(\d+)", (REPOSITORY / "monitors" / "RUNBOOK.md").read_text())
+    )
+    defaults = {
+        str(settings.model_fields["metrics_port"].default)
+        for settings in (CollectorSettings, StorageSettings, MonitorSettings)
+    }
+    assert "9101" in asked
+    assert {f"127.0.0.1:{port}:{port}" for port in asked | defaults} <= published
+    assert all(port.startswith("127.0.0.1:") for port in published)
 
 
 def test_the_image_does_not_run_as_root() -> None:
