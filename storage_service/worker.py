@@ -97,15 +97,18 @@ class Worker:
         """Sessions until stopped: each starts from the recorded position. Raises StoreHalted."""
         label = (self.data_type, str(self.partition))
         metrics.HALTED.labels(*label).set(0)
-        delay, unforeseen = 0.1, 0
+        delay, unforeseen, waits = 0.1, 0, False
         while not self._stop.is_set():
             started = time.monotonic()
+            waits = waits and self._lease.left <= 0
             try:
                 await self._session()
             except Stopping:
                 break
             except LeaseLost as error:
-                logger.warning("not ours for now", extra={"data_type": self.data_type, "error": error})
+                if not waits:  # once: it may last for as long as NATS takes no beat
+                    logger.warning("not ours for now", extra={"data_type": self.data_type, "error": error})
+                waits = True
                 await self._puller.stop()
                 await pause(self._stop, 0.5)
             except (ConsumerLost, NatsError, ClickHouseAway, OSError, TimeoutError) as error:
