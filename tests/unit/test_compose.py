@@ -114,6 +114,23 @@ def test_who_looks_may_only_read() -> None:
     assert clickhouse["jsonData"]["username"] == "analyst"
 
 
+def test_the_servers_own_logs_have_an_end() -> None:
+    """ClickHouse keeps query_log and its kin for ever by default: in months they are larger than what is collected."""
+    logs = ElementTree.parse(REPOSITORY / "monitors" / "clickhouse" / "logs.xml").getroot()
+    assert {"query_log", "query_views_log", "part_log", "trace_log", "text_log", "metric_log"} <= {
+        log.tag for log in logs
+    }
+    assert {log.findtext("ttl") for log in logs} == {"event_date + INTERVAL 7 DAY DELETE"}
+    servers = {name: service for name, service in SERVICES.items() if ":clickhouse" in name}
+    assert len(servers) == 5
+    for name, service in servers.items():
+        mounted = [
+            *(volume.split(":")[1] for volume in service.get("volumes", []) if volume.startswith("./")),
+            *(config["target"] for config in service.get("configs", [])),
+        ]
+        assert "/etc/clickhouse-server/config.d/logs.xml" in mounted, name
+
+
 def test_every_mounted_file_is_there() -> None:
     for service in COMPOSE["services"].values():
         for volume in service.get("volumes", []):
