@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from marketprism.errors import SettingsError
+from marketprism.errors import ClickHouseUnreachable, NatsUnreachable, QueryError, SettingsError
 
 app = typer.Typer(help="Frames that could not be stored: list, try again, or drop.", no_args_is_help=True)
 
@@ -21,9 +21,14 @@ _ALL = 1_000_000
 
 
 def _with_warehouse(data: Path | None, work: Callable[[Any, Any], Awaitable[None]]) -> None:
-    """Run ``work(warehouse, servers)`` and close the connection after it."""
-    from marketprism.supervisor.attach import find_servers  # what a command runs is imported by it: help is instant
-    from storage_service.clickhouse_io import Warehouse
+    """Run ``work(warehouse, servers)`` and close the connection after it.
+
+    Raises ClickHouseUnreachable, NatsUnreachable, QueryError: what the storage service's parts raise is for a worker.
+    """
+    from nats.errors import Error as NatsError  # what a command runs is imported by it: help is instant
+
+    from marketprism.supervisor.attach import find_servers
+    from storage_service.clickhouse_io import ClickHouseAway, InsertRefused, Warehouse
 
     servers = find_servers(data)
 
@@ -31,6 +36,12 @@ def _with_warehouse(data: Path | None, work: Callable[[Any, Any], Awaitable[None
         warehouse = Warehouse(servers.clickhouse)
         try:
             await work(warehouse, servers)
+        except ClickHouseAway as error:
+            raise ClickHouseUnreachable(str(error)) from error
+        except InsertRefused as error:
+            raise QueryError.of(error, "see `marketprism doctor`") from error
+        except NatsError as error:
+            raise NatsUnreachable.of(servers.nats.url, error) from error
         finally:
             await warehouse.close()
 

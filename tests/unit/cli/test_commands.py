@@ -46,6 +46,19 @@ def _one_line_error(done: subprocess.CompletedProcess[str], code: int) -> str:
     return line
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("dead-letters", "list"), ("dead-letters", "retry", "--all"), ("dead-letters", "drop", "--all"),
+        ("serving", "list"), ("integrity", "--day", "2024-08-01"), ("archive",), ("migrate",), ("query", "SELECT 1"),
+    ],
+    ids=" ".join,
+)  # fmt: skip
+def test_a_clickhouse_that_is_away_is_one_line(tmp_path: Path, command: tuple[str, ...]) -> None:
+    done = _run(*command, cwd=tmp_path, MARKETPRISM_CLICKHOUSE_URL="http://127.0.0.1:1")
+    assert "ClickHouse at http://127.0.0.1:1 does not answer" in _one_line_error(done, 3)
+
+
 def test_every_command_has_help() -> None:
     overview = CliRunner().invoke(app, ["--help"]).output
     for command in COMMANDS:
