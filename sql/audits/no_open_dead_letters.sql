@@ -1,5 +1,5 @@
 -- name:      no_open_dead_letters
--- purpose:   no row or frame of the last day waits as a dead letter
+-- purpose:   no row or frame waits as a dead letter, however old
 -- grain:     one row per (data_type, error)
 -- inputs:    marketprism_hot.dead_letters
 -- time:      first_seen
@@ -10,6 +10,6 @@
 -- every:     60 s
 SELECT data_type, error, count() AS letters, min(first_seen) AS first_at, max(first_seen) AS last_at
 FROM marketprism_hot.dead_letters FINAL
-WHERE status = 'open' AND first_seen >= now('UTC') - INTERVAL 1 DAY
+WHERE status = 'open'
 GROUP BY data_type, error
 ORDER BY data_type, error

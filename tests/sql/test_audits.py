@@ -143,7 +143,7 @@ FAULTS: dict[str, list[str]] = {
     ],
     "no_open_dead_letters": [
         f"INSERT INTO {HOT}.dead_letters (data_type, stream, status, error, first_seen) "
-        "SELECT 'trades', 's', 'open', 'bad', now64(6)"
+        "SELECT 'trades', 's', 'open', 'bad', now64(6) - INTERVAL 30 HOUR"
     ],
     "funding_in_range": [
         f"INSERT INTO {HOT}.funding_rates (timestamp, exchange, market_type, symbol, funding_rate) "
