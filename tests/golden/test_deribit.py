@@ -314,7 +314,10 @@ def test_perpetual_tickers(shared: Path, name: str) -> None:
     core.market.receive(text.encode(), AT + 1)  # the same slot again
     (funding,) = core.of("funding_rates")
     assert (Decimal(funding.funding_rate), funding.funding_kind) == (plain["current_funding"], "continuous")
-    assert (funding.funding_interval_h, funding.timestamp) == (1, int(plain["timestamp"]))
+    premium, damper = plain["mark_price"] / plain["index_price"] - 1, Decimal("0.00025")
+    eight_hours = max(damper, premium) + min(-damper, premium)  # of Deribit's funding specification
+    assert abs(plain["current_funding"] - eight_hours) < Decimal("1e-8")
+    assert (funding.funding_interval_h, funding.timestamp) == (8, int(plain["timestamp"]))
     assert Decimal(funding.mark_price) == plain["mark_price"]
     assert Decimal(funding.index_price) == plain["index_price"]
     (interest,) = core.of("open_interests")

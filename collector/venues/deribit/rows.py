@@ -20,6 +20,8 @@ from collector.venues.deribit.messages import (
 from marketprism.events import FundingRate, Liquidation, OpenInterest, Trade, VolatilityIndex
 
 HOUR_MS: Final = 3_600_000
+_RATE_OF_HOURS: Final = 8
+"""The hours that Deribit's running rate is for; what is settled is told by the hour."""
 _OPPOSITE: Final = {"buy": "sell", "sell": "buy"}
 
 
@@ -100,13 +102,14 @@ def book_snapshot(answer: OrderBook, received_at: int) -> BookUpdate:
 
 
 def continuous_funding(of: Tracked, message: TickerMessage, rate: Decimal, received_at: int) -> FundingRate:
-    """Deribit charges all the time: the rate of the moment, and the end of the hour it is accounted by."""
+    """Deribit charges all the time: the rate of the moment, for eight hours (the premium less 0.025 %, as its funding
+    specification has it), and the end of the hour it is accounted by."""
     time = message.timestamp
     return FundingRate(
         **of.head(time, received_at),
         funding_rate=rounded(rate),
         funding_kind="continuous",
-        funding_interval_h=1,
+        funding_interval_h=_RATE_OF_HOURS,
         funding_time=time,
         next_funding_time=(time // HOUR_MS + 1) * HOUR_MS,
         mark_price=rounded(message.mark_price),
