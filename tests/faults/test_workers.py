@@ -55,10 +55,10 @@ class Workers(Rig):
         }
 
     def migrate(self) -> None:
-        """The hot tables and one view of trades: the whole schema costs more than these tests."""
+        """The hot tables, cold trades and one view of trades: the whole schema costs more than these tests."""
         folder = self.directory / "migrations"
         folder.mkdir()
-        for pattern in ("000[1-9]_*", "001[0-4]_*", *(f"*_{name}.sql" for name in NEEDED)):
+        for pattern in ("000[1-9]_*", "001[0-5]_*", *(f"*_{name}.sql" for name in NEEDED)):
             for file in (REPOSITORY / "migrations").glob(pattern):
                 shutil.copy(file, folder)
         migrate(self.client(), folder)
