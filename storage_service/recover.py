@@ -30,7 +30,7 @@ from storage_service.duplicates import (
 from storage_service.groups import Key, key_columns
 from storage_service.position import Holes
 from storage_service.schema import wire_columns
-from storage_service.validate import FILE_SOURCES
+from storage_service.validate import FROM_FILES
 
 _BELOW: Final = "NOT (stream_seq >= {position:UInt64} AND created_at >= fromUnixTimestamp64Micro({epoch:Int64}, 'UTC'))"
 
@@ -85,7 +85,7 @@ async def marks_in_cold(warehouse: Warehouse, data_type: str, keys: Collection[K
     same = " AND ".join(f"{column} IN {{of_{column}:Array(String)}}" for column in by)
     query = (
         f"SELECT {', '.join(by)}, max(sequence) FROM {COLD}.{data_type} WHERE {same} AND "
-        f"data_source NOT IN {FILE_SOURCES} GROUP BY {', '.join(by)}"
+        f"NOT ({FROM_FILES}) GROUP BY {', '.join(by)}"
     )
     found = {tuple(row[:-1]): Mark(row[-1]) for row in await warehouse.rows(query, asked)}
     return {key: found[key] for key in keys if key in found}

@@ -18,6 +18,8 @@ from storage_service.schema import DECIMAL, wire_columns
 
 LIVE_SOURCES: Final = ("marketprism", "rest")
 FILE_SOURCES: Final = ("archive", "import")
+FROM_FILES: Final = f"data_source IN {FILE_SOURCES}"
+"""SQL: a row that files gave. What came live is what it is not true of."""
 SOURCES: Final = (*LIVE_SOURCES, *FILE_SOURCES)
 TRADE_KINDS: Final = ("trade", "agg_trade")
 

@@ -13,19 +13,18 @@ from marketprism.clickhouse import COLD
 from storage_service.days.content import Fingerprint, columns_of, row_hash
 from storage_service.days.engine import Engine
 from storage_service.days.install import COMPUTED, Installer, Source, Symbol, partitions, quoted, same_symbol
-
-_OF_FILES = "data_source IN ('archive', 'import')"
+from storage_service.validate import FROM_FILES
 
 
 def refresh_gaps(engine: Engine, symbol: Symbol, days: Sequence[date]) -> int:
     """Install the gaps of these days and of the day after them anew; how many sequences are missing."""
     first, last = min(days) - timedelta(days=1), max(days) + timedelta(days=1)
     window = [first + timedelta(days=n) for n in range((last - first).days + 1)]
-    where = f"{partitions(window)} AND {same_symbol(symbol)} AND {_OF_FILES}"
+    where = f"{partitions(window)} AND {same_symbol(symbol)} AND {FROM_FILES}"
     count, lowest, highest = engine.rows(
         f"SELECT count(), min(sequence), max(sequence) FROM {COLD}.trades WHERE {where}"
     )[0]
-    archived = f"of_type = 'trades' AND {_OF_FILES}"
+    archived = f"of_type = 'trades' AND {FROM_FILES}"
     known = engine.rows(
         f"SELECT count() FROM {COLD}.gaps WHERE {partitions(window)} AND {same_symbol(symbol)} AND {archived}"
     )[0][0]

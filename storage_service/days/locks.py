@@ -52,9 +52,9 @@ class Lock:
             raise
         return True
 
-    def is_ours(self) -> bool:
-        """Whether nobody has taken it over."""
-        return holder(self._engine, self._table)[0].startswith(self._token)
+    def is_ours(self, engine: Engine | None = None) -> bool:
+        """Whether nobody has taken it over; asked by ``engine`` where another thread does."""
+        return holder(engine or self._engine, self._table)[0].startswith(self._token)
 
     def check(self) -> None:
         """Begin a new lease. Raises DayError when somebody took this job for dead."""
@@ -87,7 +87,7 @@ class Lock:
             engine.close()
 
     def _renew(self, engine: Engine) -> None:
-        if not holder(engine, self._table)[0].startswith(self._token):
+        if not self.is_ours(engine):
             raise DayError(f"{self._table} went to another job, this one was taken for dead; run it again")
         engine.run(f"ALTER TABLE {self._table} MODIFY COMMENT '{self._comment()}'")
 

@@ -28,10 +28,11 @@ from storage_service.days.install import Installer, Source, Symbol, partitions, 
 from storage_service.days.instruments import tick_size
 from storage_service.days.layouts import Layout
 from storage_service.days.trades import first_trades, fold_days, frozen_plans, insert_edges, with_buckets
+from storage_service.validate import FROM_FILES
 
 LEFT_TO_LIVE: Final = "days left to live rows"
 """In the note of a file of which not every day was installed."""
-YIELDS_TO: Final = {"archive": "data_source NOT IN ('archive', 'import')", "import": "data_source != 'import'"}
+YIELDS_TO: Final = {"archive": f"NOT ({FROM_FILES})", "import": "data_source != 'import'"}
 """Source of a piece → condition on rows that keep their symbol-day: a verified archive file goes before an import."""
 ROWS_AT_ONCE: Final = 4_000_000
 """Days are installed together up to so many rows: small days cost statements, large ones disk."""

@@ -15,6 +15,7 @@ from storage_service.days.engine import Engine
 from storage_service.days.install import COMPUTED, Installer, Source, Symbol, partitions, quoted, same_symbol
 from storage_service.days.tiers import Archivist, hot_days, is_closed
 from storage_service.days.trades import first_trades, fold_days, frozen_plans, insert_edges, with_buckets
+from storage_service.validate import FROM_FILES
 
 _BUCKETS = COMPUTED - {"created_at", "tick_size", "price_tick", "late"}
 
@@ -104,9 +105,7 @@ class Rebuilder:
         ]
 
     def _in_cold(self, day: date) -> bool:
-        query = (
-            f"SELECT count() FROM {COLD}.trades WHERE {partitions([day])} AND data_source NOT IN ('archive', 'import')"
-        )
+        query = f"SELECT count() FROM {COLD}.trades WHERE {partitions([day])} AND NOT ({FROM_FILES})"
         return bool(self._engine.rows(query)[0][0])
 
     def _symbols(self, database: str, day: date, names: Collection[str]) -> list[Symbol]:
@@ -114,7 +113,7 @@ class Rebuilder:
         chosen = f" AND symbol IN ({', '.join(quoted(name) for name in sorted(names))})" if names else ""
         query = f"SELECT DISTINCT exchange, market_type, symbol FROM {{}}.trades WHERE {partitions([day])}{chosen}{{}}"
         hot = set(self._engine.rows(query.format(HOT, ""))) if HOT in self._homes(day) else set()
-        from_files = set(self._engine.rows(query.format(COLD, " AND data_source IN ('archive', 'import')")))
+        from_files = set(self._engine.rows(query.format(COLD, f" AND {FROM_FILES}")))
         if database == HOT:
             return sorted(hot - from_files)
         return sorted(set(self._engine.rows(query.format(COLD, ""))) - (hot - from_files))

@@ -22,6 +22,7 @@ from storage_service.days.hold import drop_holds, held
 from storage_service.days.install import EVERY, Installer, Source, partition_id, partitions
 from storage_service.days.locks import LockHeld, lock
 from storage_service.faultpoints import reach
+from storage_service.validate import FROM_FILES
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +31,6 @@ STATUS: Final = f"{COLD}.archive_status"
 TABLES: Final = tuple(name for name in ROW_TYPES if name != "instruments")  # metadata is by month and stays in hot
 GRACE: Final = timedelta(hours=1)
 """How long past midnight a day still takes rows (as live buckets do)."""
-_NOT_LIVE: Final = "data_source IN ('archive', 'import')"
 _IDENTITY: Final = {
     "trades": "exchange, market_type, symbol, trade_kind, sequence",
     "orderbooks": "exchange, market_type, symbol, sequence",
@@ -88,7 +88,7 @@ class Archivist:
             return Archived(data_type, day, "unchanged", sum(part.rows for part in before.values()))
         began = time.monotonic()
         replaced = self._replaced(data_type, day, before)
-        live = f"{partitions([day])} AND NOT ({_NOT_LIVE})"
+        live = f"{partitions([day])} AND NOT ({FROM_FILES})"
         kept = self._by_exchange(f"{COLD}.{data_type}", f"{live} AND NOT ({replaced})")
         columns = columns_of(self._engine, self._hot(data_type))
         names = ", ".join(f"`{name}`" for name in columns_of(self._engine, f"{COLD}.{data_type}"))
@@ -154,12 +154,12 @@ class Archivist:
         key = "exchange, market_type, symbol" + (", of_type" if data_type == "gaps" else "")
         return (
             f"{partitions([day])} AND ({key}) NOT IN (SELECT {key} FROM {COLD}.{data_type} "
-            f"WHERE toYYYYMMDD(timestamp) = {partition_id(day)} AND {_NOT_LIVE})"
+            f"WHERE toYYYYMMDD(timestamp) = {partition_id(day)} AND {FROM_FILES})"
         )
 
     def _replaced(self, data_type: str, day: date, hot: dict[str, Fingerprint]) -> str:
         """Condition on cold rows that the hot ones replace: all live ones, unless hot has only what came late."""
-        live = f"NOT ({_NOT_LIVE})"
+        live = f"NOT ({FROM_FILES})"
         cold = self._by_exchange(f"{COLD}.{data_type}", f"{partitions([day])} AND {live}")
         more = any(part.rows > hot.get(exchange, Fingerprint()).rows for exchange, part in cold.items())
         if not more and not self.was_dropped(data_type, day):
@@ -195,7 +195,7 @@ class Archivist:
     def _verify(self, data_type: str, day: date, before: dict[str, Fingerprint], kept: dict[str, Fingerprint]) -> None:
         """Both sides anew: hot is what it was, cold is that and what it kept."""
         hot = self.present(data_type, day)
-        cold = self._by_exchange(f"{COLD}.{data_type}", f"{partitions([day])} AND NOT ({_NOT_LIVE})")
+        cold = self._by_exchange(f"{COLD}.{data_type}", f"{partitions([day])} AND NOT ({FROM_FILES})")
         exchanges = {*before, *kept}
         wanted = {name: before.get(name, Fingerprint()).plus(kept.get(name, Fingerprint())) for name in exchanges}
         if hot != before:
