@@ -139,7 +139,7 @@ class Connection:
 
     @staticmethod
     def _say_all(requests: asyncio.Queue[str], say: Callable[[Sequence[str]], list[str]], of: Sequence[Stream]) -> None:
-        for message in say([stream.name for stream in of]) if of else ():
+        for message in say([stream.name for stream in of]):
             requests.put_nowait(message)
 
     async def run(self) -> None:

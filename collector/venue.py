@@ -103,7 +103,7 @@ class ConnectionPlan:
     name: str
     urls: tuple[str, ...]
     streams: tuple[Stream, ...]
-    most: int = 200
+    most: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,7 +53,7 @@ async def connected(
 ) -> AsyncIterator[tuple[Connection, Seen]]:
     seen = Seen()
     urls = tuple(f"ws://127.0.0.1:{exchange.port}/stream" for exchange in exchanges)
-    plan = ConnectionPlan("test-0", urls, (Stream("btcusdt@trade", "trades", "BTCUSDT", expect_s),))
+    plan = ConnectionPlan("test-0", urls, (Stream("btcusdt@trade", "trades", "BTCUSDT", expect_s),), 1)
     connection = Connection(
         KEY,
         plan,
@@ -128,8 +128,9 @@ async def test_an_address_that_does_not_answer_is_left_for_the_next() -> None:
 async def test_an_address_that_takes_everything_and_answers_nothing_is_left_for_the_next() -> None:
     async with FakeExchange() as dead, FakeExchange() as alive:
         dead.deaf = True
-        async with connected(dead, alive, expect_s=0.6):
+        async with connected(dead, alive, expect_s=0.6) as (_, seen):
             await asyncio.wait_for(alive.subscribed.wait(), 20)
+            assert seen.reconnects() == {"silent": 1}
 
 
 async def test_one_refused_connection_does_not_leave_the_first_address() -> None:
@@ -169,6 +170,7 @@ async def test_what_cannot_be_reached_for_days_is_still_tried(monkeypatch: pytes
     monkeypatch.setattr(Connection, "_one_generation", refused)
     async with FakeExchange() as exchange, connected(exchange, patience=1e-5) as (_, seen):
         await until(lambda: seen.reconnects().get("unreachable", 0) > 1100, 30)
+        assert set(seen.reconnects()) == {"unreachable"}
 
 
 async def test_answers_to_keep_alives_are_no_data(caplog: pytest.LogCaptureFixture) -> None:

@@ -105,3 +105,5 @@ async def test_what_is_listed_again_with_ids_that_start_over_is_collected(broker
         await until(lambda: subscribed(exchange) == [{"BTCUSDT", "NEWUSDT"}])
         await exchange.trade("NEWUSDT")
         await until(lambda: published(service) == 6)
+        rows = [row for row in await broker.rows("trades") if row["symbol"] == "NEWUSDT"]
+        assert [row["sequence"] for row in rows] == [1, 2, 3, 4, 5, 1]
