@@ -79,6 +79,15 @@ class Running:
     def clickhouse_url(self) -> str:
         return f"http://127.0.0.1:{self.environment['MARKETPRISM_EMBEDDED_CLICKHOUSE_PORT']}"
 
+    def said(self) -> str:
+        """The newest status and the ends of all logs, for the report of a failed test."""
+        newest = None
+        while not self._statuses.empty():
+            newest = self._statuses.get_nowait() or newest
+        logs = (self.stderr_file, *sorted((self.data / "logs").glob("*.log")))
+        ends = [f"== {log.name}\n{log.read_text(errors='replace')[-3000:]}" for log in logs]
+        return "\n".join((json.dumps(newest), *ends))
+
     def until(self, what: Callable[[dict[str, Any]], bool], timeout_s: float = START_S) -> dict[str, Any]:
         """The first status that satisfies ``what``."""
         deadline, last = time.monotonic() + timeout_s, None
