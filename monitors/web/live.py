@@ -74,26 +74,29 @@ class Topic:
         self._looks = looks
         self._subscribers: set[Subscriber] = set()
         self._latest: dict[str, bytes] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: dict[int, asyncio.Task[None]] = {}
 
     def join(self, subscriber: Subscriber) -> None:
         """What is known now comes at once."""
         self._subscribers.add(subscriber)
         for kind, body in self._latest.items():
             subscriber.offer(kind, body)
-        if not self._tasks:
-            self._latest.clear()  # a topic that had gone to sleep: what it knew is old
-            for number, (look, every_s) in enumerate(self._looks):
-                task = asyncio.create_task(self._run(number, look, every_s), name="look of a page")
-                self._tasks.add(task)
-                task.add_done_callback(self._tasks.discard)
+        if self._asleep:
+            self._latest.clear()  # what it knew is old
+        for number, (look, every_s) in enumerate(self._looks):  # they fall asleep one by one
+            if number not in self._tasks or self._tasks[number].done():
+                self._tasks[number] = asyncio.create_task(self._run(number, look, every_s), name="look of a page")
 
     def leave(self, subscriber: Subscriber) -> None:
         self._subscribers.discard(subscriber)
 
     @property
     def idle(self) -> bool:
-        return not self._tasks and not self._subscribers
+        return self._asleep and not self._subscribers
+
+    @property
+    def _asleep(self) -> bool:
+        return all(task.done() for task in self._tasks.values())
 
     def publish(self, kind: str, body: Any) -> None:
         """To every subscriber, unless it is what they have already."""
@@ -134,7 +137,7 @@ class Topic:
             self.publish(kind, None)
 
     async def close(self) -> None:
-        tasks = list(self._tasks)
+        tasks = list(self._tasks.values())
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

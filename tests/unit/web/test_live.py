@@ -50,6 +50,33 @@ async def test_one_look_serves_every_page_and_ends_with_the_last(monkeypatch: py
     assert looked == settled
 
 
+async def test_a_page_that_comes_while_a_topic_falls_asleep_has_all_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "_LINGER_S", 0.02)
+    looked, answered, held = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def quick(publish: live.Publish) -> None:
+        looked.set()
+
+    async def slow(publish: live.Publish) -> None:
+        held.set()
+        await answered.wait()
+
+    def looking() -> list[asyncio.Task[None]]:
+        return [task for task in asyncio.all_tasks() if task.get_name() == "look of a page"]
+
+    topic, left, back = live.Topic((quick, 0.005), (slow, 0.005)), live.Subscriber(), live.Subscriber()
+    async with asyncio.timeout(5):
+        topic.join(left)
+        await held.wait()
+        topic.leave(left)
+        await asyncio.wait(looking(), return_when=asyncio.FIRST_COMPLETED)  # the other waits for ClickHouse's answer
+        looked.clear()
+        topic.join(back)
+        await looked.wait()
+    assert len(looking()) == 2
+    await topic.close()
+
+
 async def test_what_stands_still_is_not_sent_again_and_trouble_is_told_once_until_it_ends() -> None:
     broken = True
     looks = 0
