@@ -54,7 +54,7 @@ async def replay_files(files: Sequence[Path], speed: float | None, data: Path, *
         log_through(view),
     ):
         stack = Stack(plan_run("replay", any_port=True), directory, view.notify)
-        work = asyncio.create_task(_play(stack, recordings, speed, view))
+        work = asyncio.create_task(_play(stack, recordings, speed, view, look=look))
         stopped = asyncio.create_task(stop.wait())
         try:
             await asyncio.wait([work, stopped], return_when=asyncio.FIRST_COMPLETED)
@@ -72,9 +72,13 @@ async def replay_files(files: Sequence[Path], speed: float | None, data: Path, *
             await stack.stop()
 
 
-async def _play(stack: Stack, recordings: Sequence[Recording], speed: float | None, view: View) -> ReplayReport:
+async def _play(
+    stack: Stack, recordings: Sequence[Recording], speed: float | None, view: View, *, look: bool
+) -> ReplayReport:
     view.notify(f"starting in {stack.directory.path}; logs in {stack.directory.logs}")
     await stack.start_servers()
+    if speed is None:  # nobody is served meanwhile, and what refreshes itself each second takes half a core
+        await asyncio.to_thread(_command, stack, "SYSTEM STOP VIEWS")
     await stack.start_services()
     view.notify(f"page {stack.plan.page_url}")
     async with ReplayServer(recordings, speed=speed) as server:
@@ -95,6 +99,8 @@ async def _play(stack: Stack, recordings: Sequence[Recording], speed: float | No
             f"replay: not everything was stored within {_STORE_TIMEOUT_S:g} s; see {stack.directory.logs}"
         )
     seconds = time.monotonic() - began
+    if look:
+        await asyncio.to_thread(_command, stack, "SYSTEM START VIEWS")
     received = await asyncio.to_thread(received_of, recordings)
     return ReplayReport(
         files=[str(recording.path) for recording in recordings],
@@ -106,12 +112,14 @@ async def _play(stack: Stack, recordings: Sequence[Recording], speed: float | No
     )
 
 
+def _command(stack: Stack, statement: str) -> None:
+    with connect(stack.clickhouse) as client:
+        client.command(statement)
+
+
 def _compare(stack: Stack, received: dict[Key, Received]) -> list[SymbolReport]:
-    client = connect(stack.clickhouse)
-    try:
+    with connect(stack.clickhouse) as client:
         return symbol_reports(client, received)
-    finally:
-        client.close()
 
 
 async def _collector_quiet(stack: Stack) -> None:

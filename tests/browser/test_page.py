@@ -46,10 +46,10 @@ def _windows_are_full(status: dict[str, Any]) -> bool:
 
 @pytest.fixture(scope="module")
 def up(tmp_path_factory: pytest.TempPathFactory, chromium: None, migrated: Template) -> Iterator[Running]:
-    """Every market has its window of fifty buckets: a bucket ends after 60 s, so that none is too quiet in 0.9 h."""
+    """Every market has its window of fifty buckets: a bucket ends after 12 s, so that none is too quiet in 0.2 h."""
     folder = tmp_path_factory.mktemp("page")
     migrated.seed(folder / "data")
-    run = Running(folder, "--simulate", "--history-hours", "0.9")
+    run = Running(folder, "--simulate", "--history-hours", "0.2", MARKETPRISM_STORAGE_DEFAULT_T_MAX_MS="12000")
     try:
         run.until(_windows_are_full, timeout_s=240)
         yield run

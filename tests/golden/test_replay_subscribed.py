@@ -14,6 +14,7 @@ from marketprism.errors import RecordingError
 from marketprism.replay import collector_environment, describe
 from tests.golden.replays import replay
 from tests.golden.venues import lines_of
+from tests.migrated import Template
 from tests.unit.replay.recordings import line, write
 
 OKX_TRADES = {"BTC-USDT": 69, "UNI-USD-SWAP": 1, "BTC-USD-220527": 4}
@@ -44,8 +45,9 @@ def test_a_symbol_that_no_list_has_cannot_be_replayed(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def report(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+def report(shared: Path, tmp_path_factory: pytest.TempPathFactory, migrated: Template) -> dict[str, Any]:
     folder = tmp_path_factory.mktemp("subscribed")
+    migrated.seed(folder / "d")
     return replay(*(shared / f"recordings/{name}.jsonl.zst" for name in ("okx", "deribit")), data=folder / "d")
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from marketprism.supervisor.ports import free_ports
+from tests.integration import commands
 
 START_S = 60.0
 
@@ -34,15 +35,8 @@ def port_environment() -> dict[str, str]:
 
 def marketprism(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run a command to its end."""
-    return subprocess.run(
-        [sys.executable, "-m", "marketprism", *arguments],
-        cwd=cwd,
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+    code, out, err = commands.run(arguments, cwd, {**os.environ, **environment}, timeout_s=60)
+    return subprocess.CompletedProcess(("marketprism", *arguments), code, out, err)
 
 
 class Running:
