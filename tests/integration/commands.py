@@ -16,13 +16,16 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-LIBRARIES = ("clickhouse_connect", "nats", "numpy", "polars", "pyarrow", "pydantic_settings", "rich", "sqlglot", "typer")
+LIBRARIES = ("clickhouse_connect", "nats", "numpy", "polars", "pyarrow", "pydantic_settings", "sqlglot", "typer")
 
 _forks = multiprocessing.get_context("forkserver")
 _forks.set_forkserver_preload([__name__, *LIBRARIES])
 
 
-def run(arguments: tuple[str, ...], cwd: Path, environment: Mapping[str, str], timeout_s: float) -> tuple[int, str, str]:
+Answer = tuple[int, str, str]
+
+
+def run(arguments: tuple[str, ...], cwd: Path, environment: Mapping[str, str], timeout_s: float) -> Answer:
     """Exit code, stdout and stderr. Raises TimeoutExpired, when the process has been killed."""
     with tempfile.TemporaryDirectory() as folder:
         out, err = Path(folder, "out"), Path(folder, "err")
