@@ -176,7 +176,7 @@ FEATURES = (
 )
 
 
-@pytest.mark.parametrize("batches", [2, 13, 240])
+@pytest.mark.parametrize("batches", [2, 13, 60])
 def test_how_batches_are_cut_changes_no_bit(engine: Any, symbol: Any, batches: int) -> None:
     whole, cut = symbol(), symbol()
     rows = random_trades(seed=2, count=2400)

@@ -200,7 +200,7 @@ def store(table: Table, frames: list[Frame], judge: SequenceJudge, book: BucketB
     return finish("trades", accepted, book).body
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     traffic(),
     st.lists(st.integers(0, 3), min_size=1, max_size=40),
