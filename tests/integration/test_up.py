@@ -62,7 +62,7 @@ def _local(statement: str, data: Path, cwd: Path) -> int:
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """One run for the tests of this file, handed out when it shows every feature, within a minute."""
-    run = Running(tmp_path_factory.mktemp("up"), "--simulate", "--history-hours", "1.2", **SECRETS, **LOGS)
+    run = Running(tmp_path_factory.mktemp("up"), "--simulate", "--history-hours", "0.7", **SECRETS, **LOGS)
     try:
         run.until(_full, timeout_s=60)
         yield run
