@@ -13,11 +13,14 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
+from heapq import heappop, heappush
 
 from marketprism.events import Gap, Trade
 
 MAX_HELD = 50_000
 """Trades of one symbol held back behind a hole; beyond it the hole is given up."""
+MAX_HELD_ALL = 500_000
+"""The same of all symbols of a market, each some 400 bytes: a socket that was lost leaves a hole in every one."""
 _REMEMBERED = 4096
 """Newest sequences of a symbol that are known to have left, where ids do not tell whether one is missing."""
 
@@ -35,7 +38,7 @@ class TradeSequence:
     """Reorders, de-duplicates and holds back. ``last`` is the sequence of the newest trade let out (None = none),
     ``given_up`` the newest that was given up (-1 = none)."""
 
-    __slots__ = ("_consecutive", "_held", "_recent", "_since", "duplicates", "given_up", "last", "last_time")
+    __slots__ = ("_consecutive", "_held", "_order", "_recent", "_since", "duplicates", "given_up", "last", "last_time")
 
     def __init__(self, last: int | None = None, last_time: int = 0, *, consecutive: bool = True) -> None:
         self._consecutive = consecutive
@@ -44,6 +47,7 @@ class TradeSequence:
         self.duplicates = 0
         self.given_up = -1
         self._held: dict[int, Trade] = {}  # by the first sequence that each covers
+        self._order: list[int] = []  # a heap of them, and of some that are held no more
         self._since = 0
         self._recent: deque[int] = deque(maxlen=_REMEMBERED)
 
@@ -65,6 +69,7 @@ class TradeSequence:
         if not self._held:
             self._since = trade.received_at
         self._held[sequence] = trade
+        heappush(self._order, sequence)
         return []
 
     def late(self, trade: Trade) -> Gap | None:
@@ -85,7 +90,7 @@ class TradeSequence:
         """The first missing range, or None."""
         if not self._held or self.last is None:
             return None
-        return Hole(self.last + 1, min(self._held) - 1, self._since)
+        return Hole(self.last + 1, self._first() - 1, self._since)
 
     def give_up(self, through: int, cause: str) -> tuple[list[Gap], list[Trade]]:
         """Let go of every missing sequence ≤ ``through``: the Gaps, and the trades that may leave because of it."""
@@ -110,27 +115,29 @@ class TradeSequence:
 
     def first_held(self) -> Trade | None:
         """The trade right behind the first hole."""
-        return self._held[min(self._held)] if self._held else None
+        return self._held[self._first()] if self._held else None
+
+    def _first(self) -> int:
+        """The smallest that is held; something is."""
+        order, held = self._order, self._held
+        while order[0] not in held:
+            heappop(order)
+        return order[0]
 
     def _drain(self, out: list[Trade]) -> list[Trade]:
         held = self._held
-        while held:
-            if (trade := held.pop(out[-1].sequence + 1, None)) is None:
-                self._drop_covered(out[-1].sequence)
-                break
+        while (trade := held.pop(out[-1].sequence + 1, None)) is not None:
             out.append(trade)
+        while held and (first := self._first()) <= out[-1].sequence:  # a row that covers several came for it as well
+            del held[first]
+            self.duplicates += 1
         self.last = out[-1].sequence
         self.last_time = out[-1].timestamp
         if held:
-            self._since = held[min(held)].received_at
+            self._since = held[self._first()].received_at
+        else:
+            self._order.clear()
         return out
-
-    def _drop_covered(self, last: int) -> None:
-        """A row that covered several let go of what also came by itself."""
-        held = self._held
-        while held and (first := min(held)) <= last:
-            del held[first]
-            self.duplicates += 1
 
 
 def _gap(after: Trade, hole: Hole, from_time: int, cause: str, *, repaired: bool) -> Gap:

@@ -16,7 +16,7 @@ import msgspec
 from collector.book_sync import BookKeeper
 from collector.books import LocalBook
 from collector.complaints import Complaints
-from collector.continuity import MAX_HELD, Hole, TradeSequence
+from collector.continuity import MAX_HELD, MAX_HELD_ALL, Hole, TradeSequence
 from collector.metrics import CollectorMetrics
 from collector.positions import Position, Series
 from collector.rest import RestError
@@ -165,6 +165,16 @@ class Market:
             else:
                 found.append((key, hole))
         return found
+
+    def bound_held(self) -> None:
+        """When all symbols together hold too much, those that hold the most give up what they miss."""
+        held = {key: self.sequences[key].held for key in self._holed}
+        over = sum(held.values()) - MAX_HELD_ALL
+        for key in sorted(held, key=held.__getitem__, reverse=True):
+            if over <= 0:
+                return
+            self._give_up_all(key)
+            over -= held[key]
 
     def repaired(self, key: TradeKey, hole: Hole, after: Trade, from_time: int) -> None:
         """REST filled a hole: keep a record of it."""

@@ -34,6 +34,7 @@ class Repair:
     def look(self) -> None:
         """Begin with each hole that order alone has not closed by now; waits for nothing."""
         now = time.monotonic()
+        self._market.bound_held()
         holes = dict(self._market.holes())
         self._seen = {key: seen for key, seen in self._seen.items() if key in holes}
         for key, hole in holes.items():

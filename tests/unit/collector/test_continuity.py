@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -177,3 +179,19 @@ def test_a_row_behind_its_successors_is_told_once_where_ids_have_holes_of_their_
     assert (gap.from_sequence, gap.to_sequence, gap.repaired) == (7, 7, False)
     assert told == [None, gap, None, None, None]
     assert TradeSequence().late(_covering(7, 7)) is None
+
+
+def test_a_deep_hole_costs_a_trade_no_more_than_a_shallow_one() -> None:
+    """Filling what 20,000 trades wait for: each may not look at all of them (it did, and a page took seconds)."""
+
+    def seconds(held: int) -> float:
+        sequence, missing = TradeSequence(0), [trade(number) for number in range(1, 1001)]
+        for number in range(held):
+            sequence.offer(trade(2_000 + number))
+        began = time.process_time()
+        for each in missing:
+            sequence.offer(each)
+            assert sequence.hole is not None
+        return time.process_time() - began
+
+    assert seconds(20_000) < 20 * seconds(20) + 0.05

@@ -138,6 +138,28 @@ async def test_a_hole_that_was_given_up_meanwhile_is_not_repaired(monkeypatch: p
     assert told(core) == [(2, 11, False)]
 
 
+async def test_all_symbols_together_hold_so_much_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lost socket leaves a hole in every symbol, and REST may be away for minutes."""
+    monkeypatch.setattr(collector.market, "MAX_HELD_ALL", 5)
+    core = held(lambda *_: "")
+    other = "ETH-PERPETUAL"
+    core.market.track([contract("deribit", "inverse", other, "0.5")])
+
+    def also(*numbers: int) -> None:
+        data = [{**deribit_trade(number), "instrument_name": other} for number in numbers]
+        message = {"method": "subscription", "params": {"channel": f"trades.{other}.100ms", "data": data}}
+        core.market.receive(json.dumps(message).encode(), AT)
+
+    also(1, 3, 5, 6, 7)
+    core.market.bound_held()
+    assert told(core) == []
+    also(8)
+    core.market.bound_held()  # the other one holds the most
+    assert told(core) == [(2, 2, False), (4, 4, False)]
+    assert [trade.sequence for trade in core.of("trades") if trade.symbol == other] == [1, 3, 5, 6, 7, 8]
+    assert core.market.sequences[KEY].held == 1
+
+
 async def test_a_symbol_that_is_held_does_not_keep_others_from_catching_up() -> None:
     asked = []
     other = "ETH-PERPETUAL"
