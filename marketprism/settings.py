@@ -175,7 +175,7 @@ class CollectorSettings(BaseSettings):
     okx_checksum: bool = Field(
         True, description="verify CRC32 where a book message has one and no ids (recordings before 2023)"
     )
-    okx_option_families: list[str] = Field([], description="option families such as BTC-USD; empty = ask OKX")
+    okx_option_families: list[str] = Field([], description="option families such as BTC-USD; empty = ask OKX for all")
     okx_funding_symbols: list[str] = Field(
         ["*-SWAP", "*_XPERP-*"], description="OKX contracts that pay funding, as patterns"
     )

@@ -26,6 +26,7 @@ class OkxRest(MirrorRest):
         paths: dict[str, Answer] = {
             "public/instruments": self._instruments,
             "public/underlying": self._families,
+            "public/instrument-tick-bands": self._bands,
             "public/open-interest": self._interests,
             "public/funding-rate-history": self._settled,
             "market/history-trades": self._trades,
@@ -55,8 +56,14 @@ class OkxRest(MirrorRest):
         return _data([_instrument(each.spec) for each in self._matching(request)])
 
     def _families(self, request: web.Request) -> str:
-        found = {f"{each.spec.base}-{each.spec.quote}": None for each in self._matching(request)}
-        return _data([list(found)])
+        return _data([self._families_of(request)])
+
+    def _bands(self, request: web.Request) -> str:
+        kind = request.query["instType"]
+        return _data([{"instType": kind, "instFamily": family} for family in self._families_of(request)])
+
+    def _families_of(self, request: web.Request) -> list[str]:
+        return list(dict.fromkeys(f"{each.spec.base}-{each.spec.quote}" for each in self._matching(request)))
 
     def _interests(self, request: web.Request) -> str:
         rows = [OkxWire.interest(each.spec, each.said) for each in self._matching(request) if each.said is not None]

@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
+from collector.rest import RestError
 from collector.venues.okx.books import ChecksumChain
 from collector.venues.okx.messages import BookMessage
 from marketprism.events import Instrument
@@ -47,6 +48,8 @@ def recorded_answers(lines: list[Line]) -> Any:
     def answer(url: str, params: Mapping[str, Any]) -> str:
         if url.endswith("/underlying"):
             return json.dumps({"code": "0", "msg": "", "data": [["BTC-USD", "ETH-USD"]]})
+        if url.endswith("/instrument-tick-bands"):
+            return json.dumps({"code": "0", "msg": "", "data": [{"instType": "OPTION", "instFamily": "BTC-USD"}]})
         return found[params["instType"], params.get("instFamily", "")]
 
     return answer
@@ -324,13 +327,40 @@ def test_liquidations(shared: Path) -> None:
     assert receive(make_core("okx.linear", [other]), path) == []
 
 
+@pytest.mark.parametrize("bands", ["told", "none", "empty"])
+def test_families_beside_those_of_the_coin_are_found_by_their_tick_bands(bands: str) -> None:
+    """A family that has no contract any more, or tick bands that do not answer, take no other with them."""
+    asked = []
+
+    def answer(url: str, params: Mapping[str, Any]) -> str:
+        if url.endswith("/underlying"):
+            return json.dumps({"code": "0", "msg": "", "data": [["BTC-USD"]]})
+        if url.endswith("/instrument-tick-bands"):
+            if bands == "none":
+                raise RestError(400, "51000")
+            families = ["BTC-USD", "BTC-USD_UM", "OLD-USD"] if bands == "told" else []
+            return json.dumps({"code": "0", "msg": "", "data": [{"instFamily": name} for name in families]})
+        asked.append(params["instFamily"])
+        if params["instFamily"] == "OLD-USD":
+            raise RestError(400, "51000")
+        return json.dumps({"code": "0", "msg": "", "data": [{**UM_OPTION, "instId": params["instFamily"] + "-X"}]})
+
+    found = listed(make_core("okx.option", answers=answer))
+    um = ["BTC-USD_UM"] if bands == "told" else []
+    assert list(found) == [f"{family}-X" for family in ("BTC-USD", *um)]
+    assert asked == ["BTC-USD", *um, *(["OLD-USD"] if um else [])]
+
+
+UM_OPTION = {
+    "instType": "OPTION", "instId": "BTC-USD_UM-261225-100000-C", "instFamily": "BTC-USD_UM", "uly": "BTC-USD",
+    "settleCcy": "USD", "ctVal": "1", "ctMult": "0.01", "ctType": "", "tickSz": "5", "lotSz": "1", "stk": "100000",
+    "expTime": "1798185600000", "optType": "C", "state": "live",
+}  # fmt: skip
+
+
 def test_open_interest_of_options_is_asked_for_by_their_own_family() -> None:
     """BTC-USD_UM is another family than BTC-USD, and of the same underlying."""
-    info = {
-        "instType": "OPTION", "instId": "BTC-USD_UM-261225-100000-C", "instFamily": "BTC-USD_UM", "uly": "BTC-USD",
-        "settleCcy": "USD", "ctVal": "1", "ctMult": "0.01", "ctType": "", "tickSz": "5", "lotSz": "1", "stk": "100000",
-        "expTime": "1798185600000", "optType": "C", "state": "live",
-    }  # fmt: skip
+    info = UM_OPTION
     interest = {"instId": info["instId"], "instType": "OPTION", "oi": "100", "oiCcy": "1", "oiUsd": "10", "ts": "5"}
 
     def answer(url: str, params: Mapping[str, Any]) -> str:

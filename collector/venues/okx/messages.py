@@ -134,6 +134,12 @@ class InstrumentInfo(msgspec.Struct, gc=False):
     optType: str = ""
 
 
+class Bands(msgspec.Struct, gc=False):
+    """A row of ``instrument-tick-bands``, of which only the family is of use."""
+
+    instFamily: str
+
+
 class TickerInfo(msgspec.Struct, gc=False):
     """A row of REST ``tickers``: 24 h volume in the quote currency (SPOT) or in coins, and the last price."""
 

@@ -17,6 +17,7 @@ _WINDOW_S: Final = 2.0
 _LIMITS: Final[dict[str, int]] = {
     "/api/v5/public/instruments": 20,
     "/api/v5/public/underlying": 20,
+    "/api/v5/public/instrument-tick-bands": 5,
     "/api/v5/public/funding-rate-history": 10,
     "/api/v5/public/open-interest": 20,
     "/api/v5/market/tickers": 20,

@@ -8,7 +8,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from collector.rest import RestClient
+from collector.rest import RestClient, RestError
 from collector.tracked import Tracked
 from collector.venue import (
     BookRule,
@@ -23,6 +23,7 @@ from collector.venue import (
 from collector.venues.okx import books, channels, rows
 from collector.venues.okx import symbols as metadata
 from collector.venues.okx.messages import (
+    Bands,
     BookMessage,
     Envelope,
     FundingMessage,
@@ -84,6 +85,7 @@ class Okx(OkxPolls):
         self._chains: dict[str, books.ChecksumChain] = {}
         self._contents: dict[str, tuple[str, ...]] = {}
         self._wide: set[str] = set()
+        self._banded: set[str] = set()
         self.lists_all = market_type != "option" or not settings.okx_option_families
         self._handlers: dict[str, Handler] = {
             "trades": self._on_trades,
@@ -112,11 +114,19 @@ class Okx(OkxPolls):
         found: list[Instrument] = []
         for kind in metadata.TYPES[self.market_type]:
             for parameters in await self._families_of(kind):
-                answer, received_at = await self._api.get(
-                    "/api/v5/public/instruments", list[InstrumentInfo], {"instType": kind, **parameters}
-                )
-                found += self._instrument_rows(answer, received_at)
+                found += await self._listed({"instType": kind, **parameters})
         return found
+
+    async def _listed(self, parameters: dict[str, str]) -> list[Instrument]:
+        try:
+            answer, received_at = await self._api.get("/api/v5/public/instruments", list[InstrumentInfo], parameters)
+        except RestError as error:
+            family = parameters.get("instFamily")
+            if error.permanent and family in self._banded:
+                logger.warning("okx.option has nothing of the family %s: %s", family, error)
+                return []
+            raise
+        return self._instrument_rows(answer, received_at)
 
     def _instrument_rows(self, answer: Iterable[InstrumentInfo], received_at: int) -> list[Instrument]:
         found = []
@@ -132,13 +142,23 @@ class Okx(OkxPolls):
         return found
 
     async def _families_of(self, kind: str) -> list[dict[str, str]]:
-        """Options are only listed family by family."""
+        """Options are only listed family by family.
+
+        The list of underlyings has those of the coin (BTC-USD), the tick bands also the others (BTC-USD_UM).
+        """
         if kind != "OPTION":
             return [{}]
         names = list(self._settings.okx_option_families)
         if not names:
             answer, _ = await self._api.get("/api/v5/public/underlying", list[list[str]], {"instType": kind})
             names = [name for some in answer for name in some]
+            try:
+                bands, _ = await self._api.get("/api/v5/public/instrument-tick-bands", list[Bands], {"instType": kind})
+            except RestError as error:
+                logger.warning("okx.option may have families beside %s: %s", ", ".join(names), error)
+            else:
+                self._banded = {band.instFamily for band in bands} - set(names)
+            names += sorted(self._banded)
         return [{"instFamily": name} for name in names]
 
     async def fetch_volumes(self) -> dict[str, float]:
