@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
 
 from marketprism.status import StreamStatus
+from monitors.forgetting import LastSeen
 from monitors.looks import Buckets, Features, Newest, Table
 
 _SYMBOL = ("exchange", "market_type", "symbol")
 
 
 class Gauges:
-    """One per process. Each ``set_*`` replaces what the look before said."""
+    """One per process. Each ``set_*`` replaces what the look before said.
 
-    def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
+    Counters and the newest rows outlive the look that they are missing from, by a day (``clock``).
+    """
+
+    def __init__(self, registry: CollectorRegistry = REGISTRY, clock: Callable[[], float] = time.monotonic) -> None:
         def gauge(name: str, text: str, labels: Iterable[str] = ()) -> Gauge:
             return Gauge(name, text, tuple(labels), registry=registry)
 
@@ -50,7 +54,9 @@ class Gauges:
         self._bucket_anomalies = Counter(
             "ubt_bucket_id_anomaly", "bucket ids missing, or out of order in time", _SYMBOL, registry=registry
         )
-        self._anomalies_seen: dict[tuple[str, ...], int] = {}
+        self._anomalies_seen: dict[tuple[str, str, str], int] = {}
+        self._symbols: LastSeen[tuple[str, str, str]] = LastSeen(clock)
+        self._venues: LastSeen[tuple[str, str, str]] = LastSeen(clock)
 
     def set_tables(self, tables: Iterable[Table]) -> None:
         for table in tables:
@@ -58,11 +64,19 @@ class Gauges:
             self._bytes.labels(table.name).set(table.bytes)
             self._parts.labels(table.name).set(table.parts)
 
-    def set_newest(self, rows: Iterable[Newest]) -> None:
+    def set_newest(self, rows: Iterable[Newest]) -> list[tuple[str, str, str]]:
+        """Returned is what nothing has come of for a day: (data type, exchange, market type)."""
+        seen = set()
         for row in rows:
             labels = (row.data_type, row.exchange, row.market_type)
+            seen.add(labels)
             self._newest.labels(*labels).set(row.timestamp_s)
             self._received.labels(*labels).set(row.received_s)
+        gone = self._venues.look(seen)
+        for labels in gone:
+            self._newest.remove(*labels)
+            self._received.remove(*labels)
+        return gone
 
     def set_streams(self, streams: Iterable[StreamStatus], limit_bytes: int = 0) -> None:
         self._stream_limit.set(limit_bytes)
@@ -79,15 +93,20 @@ class Gauges:
         self._bucket_lag.clear()
         self._bucket_time.clear()
         self._bucket_standing.clear()
+        seen = set()
         for row in rows:
             labels = (row.exchange, row.market_type, row.symbol)
+            seen.add(labels)
             if row.closed_s:
                 self._bucket_lag.labels(*labels).set(max(0.0, now_s - row.closed_s))
                 self._bucket_time.labels(*labels).set(row.closed_s)
             self._bucket_standing.labels(*labels).set(row.anomalies)
             self._count_anomalies(labels, row.anomalies)
+        for labels in self._symbols.look(seen):
+            self._bucket_anomalies.remove(*labels)
+            del self._anomalies_seen[labels]
 
-    def _count_anomalies(self, labels: tuple[str, ...], now: int) -> None:
+    def _count_anomalies(self, labels: tuple[str, str, str], now: int) -> None:
         """The look gives a number that stands; the counter counts what came new. A day that leaves lowers it."""
         before = self._anomalies_seen.get(labels, 0)
         self._bucket_anomalies.labels(*labels).inc(max(0, now - before))

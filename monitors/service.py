@@ -86,7 +86,8 @@ class Monitor:
             self._gauges.set_tables(await looks.tables(self._clickhouse))
             newest = await looks.newest(self._clickhouse)
             self._newest |= {f"{row.data_type}.{row.exchange}.{row.market_type}": row.timestamp_s for row in newest}
-            self._gauges.set_newest(newest)
+            for gone in self._gauges.set_newest(newest):
+                self._newest.pop(".".join(gone), None)
             self._gauges.set_buckets(await looks.buckets(self._clickhouse, limit))
             self._gauges.set_features(await looks.features(self._clickhouse, limit))
         except (*DOWN, asyncio.CancelledError):  # cancelled: it took too long

@@ -25,7 +25,11 @@ _FIRST_DAY: Final = "toUInt64(toYYYYMMDD(now('UTC') - INTERVAL 1 DAY)) * 1000000
 STATES: Final = f"""
 SELECT exchange, market_type, symbol, argMax(state, (t.since, t.created_at)), argMax(reason, (t.since, t.created_at)),
        toFloat64(max(t.since)), toFloat64(maxIf(t.since, startsWith(reason, '{BY_HAND}')))
-FROM {TRANSITIONS} AS t GROUP BY exchange, market_type, symbol"""
+FROM {TRANSITIONS} AS t WHERE {{condition}} GROUP BY exchange, market_type, symbol"""
+
+TRADED: Final = f"""(exchange, market_type, symbol) IN (
+    SELECT exchange, market_type, symbol FROM {FEATURES}.bucket_flow WHERE bucket_id >= {_FIRST_DAY})"""
+"""Symbols that a look can see: states of expired options are a hundred thousand a year, and a look has two seconds."""
 
 NEWEST: Final = f"""
 SELECT exchange, market_type, symbol, toFloat64(maxIf(bucket_ts_end, is_closed)),
@@ -77,7 +81,7 @@ class HealthCheck:
         self._closed_before: dict[Key, float] = {}
 
     async def __call__(self, client: Any) -> None:
-        states = await read_states(client)
+        states = await read_states(client, TRADED)
         seen = await read_seen(client, self._limits.buckets)
         now_s = self._now()
         changed = []
@@ -107,11 +111,12 @@ async def _rows(client: Any, query: str, **parameters: object) -> list[tuple[Any
     return list((await client.query(query, parameters=parameters)).result_rows)
 
 
-async def read_states(client: Any) -> dict[Key, Serving]:
-    """The state of every symbol that ever changed it."""
+async def read_states(client: Any, condition: str = "true") -> dict[Key, Serving]:
+    """The state of every symbol that ever changed it, of those that meet a condition on the key."""
+    rows = await _rows(client, STATES.format(condition=condition))
     return {
         (exchange, market, symbol): Serving(state, reason, since_s, accepted_s)
-        for exchange, market, symbol, state, reason, since_s, accepted_s in await _rows(client, STATES)
+        for exchange, market, symbol, state, reason, since_s, accepted_s in rows
     }
 
 

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge
 
+from monitors.forgetting import LastSeen
 from monitors.serving.machine import STATES, Key, Serving
 
 _SYMBOL: Final = ("exchange", "market_type", "symbol")
 
 
 class ServingGauges:
-    """``__call__`` is the ``told`` of the health check."""
+    """``__call__`` is the ``told`` of the health check. A symbol's counters stay for a day (``clock``)."""
 
-    def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
+    def __init__(self, registry: CollectorRegistry = REGISTRY, clock: Callable[[], float] = time.monotonic) -> None:
         prefix = "marketprism_monitor_serving"
         self._state = Gauge(
             f"{prefix}_state", "1 for the state that holds, 0 for the others", (*_SYMBOL, "state"), registry=registry
         )
         self._since = Gauge(f"{prefix}_since_timestamp_seconds", "when it began", _SYMBOL, registry=registry)
         self._transitions = Counter(f"{prefix}_transitions", "changes of state", (*_SYMBOL, "state"), registry=registry)
+        self._symbols: LastSeen[Key] = LastSeen(clock)
 
     def __call__(self, standing: Mapping[Key, Serving], changed: list[tuple[Key, Serving]]) -> None:
         self._state.clear()
@@ -34,3 +37,6 @@ class ServingGauges:
                 self._since.labels(*key).set(serving.since_s)
         for key, serving in changed:
             self._transitions.labels(*key, serving.state).inc()
+        for key in self._symbols.look(standing):
+            for state in STATES:
+                self._transitions.remove(*key, state)

@@ -13,9 +13,9 @@ from prometheus_client import CollectorRegistry, generate_latest
 from monitors.drift.gauges import DriftGauges
 from monitors.quality_gauges import QualityGauges
 from monitors.quality_round import look_at_quality
-from monitors.serving.checker import HealthCheck, read_seen, read_states
+from monitors.serving.checker import TRADED, HealthCheck, read_seen, read_states, write_transition
 from monitors.serving.gauges import ServingGauges
-from monitors.serving.machine import Limits
+from monitors.serving.machine import Limits, Serving
 from tests.sql.rows import assign_buckets, book, trade
 from tests.sql.test_audits import Awaitable
 
@@ -86,6 +86,15 @@ async def test_a_stall_and_back(live: Any) -> None:
     assert f"marketprism_monitor_serving_state{{{labels.format('healthy')}}} 1.0" in text
     assert f"marketprism_monitor_serving_state{{{labels.format('degraded')}}} 0.0" in text
     assert f"marketprism_monitor_serving_transitions_total{{{labels.format('degraded')}}} 1.0" in text
+
+
+async def test_a_look_reads_the_states_of_what_trades(live: Any) -> None:
+    client = Awaitable(live.client)
+    _store(live, _closed(time.time() - 60, 5, 1))
+    await write_transition(client, KEY, Serving("degraded", "stale", 1_000.0))
+    await write_transition(client, ("deribit", "option", "BTC-EXPIRED-C"), Serving("degraded", "stale", 1_000.0))
+    assert len(await read_states(client)) == 2
+    assert list(await read_states(client, TRADED)) == [KEY]
 
 
 async def test_a_new_symbol_may_catch_up(live: Any) -> None:

@@ -21,6 +21,8 @@ from monitors.gauges import Gauges
 from monitors.looks import Buckets, Features, Newest, Table
 from monitors.quality_gauges import QualityGauges
 from monitors.rounds import Round, RoundMetrics
+from monitors.serving.gauges import ServingGauges
+from monitors.serving.machine import Serving
 
 KEY = ("binance", "spot", "BTCUSDT")
 
@@ -57,6 +59,40 @@ def test_anomalies_count_what_came_new_and_never_fall() -> None:
         gauges.set_buckets([Buckets(*KEY, 7, 1000.0, standing)], now_s=1000.0)
         seen.append(_value(registry, "ubt_bucket_id_anomaly_total", **_symbol()))
     assert seen == [0, 2, 2, 3, 3, 4]
+
+
+DAY_S = 86_400.0
+
+
+def test_a_venue_that_sends_nothing_for_a_day_is_forgotten() -> None:
+    """Taken out of the collector, it kept NoNewRows until the monitors were started again."""
+    registry, clock = CollectorRegistry(), [0.0]
+    gauges = Gauges(registry, lambda: clock[0])
+    taken_out, stays = Newest("trades", "okx", "spot", 10.0, 10.1), Newest("trades", "binance", "spot", 10.0, 10.1)
+    gone = []
+    for clock[0], rows in ((0.0, [taken_out, stays]), (DAY_S, [stays]), (DAY_S + 1, []), (DAY_S + 2, [])):
+        gone.append(gauges.set_newest(rows))
+    assert gone == [[], [], [("trades", "okx", "spot")], []]
+    for name in ("newest_row", "newest_received"):
+        text = generate_latest(registry).decode()
+        assert re.findall(rf'marketprism_monitor_{name}_timestamp_seconds{{.*exchange="(\w+)"', text) == ["binance"]
+
+
+def test_counters_of_expired_symbols_are_forgotten() -> None:
+    """400 options a day for a year; a symbol that is back within the day goes on where it was."""
+    registry, clock = CollectorRegistry(), [0.0]
+    gauges, serving = Gauges(registry, lambda: clock[0]), ServingGauges(registry, lambda: clock[0])
+    for day in range(5):
+        clock[0] = day * DAY_S
+        keys = [KEY, *(("deribit", "option", f"BTC-{day}-{strike}-C") for strike in range(400))]
+        gauges.set_buckets([Buckets(*key, 7, 1000.0, 1) for key in keys], now_s=1000.0)
+        serving({key: Serving() for key in keys}, [(KEY, Serving("degraded"))])
+        lines = len(generate_latest(registry).decode().splitlines())
+        if day == 2:
+            after_three = lines
+    assert lines == after_three
+    assert _value(registry, "ubt_bucket_id_anomaly_total", **_symbol()) == 1
+    assert _value(registry, "marketprism_monitor_serving_transitions_total", **_symbol(), state="degraded") == 5
 
 
 def test_names_have_base_units_and_help() -> None:
