@@ -10,6 +10,7 @@ from typing import Final, Self
 
 import msgspec
 
+from marketprism.embedded.definitions import mend_definitions
 from marketprism.embedded.unfinished import forget_unfinished
 from marketprism.errors import DataDirectoryError
 
@@ -28,7 +29,7 @@ class EngineHolder(msgspec.Struct, kw_only=True):
 class EngineDirectory:
     """``with EngineDirectory(path, engine="26.9.2.1")``: made when absent, ours until the end of the block.
 
-    What a kill left half done is forgotten first (unfinished.py).
+    What a kill left half done is forgotten first (unfinished.py), what a full disk has cut put back (definitions.py).
 
     The lock is the kernel's (flock): it ends with the process, however that ends. Raises DataDirectoryError when
     another process holds the directory, or when an engine wrote it whose data this one must not open.
@@ -52,6 +53,7 @@ class EngineDirectory:
             self._take()
             self._check_version()
             forget_unfinished(self.path)
+            mend_definitions(self.path)
         except BaseException:
             os.close(self._descriptor)
             raise

@@ -14,6 +14,7 @@ from marketprism.embedded import compression, meters
 from marketprism.embedded.access import refuse_foreign_page
 from marketprism.embedded.answer import Answers
 from marketprism.embedded.body import CutOff, pieces
+from marketprism.embedded.definitions import Room
 from marketprism.embedded.doors import Doors, Job
 from marketprism.embedded.engine import Progress, processes_of, quote
 from marketprism.embedded.exceptions import EngineError
@@ -32,8 +33,9 @@ _MAX_QUERY: Final = 16 << 20
 class Front:
     """The request handler of one server."""
 
-    def __init__(self, doors: Doors, answers: Answers, guard: ReaderGuard) -> None:
+    def __init__(self, doors: Doors, answers: Answers, guard: ReaderGuard, room: Room) -> None:
         self._doors = doors
+        self._room = room
         self._answers = answers
         self._guard = guard
         self.draining = False
@@ -84,6 +86,7 @@ class Front:
         format = statement.format or job.asked.default_format
         if statement.kind.reads:
             return await self._read(http, job, statement, format)
+        self._room.check(statement.sql)
         outcome = Outcome()
 
         def work() -> bytes:

@@ -15,6 +15,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from marketprism.embedded.access import Access
 from marketprism.embedded.answer import Answers
+from marketprism.embedded.definitions import Room, watch_room
 from marketprism.embedded.directory import EngineDirectory
 from marketprism.embedded.doors import Doors
 from marketprism.embedded.engine import VERSION, Engine
@@ -24,6 +25,7 @@ from marketprism.embedded.options import engine_options
 from marketprism.embedded.reader import ReaderGuard
 from marketprism.errors import PortInUse
 from marketprism.settings import AppSettings, EmbeddedSettings
+from marketprism.tasks import end_tasks
 
 log = logging.getLogger(__name__)
 
@@ -84,7 +86,8 @@ async def _serve(
     with engine.session() as handle:
         timezone = handle.query("SELECT timezone()").decode().strip()
     doors = Doors(engine, access, max_readers=embedded.max_readers)
-    front = Front(doors, Answers(timezone, socket.gethostname()), ReaderGuard(engine))
+    room = Room(directory.path)
+    front = Front(doors, Answers(timezone, socket.gethostname()), ReaderGuard(engine), room)
     runner = web.AppRunner(
         application(front),
         access_log=None,
@@ -96,6 +99,7 @@ async def _serve(
         max_field_size=_MAX_LINE,
     )
     await runner.setup()
+    watch = asyncio.create_task(watch_room(engine, directory.path, room, stop))
     try:
         await web.SockSite(runner, listener).start()
         directory.publish(port)
@@ -105,6 +109,7 @@ async def _serve(
         front.draining = True
         await doors.close(_GRACE_S)
     finally:
+        await end_tasks([watch])
         await runner.cleanup()
 
 
