@@ -55,7 +55,7 @@ def accept(
 ) -> None:
     """Say that the bucket ids of a symbol are right again: it recovers, and is healthy after ten complete buckets."""
     from monitors.serving.checker import read_states, write_transition
-    from monitors.serving.machine import BY_HAND, Serving
+    from monitors.serving.machine import BY_HAND, Serving, begins_s
 
     parts = symbol.split(".", 2)
     if len(parts) != 3:
@@ -65,9 +65,11 @@ def accept(
     async def write() -> None:
         client = await _client(data)
         try:
-            if key not in await read_states(client):
+            states = await read_states(client)
+            if key not in states:
                 raise SettingsError(f"{symbol} has never changed its state; see `marketprism serving list`")
-            await write_transition(client, key, Serving("recovering", f"{BY_HAND}: {reason}", time.time()))
+            since_s = begins_s(states[key], time.time())
+            await write_transition(client, key, Serving("recovering", f"{BY_HAND}: {reason}", since_s))
         finally:
             await client.close()
 

@@ -17,6 +17,7 @@ ANOMALY: Final = "bucket ids"
 """How the reason begins that only a person ends: ids that do not rise are never repaired silently."""
 BY_HAND: Final = "by hand"
 """How the reason of a person begins."""
+_TICK_S: Final = 0.001
 
 
 class Seen(NamedTuple):
@@ -69,21 +70,30 @@ def complaint(seen: Seen, now_s: float, limits: Limits, accepted_s: float = 0.0)
     return ""
 
 
+def begins_s(before: Serving, now_s: float) -> float:
+    """From when the next state holds: now, but after the one before, or that one would hold on (the newest does)."""
+    return max(now_s, before.since_s + _TICK_S)
+
+
 def step(before: Serving, seen: Seen, now_s: float, limits: Limits) -> Serving | None:
     """The state after this look, or None when it stays as it is.
 
     A degraded symbol begins to recover at the first look without a complaint, and is healthy again when
     ``limits.buckets`` complete buckets in a row have become known since.
+
+    When the clock has been put back behind the state's beginning, no bucket can have become known since: all count.
     """
+    since_s = begins_s(before, now_s)
     reason = complaint(seen, now_s, limits, before.accepted_s)
     if before.state == "degraded":
         if reason or before.reason.startswith(ANOMALY):
             return None
-        return Serving("recovering", "buckets close again", now_s, before.accepted_s)
+        return Serving("recovering", "buckets close again", since_s, before.accepted_s)
     if reason:
-        return Serving("degraded", reason, now_s, before.accepted_s)
+        return Serving("degraded", reason, since_s, before.accepted_s)
     if before.state == "recovering":
-        fresh = sum(known_s > before.since_s for known_s in seen.complete_s)
+        put_back = before.since_s > now_s
+        fresh = sum(put_back or known_s > before.since_s for known_s in seen.complete_s)
         if fresh >= limits.buckets:
-            return Serving("healthy", f"{fresh} fresh buckets", now_s, before.accepted_s)
+            return Serving("healthy", f"{fresh} fresh buckets", since_s, before.accepted_s)
     return None

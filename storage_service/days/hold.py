@@ -31,7 +31,7 @@ class Hold:
         self._engine, self._table = engine, f"{HOT}.{table}"
         self._days = ", ".join(str(day.year * 10_000 + day.month * 100 + day.day) for day in days)
         self._name = ""
-        self._until = 0.0
+        self._until = 0
         self._held_us = 0
 
     def take(self) -> None:
@@ -44,11 +44,16 @@ class Hold:
             time.sleep(0.02)
 
     def renew(self) -> None:
-        """Begin a new lease when half of this one is over. Raises DayError when it has ended already."""
-        left = self._until - time.monotonic()
+        """Begin a new lease when half of this one is over. Raises DayError when it has ended already.
+
+        By ClickHouse's clock, which lets writers in: after a sleep of the machine, or a step of its clock, another
+        clock would still see the hold.
+        """
+        left = self._until - self._now()
         if left < 10:
             raise DayError(
-                f"the hold on {self._table} ended before the days were installed; install fewer days at once"
+                f"the hold on {self._table} ended before the days were installed: "
+                "run it again, with fewer days at once if it took that long"
             )
         if left < LEASE_S / 2:
             old = self._name
@@ -62,13 +67,15 @@ class Hold:
 
     def _add(self) -> None:
         self._name = f"{_PREFIX}{uuid.uuid4().hex[:12]}"
-        until = int(self._engine.rows("SELECT toUnixTimestamp(now())")[0][0]) + LEASE_S
-        self._until = time.monotonic() + LEASE_S
+        self._until = self._now() + LEASE_S
         self._engine.run(
             f"ALTER TABLE {self._table} ADD CONSTRAINT {self._name} "
-            f"CHECK toYYYYMMDD(timestamp) NOT IN ({self._days}) OR toUnixTimestamp(now()) > {until}"
+            f"CHECK toYYYYMMDD(timestamp) NOT IN ({self._days}) OR toUnixTimestamp(now()) > {self._until}"
         )
         self._held_us = int(self._engine.rows("SELECT toUnixTimestamp64Micro(now64(6))")[0][0])
+
+    def _now(self) -> int:
+        return int(self._engine.rows("SELECT toUnixTimestamp(now())")[0][0])
 
     def _inserts_since_before(self) -> bool:
         query = (

@@ -299,14 +299,16 @@ class Installer:
         return {str(row[0]) for row in self._engine.rows(query, {"d": database, "t": name})}
 
     def _mark(self, days: Sequence[date], state: str) -> None:
-        """The generation rises when an install begins, and stays when it ends."""
+        """The generation rises when an install begins, and stays when it ends; each row is newer than the one before,
+        whatever the clock: the newest holds."""
         step = 1 if state == "installing" else 0
         shown = ", ".join(f"'{day}'" for day in sorted(days))
         self._engine.run(
-            f"INSERT INTO {GENERATIONS} (data_type, day, generation, state, cause) "
+            f"INSERT INTO {GENERATIONS} (data_type, day, generation, state, cause, changed_at) "
             f"SELECT {quoted(self._data_type)}, d.day, ifNull(g.newest, 0) + {step}, {quoted(state)}, "
-            f"{quoted(self._cause)} FROM (SELECT arrayJoin([{shown}]::Array(Date)) AS day) AS d LEFT JOIN "
-            f"(SELECT day, max(generation) AS newest FROM {GENERATIONS} "
+            f"{quoted(self._cause)}, greatest(now64(6, 'UTC'), g.changed + toIntervalMicrosecond(1)) "
+            f"FROM (SELECT arrayJoin([{shown}]::Array(Date)) AS day) AS d LEFT JOIN "
+            f"(SELECT day, max(generation) AS newest, max(changed_at) AS changed FROM {GENERATIONS} "
             f"WHERE data_type = {quoted(self._data_type)} GROUP BY day) AS g ON g.day = d.day"
         )
 

@@ -197,7 +197,8 @@ class DayKeeper:
         return done
 
     def _may(self, job: str, day: date) -> bool:
-        return self._clock() >= self._not_before.get((job, day), datetime.min.replace(tzinfo=UTC))
+        waits = self._not_before.get((job, day), datetime.min.replace(tzinfo=UTC)) - self._clock()
+        return not timedelta(0) < waits <= timedelta(seconds=_RETRY_S)  # longer: the clock has been put back
 
     async def _job(
         self, job: str, day: date, arguments: list[str], good: Callable[[Answer], bool] = _succeeded

@@ -109,7 +109,7 @@ def lock(engine: Engine, name: str, wait_s: float = 600.0) -> Iterator[Lock]:
             if ours.is_ours():
                 break
         comment, age_s = holder(engine, table)
-        after_dead = bool(comment) and (age_s > LEASE_S or is_gone(comment.partition(" ")[2]))
+        after_dead = bool(comment) and (abs(age_s) > LEASE_S or is_gone(comment.partition(" ")[2]))
         if after_dead:
             logger.warning("taking the lock %s over from a job that died: %s", name, comment)
             engine.run(f"DROP TABLE IF EXISTS {table} SYNC")
@@ -124,7 +124,10 @@ def lock(engine: Engine, name: str, wait_s: float = 600.0) -> Iterator[Lock]:
 
 
 def holder(engine: Engine, table: str) -> tuple[str, int]:
-    """Comment of a table of the staging database, and its age in seconds; empty when there is no such table."""
+    """Comment of a table of the staging database, and its age in seconds; empty when there is no such table.
+
+    The age is negative when the clock has been put back since: who lives writes it anew before that matters.
+    """
     database, _, name = table.partition(".")
     found = engine.rows(
         "SELECT comment, dateDiff('second', metadata_modification_time, now()) FROM system.tables "

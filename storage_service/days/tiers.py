@@ -116,12 +116,13 @@ class Archivist:
 
         No row enters the day while it is looked at and dropped.
         """
-        with lock(self._engine, "install") as ours, held(self._engine, data_type, [day]):
+        with lock(self._engine, "install") as ours, held(self._engine, data_type, [day]) as hold:
             why = self.reason_to_keep(data_type, day, after_days)
             if why:
                 return Archived(data_type, day, "kept", why=why)
             self.say_dropped(data_type, day)  # first: a crash after it costs nothing, the other order would lose rows
             reach("before_drop", data_type)
+            hold.renew()
             ours.check()
             self._engine.run(f"ALTER TABLE {self._hot(data_type)} DROP PARTITION ID '{partition_id(day)}'")
             reach("after_drop", data_type)
@@ -134,9 +135,15 @@ class Archivist:
             "content_hash, verified"
         )
         self._engine.run(
-            f"INSERT INTO {STATUS} ({same}, hot_dropped) SELECT {same}, true FROM {STATUS} FINAL "
+            f"INSERT INTO {STATUS} ({same}, hot_dropped, archived_at) "
+            f"SELECT {same}, true, {self._next(data_type, day)} FROM {STATUS} FINAL "
             f"WHERE data_type = '{data_type}' AND archive_date = '{day}'"
         )
+
+    def _next(self, data_type: str, day: date) -> str:
+        """SQL of a time for a newer row of the day: the newest row holds, also when the clock has been put back."""
+        newest = f"SELECT max(archived_at) FROM {STATUS} WHERE data_type = '{data_type}' AND archive_date = '{day}'"
+        return f"(SELECT greatest(now64(6, 'UTC'), ({newest}) + toIntervalMicrosecond(1)))"
 
     def reason_to_keep(self, data_type: str, day: date, after_days: int) -> str:
         """Empty when the day may go."""
@@ -237,13 +244,13 @@ class Archivist:
         if not parts:
             return
         dropped = str(self.was_dropped(data_type, day)).lower()
-        values = ", ".join(
-            f"('{day}', '{data_type}', '{exchange}', {part.rows}, {size}, {seconds:.3f}, {part.hash}, true, {dropped})"
-            for exchange, part in sorted(parts.items())
-        )
+        rows = ", ".join(f"('{exchange}', {part.rows}, {part.hash})" for exchange, part in sorted(parts.items()))
         self._engine.run(
             f"INSERT INTO {STATUS} (archive_date, data_type, exchange, records_archived, archive_size_bytes, "
-            f"archive_duration_seconds, content_hash, verified, hot_dropped) VALUES {values}"
+            f"archive_duration_seconds, content_hash, verified, hot_dropped, archived_at) "
+            f"SELECT '{day}', '{data_type}', exchange, rows, {size}, {seconds:.3f}, hash, true, {dropped}, "
+            f"{self._next(data_type, day)} "
+            f"FROM values('exchange String, rows UInt64, hash UInt64', {rows})"
         )
 
 

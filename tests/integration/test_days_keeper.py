@@ -293,6 +293,22 @@ async def test_a_day_that_cannot_be_rebuilt_does_not_hold_up_the_days_after_it()
     assert asked[3:] == ["2025-02-01"]
 
 
+async def test_a_failure_of_a_clock_that_was_ahead_is_tried_again_when_it_is_put_back() -> None:
+    queue, asked = Queued(), []
+    queue.left = [Waiting("1", 1, date(2025, 2, 1), ("binance", "spot", "ANY"))]
+
+    async def fail(arguments: list[str]) -> Answer:
+        asked.append(arguments[0])
+        return Answer(12, [])
+
+    now = datetime(2025, 4, 2, 1, 0, tzinfo=UTC)
+    keeper = DayKeeper(queue, Quiet(), StorageSettings(_env_file=None), fail, clock=lambda: now)
+    await keeper.look()
+    now = datetime(2025, 3, 2, 1, 0, tzinfo=UTC)
+    await keeper.look()
+    assert asked == ["buckets", "buckets"]
+
+
 async def test_table_days_that_were_archived_count_although_others_failed() -> None:
     from storage_service import metrics
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -135,6 +136,16 @@ def test_a_lock_whose_lease_is_over_is_free_wherever_its_holder_ran(
     monkeypatch.setattr(locks, "LEASE_S", 1)
     with lock(engine, "left", 10):
         assert "3f9c1d2ab7e0" not in locks.holder(engine, "marketprism_staging.lock_left")[0]
+    assert engine.rows(STAGED.format("lock_")) == []
+
+
+def test_a_lock_of_an_hour_to_come_is_free(server: EmbeddedServer, engine: Engine) -> None:
+    """The clock was ahead when its holder died elsewhere, and has been put back: it would hold for that hour more."""
+    leave_lock(engine, ELSEWHERE)
+    [file] = (server.data / "clickhouse" / "store").glob("*/*/lock_left.sql")
+    os.utime(file, (time.time() + 3600,) * 2)
+    with lock(engine, "left", 0.3):
+        pass
     assert engine.rows(STAGED.format("lock_")) == []
 
 

@@ -6,9 +6,10 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -93,6 +94,66 @@ def test_a_day_is_archived_once_verified_and_dropped_when_old(engine: Engine) ->
     assert Archivist(engine, LATER).drop("trades", day, 7).state == "dropped"
     assert of(engine, "marketprism_hot", "ARCUSDT")[0] == 0
     assert of(engine, "marketprism_cold", "ARCUSDT") == hot
+
+
+def written_ahead(engine: Engine, table: str, column: str, where: str) -> None:
+    """The newest rows once more, as a clock wrote them that was a day ahead."""
+    shown = f"* REPLACE ({column} + INTERVAL 1 DAY AS {column})"
+    engine.run(f"INSERT INTO marketprism_cold.{table} SELECT {shown} FROM marketprism_cold.{table} FINAL WHERE {where}")
+
+
+def test_the_last_word_on_a_day_holds_though_the_clock_was_put_back(engine: Engine) -> None:
+    day, archivist = date(2024, 3, 12), Archivist(engine, LATER)
+    ours = "data_type = 'trades' AND archive_date = '2024-03-12'"
+    rows = tape("BACUSDT", "2024-03-12", 300)
+    store_live(engine, rows[:200], TIME_ONLY)
+    archivist.archive("trades", day)
+    written_ahead(engine, "archive_status", "archived_at", ours)
+    written_ahead(engine, "day_generation", "changed_at", "data_type = 'trades' AND day = '2024-03-12'")
+    store_live(engine, rows[200:], TIME_ONLY, batches=1)
+    assert archivist.archive("trades", day).state == "archived"
+    assert archivist.archive("trades", day).state == "unchanged"
+    generation = "SELECT generation, state FROM marketprism_cold.day_generation FINAL WHERE day = '2024-03-12'"
+    assert engine.rows(generation) == [(2, "installed")]
+    written_ahead(engine, "archive_status", "archived_at", ours)
+    assert archivist.drop("trades", day, 7).state == "dropped"
+    engine.run("OPTIMIZE TABLE marketprism_cold.archive_status FINAL")
+    assert archivist.was_dropped("trades", day)
+
+
+class Stepped(Engine):
+    """The same server; its clock is ``ahead_s`` seconds ahead of what it was."""
+
+    ahead_s = 0
+
+    def rows(self, query: str, parameters: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
+        found = super().rows(query, parameters)
+        return [(found[0][0] + self.ahead_s,)] if query == "SELECT toUnixTimestamp(now())" else found
+
+
+def test_a_hold_that_a_step_of_the_clock_has_ended_installs_and_drops_nothing(
+    server: EmbeddedServer, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Writers are let in by ClickHouse's clock: what they store then would go with the partition."""
+    stepped = Stepped.open(ClickHouseSettings(url=server.url, _env_file=None))
+    assert isinstance(stepped, Stepped)
+
+    def sleeps(point: str, _: str) -> None:
+        if point in ("shadow_filled", "before_drop"):
+            stepped.ahead_s = 3600
+
+    monkeypatch.setattr("storage_service.days.install.reach", sleeps)
+    monkeypatch.setattr("storage_service.days.tiers.reach", sleeps)
+    store_live(engine, tape("STEUSDT", "2024-03-13", 50), TIME_ONLY)
+    before = content(engine, "STEUSDT")
+    with pytest.raises(DayError, match=r"the hold on marketprism_hot\.trades ended"):
+        rebuilder(server, stepped).rebuild(date(2024, 3, 13))
+    assert content(engine, "STEUSDT") == before
+    Archivist(stepped, LATER).archive("trades", date(2024, 3, 13))
+    stepped.ahead_s = 0
+    with pytest.raises(DayError, match=r"the hold on marketprism_hot\.trades ended"):
+        Archivist(stepped, LATER).drop("trades", date(2024, 3, 13), 7)
+    assert of(engine, "marketprism_hot", "STEUSDT")[0] == 50
 
 
 def test_what_comes_after_the_drop_joins_cold(engine: Engine) -> None:

@@ -89,3 +89,18 @@ def test_laws(state: str, age_s: float, fresh: int, p90_s: float, anomalies: int
     else:
         assert after is None or after.state != "degraded"
     assert after is None or after.state != state
+
+
+def test_a_clock_that_is_put_back_neither_holds_a_state_nor_writes_it_again_and_again() -> None:
+    """An hour ahead for a moment: every symbol looked stale, and the newest state is that hour away."""
+    ahead = step(Serving(), look()._replace(closed_s=NOW), NOW + 3600, LIMITS)
+    assert ahead is not None
+    assert ahead.state == "degraded"
+    stored, written = ahead, [ahead.state]
+    for second in range(0, 10, 2):
+        after = step(stored, look(fresh=10), NOW + second, LIMITS)
+        if after is not None:
+            written.append(after.state)
+            stored = max(stored, after, key=lambda state: state.since_s)  # as serving_transitions is read
+    assert written == ["degraded", "recovering", "healthy"]
+    assert stored.state == "healthy"
