@@ -30,7 +30,7 @@ MAX_HOLES: Final = 64
 WINDOW_ROWS: Final = 256
 """Rows remembered per symbol of a type that is told apart by content."""
 _DAY_MS: Final = 86_400_000
-_SILENT_DAYS: Final = 9
+SILENT_DAYS: Final = 9
 """A symbol without a row for so many days is forgotten: contracts expire, and validation lets no older row in."""
 
 
@@ -49,10 +49,14 @@ class Judgement:
 
 @dataclass(slots=True)
 class Mark:
-    """Highest sequence of a symbol, and the ranges below it (both ends included, ascending) that never came."""
+    """Highest sequence of a symbol, and the ranges below it (both ends included, ascending) that never came.
+
+    ``heard``: the day, as its judge counts them, of the newest row.
+    """
 
     top: int
     holes: list[tuple[int, int]] = field(default_factory=list)
+    heard: int = 0
 
 
 class SequenceJudge:
@@ -64,9 +68,19 @@ class SequenceJudge:
         self.marks: dict[Key, Mark] = marks or {}
         self.holes_changed = False
         self.forgotten_holes = 0
+        self._day = 0
+
+    def begin_day(self) -> None:
+        """A day of the process's own, whatever the calendar: symbols that have been silent go, with their holes.
+
+        Who comes back is ``unknown``, and its mark must be read again.
+        """
+        self._day += 1
+        for key in [key for key, mark in self.marks.items() if mark.heard + SILENT_DAYS < self._day]:
+            self.holes_changed |= bool(self.marks.pop(key).holes)
 
     def unknown(self, groups: Groups) -> list[Key]:
-        """Of which no row has been accepted."""
+        """Of which no row has been accepted, or none for long."""
         return [key for key, _ in groups if key not in self.marks]
 
     def judge(self, rows: pl.DataFrame, groups: Groups | None = None) -> Judgement:
@@ -86,6 +100,7 @@ class SequenceJudge:
         mark = self.marks.get(key)
         if mark is None:
             mark = self.marks[key] = Mark(int(sequences[0]) - 1)
+        mark.heard = self._day
         before, after = sequences[:-1], sequences[1:]
         if int(sequences[0]) > mark.top and (after > before).all():  # the usual case: everything is new and in order
             if contiguous:
@@ -155,7 +170,7 @@ class ContentJudge:
         return Judgement(keep, np.zeros(rows.height, dtype=np.bool_), groups)
 
     def _forget_silent(self) -> None:
-        since = (self._newest_day - _SILENT_DAYS) * _DAY_MS
+        since = (self._newest_day - SILENT_DAYS) * _DAY_MS
         for key in [key for key, window in self.windows.items() if max(window)[0] < since]:
             del self.windows[key], self._known[key]
 

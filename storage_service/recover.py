@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import polars as pl
 
 from marketprism.clickhouse import COLD, HOT
-from storage_service.buckets.book import BucketBook, Day, DayRequest, SymbolDays, bucket_prefix
+from storage_service.buckets.book import BucketBook, Day, DayRequest, Symbol, SymbolDays, bucket_prefix
 from storage_service.buckets.fold import DayState
 from storage_service.buckets.freeze import Freezer
 from storage_service.buckets.plan import SCALE
@@ -28,10 +28,11 @@ from storage_service.duplicates import (
     SequenceJudge,
 )
 from storage_service.groups import Key, key_columns
-from storage_service.position import Holes
+from storage_service.position import Holes, Ranges
 from storage_service.schema import wire_columns
 from storage_service.validate import FROM_FILES
 
+_DAY_US: Final = 86_400_000_000
 _BELOW: Final = "NOT (stream_seq >= {position:UInt64} AND created_at >= fromUnixTimestamp64Micro({epoch:Int64}, 'UTC'))"
 
 
@@ -59,36 +60,58 @@ async def recover_judge(warehouse: Warehouse, data_type: str, below: Below, hole
 
 
 async def _marks(warehouse: Warehouse, data_type: str, below: Below, holes: Holes | None) -> dict[Key, Mark]:
-    by = ", ".join(key_columns(data_type))
-    query = f"SELECT {by}, max(sequence) FROM {HOT}.{data_type} WHERE {_BELOW} GROUP BY {by}"
-    marks = {tuple(row[:-1]): Mark(row[-1]) for row in await warehouse.rows(query, below.parameters())}
+    stored = await _tops(warehouse, data_type, f"{HOT}.{data_type}", _BELOW, below.parameters())
+    ranges: Ranges = {}
     if holes is not None and data_type in CONTIGUOUS:
         ranges = holes.holes_before if below.position <= holes.before else holes.holes_after
-        keys = {name: tuple(name.split("|")) for name in ranges}
-        marks |= await marks_in_cold(warehouse, data_type, [key for key in keys.values() if key not in marks])
-        for name, open_holes in ranges.items():
-            mark = marks.get(keys[name])
-            if mark is not None:
-                mark.holes = [(first, last) for first, last in open_holes if last < mark.top]
+        keys = [tuple(name.split("|")) for name in ranges]
+        stored |= await _tops_in_cold(warehouse, data_type, [key for key in keys if key not in stored])
+    newest_us = max((stored_us for _, stored_us in stored.values()), default=0)
+    marks = {key: Mark(top, heard=-((newest_us - at_us) // _DAY_US)) for key, (top, at_us) in stored.items()}
+    for name, open_holes in ranges.items():
+        mark = marks.get(tuple(name.split("|")))
+        if mark is not None:
+            mark.holes = [(first, last) for first, last in open_holes if last < mark.top]
     return marks
 
 
-async def marks_in_cold(warehouse: Warehouse, data_type: str, keys: Collection[Key]) -> dict[Key, Mark]:
-    """Watermarks of symbols of which hot has nothing: their days were dropped from it, and would be taken once more.
+async def read_marks(warehouse: Warehouse, data_type: str, below: Below, keys: Collection[Key]) -> dict[Key, Mark]:
+    """Watermarks of symbols that a judge does not know, or no longer: from hot, else from cold.
 
-    Only rows that came live count: what files gave says nothing about what a recording brings.
+    Days of theirs may have been dropped from hot, and would be taken once more. Of cold only rows that came live count:
+    what files gave says nothing about what a recording brings.
     """
-    if not keys:
-        return {}
+    same, asked = _same(data_type, keys)
+    parameters = {**below.parameters(), **asked}
+    found = await _tops(warehouse, data_type, f"{HOT}.{data_type}", f"{_BELOW} AND {same}", parameters)
+    found |= await _tops_in_cold(warehouse, data_type, [key for key in keys if key not in found])
+    return {key: Mark(found[key][0]) for key in keys if key in found}
+
+
+def _same(data_type: str, keys: Collection[Key]) -> tuple[str, dict[str, list[str]]]:
+    """Condition on the key columns, and its parameters: of these keys, and perhaps of some more."""
     by = key_columns(data_type)
     asked = {f"of_{column}": sorted({key[place] for key in keys}) for place, column in enumerate(by)}
-    same = " AND ".join(f"{column} IN {{of_{column}:Array(String)}}" for column in by)
-    query = (
-        f"SELECT {', '.join(by)}, max(sequence) FROM {COLD}.{data_type} WHERE {same} AND "
-        f"NOT ({FROM_FILES}) GROUP BY {', '.join(by)}"
-    )
-    found = {tuple(row[:-1]): Mark(row[-1]) for row in await warehouse.rows(query, asked)}
+    return " AND ".join(f"{column} IN {{of_{column}:Array(String)}}" for column in by), asked
+
+
+async def _tops_in_cold(warehouse: Warehouse, data_type: str, keys: Collection[Key]) -> dict[Key, tuple[int, int]]:
+    if not keys:
+        return {}
+    same, asked = _same(data_type, keys)
+    found = await _tops(warehouse, data_type, f"{COLD}.{data_type}", f"{same} AND NOT ({FROM_FILES})", asked)
     return {key: found[key] for key in keys if key in found}
+
+
+async def _tops(
+    warehouse: Warehouse, data_type: str, table: str, where: str, parameters: dict[str, Any]
+) -> dict[Key, tuple[int, int]]:
+    """Key → its highest sequence, and when its newest row was stored (µs)."""
+    by = ", ".join(key_columns(data_type))
+    query = (
+        f"SELECT {by}, max(sequence), toUnixTimestamp64Micro(max(created_at)) FROM {table} WHERE {where} GROUP BY {by}"
+    )
+    return {tuple(row[:-2]): (row[-2], row[-1]) for row in await warehouse.rows(query, parameters)}
 
 
 async def _content(warehouse: Warehouse, data_type: str, below: Below) -> ContentJudge:
@@ -125,12 +148,12 @@ FROM
         toUnixTimestamp64Milli(argMin(timestamp, sequence)) AS first_ms,
         toUnixTimestamp64Milli(max(timestamp)) AS last_ms
     FROM {HOT}.trades AS t
-    WHERE bucket_id != 0 AND {_BELOW}
+    WHERE bucket_id != 0 AND {_BELOW} AND {{same}}
         AND (exchange, market_type, symbol, toDate(timestamp)) IN
         (
             SELECT exchange, market_type, symbol, arrayJoin([newest, newest - 1])
             FROM (SELECT exchange, market_type, symbol, max(toDate(timestamp)) AS newest FROM {HOT}.trades
-                WHERE bucket_id != 0 AND {_BELOW} GROUP BY exchange, market_type, symbol)
+                WHERE bucket_id != 0 AND {_BELOW} AND {{same}} GROUP BY exchange, market_type, symbol)
         )
     GROUP BY exchange, market_type, symbol, day, bucket_id
 )
@@ -139,14 +162,35 @@ GROUP BY exchange, market_type, symbol, day"""
 
 async def recover_book(warehouse: Warehouse, freezer: Freezer, below: Below) -> BucketBook:
     """Open days of every symbol: their frozen plans, and where each fold stands."""
-    rows = await warehouse.rows(_OPEN_BUCKETS, below.parameters())
+    book = BucketBook()
+    await _read_days(warehouse, freezer, book, "true", below.parameters())
+    return book
+
+
+async def read_days(
+    warehouse: Warehouse, freezer: Freezer, below: Below, book: BucketBook, symbols: Collection[Symbol]
+) -> None:
+    """Open days of symbols that the book does not know, or no longer."""
+    asked = {f"of_{place}": sorted({symbol[place] for symbol in symbols}) for place in range(3)}
+    same = " AND ".join(
+        f"{column} IN {{of_{place}:Array(String)}}"
+        for place, column in enumerate(("exchange", "market_type", "symbol"))
+    )
+    await _read_days(warehouse, freezer, book, same, {**below.parameters(), **asked})
+
+
+async def _read_days(
+    warehouse: Warehouse, freezer: Freezer, book: BucketBook, same: str, parameters: dict[str, Any]
+) -> None:
+    rows = await warehouse.rows(_OPEN_BUCKETS.replace("{same}", same), parameters)
+    rows = [row for row in rows if (row[0], row[1], row[2]) not in book.symbols]
     requests = [DayRequest((r[0], r[1], r[2]), r[3], r[4], int(r[5] * SCALE)) for r in rows]
     plans = {(symbol, day): plan for symbol, day, plan in await freezer.plans(requests)}
-    book = BucketBook()
+    read: dict[Symbol, SymbolDays] = {}
     for exchange, market_type, name, day, _, _, ordinal, volume, trades, cut, first_ms, last_ms, newest_ms in rows:
         symbol = (exchange, market_type, name)
         state = DayState(int(ordinal), cut == "", int(volume * SCALE), int(trades), 0, int(first_ms), int(last_ms))
-        entry = book.symbols.setdefault(symbol, SymbolDays())
+        entry = read.setdefault(symbol, SymbolDays(heard=book.today))
         entry.days[day] = Day(plans[symbol, day], state, bucket_prefix(day))
         entry.max_ms = max(entry.max_ms, int(newest_ms))
-    return book
+    book.symbols |= read

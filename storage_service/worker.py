@@ -32,12 +32,12 @@ from storage_service.deadletters import to_batch
 from storage_service.duplicates import Judge, SequenceJudge, judge_for
 from storage_service.faultpoints import reach
 from storage_service.frames import Batch, DeadLetter, Frame, Limits, take_contiguous
-from storage_service.groups import grouped, key_columns
+from storage_service.groups import Groups, grouped, key_columns
 from storage_service.lease import Lease, LeaseLost
 from storage_service.patience import Patience, Stopping, pause
 from storage_service.position import Cell, Holes, Positions, Ranges, digest, token
 from storage_service.pull import ConsumerLost, Puller
-from storage_service.recover import Below, marks_in_cold, recover_book, recover_judge, server_clock_us
+from storage_service.recover import Below, read_days, read_marks, recover_book, recover_judge, server_clock_us
 from storage_service.stream_hole import interrupted_days, report_stream_hole
 from storage_service.told import tell
 
@@ -45,6 +45,7 @@ logger = logging.getLogger(__name__)
 
 _THREAD_ABOVE_BYTES: Final = 256 << 10  # smaller batches are parsed faster than a thread is woken
 _GROWS_TO_BYTES: Final = 2 << 20
+_DAY_S: Final = 86_400.0
 _UNFORESEEN: Final = 5
 """So many sessions in a row may end by an error that nobody thought of; then it is told as a halt."""
 
@@ -89,6 +90,7 @@ class Worker:
         self._created = self._epoch = 0
         self._expected = 1
         self._held: list[Frame] = []
+        self._day_ends = 0.0
         self._idle = asyncio.Event()  # set while nothing is being stored
         self._patiently = Patience(data_type, partition, warehouse, stop, lease, self._in_progress)
         self._stage = partial(metrics.STAGE_SECONDS.labels, data_type)
@@ -164,6 +166,7 @@ class Worker:
         holes = await self._positions.read_holes(self.data_type, self.partition)
         self._judge = await self._patiently(lambda: recover_judge(self._warehouse, self.data_type, below, holes))
         self._saved_holes = _open_holes(self._judge)
+        self._day_ends = 0.0
         if self.data_type == "trades":
             self._book = await self._patiently(lambda: recover_book(self._warehouse, self._freezer, below))
 
@@ -267,8 +270,7 @@ class Worker:
     async def _prepare(self, cleaned: Cleaned) -> Prepared:
         """Judge, freeze new symbol-days, assign, encode; open holes are on record before an intent rests on them."""
         judge, groups = self._judge, grouped(cleaned.rows, key_columns(self.data_type))
-        if isinstance(judge, SequenceJudge) and (unknown := judge.unknown(groups)):
-            judge.marks |= await self._patiently(lambda: marks_in_cold(self._warehouse, self.data_type, unknown))
+        await self._look_up(cleaned.batch.first, judge, groups)
         accepted = accept(cleaned.rows, cleaned.dead, judge, self._book, groups)
         if isinstance(self._judge, SequenceJudge) and self._judge.holes_changed:
             now = _open_holes(self._judge)
@@ -282,8 +284,28 @@ class Worker:
             return await asyncio.to_thread(finish, self.data_type, accepted, self._book)
         return finish(self.data_type, accepted, self._book)
 
+    async def _look_up(self, first: int, judge: Judge, groups: Groups) -> None:
+        """What is stored of symbols that are not in memory: new ones, and those that have been silent."""
+        below = Below(first, self._epoch)
+        if isinstance(judge, SequenceJudge) and (keys := judge.unknown(groups)):
+            judge.marks |= await self._patiently(lambda: read_marks(self._warehouse, self.data_type, below, keys))
+        if (book := self._book) is not None and (symbols := book.unknown(groups)):
+            await self._patiently(lambda: read_days(self._warehouse, self._freezer, below, book, symbols))
+
+    def _begin_day(self) -> None:
+        """Once a day, and at the first batch after a start: forget the silent. Never in a replay, whose intent rests on
+        what was known; its holes are on record before the next one does."""
+        if isinstance(self._judge, SequenceJudge):
+            self._judge.begin_day()
+            self._saved_holes = _open_holes(self._judge)
+        if self._book is not None:
+            self._book.begin_day()
+        self._day_ends = time.monotonic() + _DAY_S
+
     async def _store(self, cleaned: Cleaned) -> None:
         """Intent, insert, ack, done. Every failure in between leaves the intent, and a start replays it."""
+        if time.monotonic() >= self._day_ends:
+            self._begin_day()
         batch = cleaned.batch
         self._held = batch.frames
         with self._stage("prepare").time():

@@ -18,6 +18,7 @@ import pyarrow as pa
 
 from storage_service.buckets.fold import Closed, DayState, Quantities, absorb, advance
 from storage_service.buckets.plan import DayPlan, Thresholds
+from storage_service.duplicates import SILENT_DAYS
 from storage_service.groups import Groups, Key, grouped, key_columns, spans
 
 DAY_MS: Final = 86_400_000
@@ -52,9 +53,11 @@ class Day:
 
 @dataclass(slots=True)
 class SymbolDays:
-    """``max_ms``: running maximum of the symbol's bearing trades, which closes its days."""
+    """``max_ms``: running maximum of the symbol's bearing trades, which closes its days. ``heard``: the book's day of
+    the newest of them."""
 
     max_ms: int = 0
+    heard: int = 0
     days: dict[int, Day] = field(default_factory=dict)
 
 
@@ -84,6 +87,21 @@ class BucketBook:
 
     def __init__(self) -> None:
         self.symbols: dict[Symbol, SymbolDays] = {}
+        self.today = 0
+
+    def begin_day(self) -> None:
+        """A day of the process's own, whatever the calendar: symbols that have been silent go.
+
+        Who comes back is ``unknown``, and what is stored of it must be read again.
+        """
+        self.today += 1
+        for symbol in [s for s, known in self.symbols.items() if known.heard + SILENT_DAYS < self.today]:
+            del self.symbols[symbol]
+
+    def unknown(self, groups: Groups) -> set[Symbol]:
+        """Symbols of which nothing is known, or nothing any more."""
+        symbols = {(exchange, market_type, name) for (exchange, market_type, name, _), _ in groups}
+        return symbols - self.symbols.keys()
 
     def missing_days(self, rows: pl.DataFrame, groups: Groups | None = None) -> list[DayRequest]:
         """Symbol-days in ``rows`` (accepted, in order) that have no plan yet, each with its first market trade.
@@ -118,7 +136,7 @@ class BucketBook:
     def open_days(self, plans: Iterable[tuple[Symbol, int, DayPlan]]) -> None:
         """Give days their plans. A day that is open already keeps its own."""
         for symbol, day, plan in plans:
-            self.symbols.setdefault(symbol, SymbolDays()).days.setdefault(
+            self.symbols.setdefault(symbol, SymbolDays(heard=self.today)).days.setdefault(
                 day, Day(plan, DayState(), bucket_prefix(day))
             )
 
@@ -162,6 +180,7 @@ class BucketBook:
         """The day that has taken all rows of a symbol into its open bucket; None = look at them one by one."""
         exchange, market_type, name, kind = key
         known = self.symbols[exchange, market_type, name]
+        known.heard = self.today
         number = newest // DAY_MS
         day = known.days.get(number)
         usual = (

@@ -14,13 +14,18 @@ from typing import Any
 import msgspec
 import pytest
 
-from marketprism.settings import ClickHouseSettings
+from marketprism.settings import ClickHouseSettings, StorageSettings
 from marketprism.subjects import stream_name
+from storage_service import duplicates, worker
+from storage_service.buckets import book
 from storage_service.clickhouse_io import Warehouse
 from storage_service.days.engine import Engine
 from storage_service.days.queue import RebuildQueue
+from storage_service.days.rebuild import Rebuilder
 from storage_service.days.tiers import Archivist
 from storage_service.deadletters import list_letters
+from storage_service.service import StorageService
+from tests.faults.chain import VIEWS
 from tests.migrated import Template
 from tests.unit.storage.ledger import Ledger
 from tests.unit.storage.rig import REPOSITORY, Rig, assert_equals_ledger
@@ -42,8 +47,13 @@ def rig(tmp_path_factory: pytest.TempPathFactory, migrated: Template) -> Iterato
 
 
 @pytest.fixture
-async def warehouse(rig: Rig) -> AsyncIterator[Warehouse]:
-    warehouse = Warehouse(ClickHouseSettings(url=f"http://127.0.0.1:{rig.clickhouse_port}", _env_file=None))
+def server(rig: Rig) -> ClickHouseSettings:
+    return ClickHouseSettings(url=f"http://127.0.0.1:{rig.clickhouse_port}", _env_file=None)
+
+
+@pytest.fixture
+async def warehouse(server: ClickHouseSettings) -> AsyncIterator[Warehouse]:
+    warehouse = Warehouse(server)
     yield warehouse
     await warehouse.close()
 
@@ -81,6 +91,34 @@ async def test_two_collectors_and_a_restart(storage: Rig, ledger: Ledger) -> Non
     await storage.publish(ledger.frames(20))
     await storage.until_stored()
     assert_equals_ledger(storage, ledger)
+
+
+async def test_a_symbol_that_was_forgotten_goes_on_where_it_was(
+    rig: Rig, server: ClickHouseSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every batch forgets all that is known: watermarks, open buckets and plans come back from what is stored."""
+    monkeypatch.setattr(worker, "_DAY_S", 0.0)
+    for module in (duplicates, book):
+        monkeypatch.setattr(module, "SILENT_DAYS", -1)
+    await rig.streams()
+    market = Ledger(seed=9, symbols=("FADEDUSDT", "BACKUSDT"))
+    frames = market.frames(40)
+    settings = StorageSettings(batch_max_frames=3, _env_file=None)
+    service = StorageService(server, rig.nats_settings, settings, ("trades",))
+    running = asyncio.create_task(service.run())
+    await rig.publish([*frames, *market.frames(10)])
+    await rig.publish(frames, salt="a second collector")
+    await rig.until_stored()
+    service.stop.set()
+    await running
+    stored = Counter({line: n for line, n in stored_rows(rig).items() if line[0] in market.symbols})
+    assert stored == market.expected_rows()
+    day = datetime.fromtimestamp(market.start_ms / 1000, UTC).date()
+    rebuilder = Rebuilder(Engine.open(server), server, StorageSettings(_env_file=None))
+    compared = await asyncio.to_thread(rebuilder.verify, day, market.symbols)
+    assert (compared.symbols, compared.differences) == (2, ())
+    for table in ("hot.trades", *(f"features.{view}" for view in VIEWS)):
+        rig.client().command(f"DELETE FROM marketprism_{table} WHERE symbol IN ('FADEDUSDT', 'BACKUSDT')")
 
 
 async def test_a_late_row_is_stored_marked_and_queues_its_day(storage: Rig, ledger: Ledger) -> None:
