@@ -101,7 +101,7 @@ async def test_a_symbol_that_was_forgotten_goes_on_where_it_was(
     for module in (duplicates, book):
         monkeypatch.setattr(module, "SILENT_DAYS", -1)
     await rig.streams()
-    market = Ledger(seed=9, symbols=("FADEDUSDT", "BACKUSDT"))
+    market = Ledger(seed=9, symbols=("FADEDUSDT", "BACKUSDT"), step_ms=3_000)  # some twenty buckets
     frames = market.frames(40)
     settings = StorageSettings(batch_max_frames=3, _env_file=None)
     service = StorageService(server, rig.nats_settings, settings, ("trades",))
