@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from statsmodels.regression.linear_model import OLS, WLS
 
 from tests.parity.market import Market, agree
 from tests.parity.packages import frds_measure
@@ -16,6 +15,8 @@ EVERY = 7
 
 def line(y: pd.Series, x: pd.Series, weights: pd.Series | None = None) -> tuple[float, float, float]:
     """(slope, standard error, R²) with an intercept."""
+    from statsmodels.regression.linear_model import OLS, WLS  # two seconds, for each process that collects tests
+
     design = np.column_stack([np.ones(len(x)), x])
     fit = (OLS(y.to_numpy(), design) if weights is None else WLS(y.to_numpy(), design, weights.to_numpy())).fit()
     return fit.params[1], fit.bse[1], fit.rsquared
@@ -62,6 +63,8 @@ def lambdas_through_the_origin(market: Market) -> int:
 
     Hasbrouck's slope may be near 0: its tolerance is one of its standard error.
     """
+    from statsmodels.regression.linear_model import OLS
+
     kyle_lambda = frds_measure("_kyle_lambda").kyle_lambda
     rows = market.feature("impact_by_bucket", "hasbrouck_lambda", "hasbrouck_t", "amihud_lambda")
     trades = market.trades

@@ -6,7 +6,6 @@ import math
 
 import numpy as np
 import pandas as pd
-from scipy import special, stats
 
 from tests.parity.market import Market, agree
 
@@ -20,7 +19,7 @@ def variance_measures(r: pd.Series, n: int) -> pd.DataFrame:
     pairs = size * size.shift(1)
     triples = pairs * size.shift(2)
     rv, bv = (r**2).rolling(n).sum(), math.pi / 2 * pairs.rolling(n - 1).sum()
-    mu = 2 ** (2 / 3) * special.gamma(7 / 6) / special.gamma(1 / 2)
+    mu = 2 ** (2 / 3) * math.gamma(7 / 6) / math.gamma(1 / 2)
     tpq = n * n / (n - 2) / mu**3 * (triples ** (4 / 3)).rolling(n - 2).sum()
     theta = (math.pi / 2) ** 2 + math.pi - 5
     medians, minima = size.rolling(3).median() ** 2, size.rolling(2).min() ** 2
@@ -70,6 +69,8 @@ def returns_by_bucket(market: Market) -> int:
 
 def bulk_volume(market: Market) -> int:
     """Volume times the normal distribution of the change of close over the deviation of the 50 before: 1e-8."""
+    from scipy import stats  # slow to load, for each process that collects tests
+
     change, volume = market.bars["close"].diff(), market.bars["volume"]
     share = pd.Series(stats.norm.cdf(change / change.rolling(WINDOW).std().shift(1)), index=volume.index)
     tilt = ((2 * share - 1).abs() * volume).rolling(WINDOW).sum()

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from scipy import stats
 
 from monitors.drift.statistics import ENOUGH, Drift, compare, ks, psi, quantile_edges, shares
 
@@ -20,6 +19,8 @@ SAMPLE = arrays(np.float64, st.integers(1, 60), elements=st.floats(-1e6, 1e6, wi
 @settings(deadline=None)
 @given(SAMPLE, SAMPLE)
 def test_ks_is_that_of_scipy(current: np.ndarray, reference: np.ndarray) -> None:
+    from scipy import stats  # slow to load, for each process that collects tests
+
     expected = stats.ks_2samp(current, reference, method="asymp").statistic
     assert ks(current, reference) == pytest.approx(expected, abs=1e-12)
 
