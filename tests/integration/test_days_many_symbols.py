@@ -15,9 +15,10 @@ from storage_service.days.install import COMPUTED, EVERY, Installer, Source, rep
 from tests.integration.embedded_process import EmbeddedServer
 from tests.migrated import Template
 
-DAYS = [date(2024, 3, 1) + timedelta(days=n) for n in range(31)]
+DAYS = [date(2024, 3, 1) + timedelta(days=n) for n in range(8)]
 TABLE = "marketprism_cold.funding_rates"
 SYMBOLS = 60
+RATES = 3 * len(DAYS)
 
 
 @pytest.fixture(scope="module")
@@ -54,15 +55,15 @@ def test_a_statement_may_be_longer_than_servers_take_by_themselves(engine: Engin
 
 
 def staged(engine: Engine, rate: str) -> list[Source]:
-    """Three rates a day of each symbol for a month, one source a symbol."""
+    """Three rates a day of each symbol, one source a symbol."""
     engine.run("DROP TABLE IF EXISTS marketprism_staging.many SYNC")
     engine.run(f"CREATE TABLE marketprism_staging.many AS {TABLE}")
     engine.run(
         "INSERT INTO marketprism_staging.many (timestamp, received_at, exchange, market_type, symbol, sequence, "
         "data_source, funding_rate, funding_kind, funding_time, next_funding_time) SELECT "
-        "toDateTime64('2024-03-01 00:00:00', 3, 'UTC') + toIntervalHour(8 * (number % 93)) AS t, t, 'binance', "
-        f"'linear', concat('SYM', toString(intDiv(number, 93))), number, 'archive', {rate}, 'settled', t, t "
-        f"FROM numbers({93 * SYMBOLS})"
+        f"toDateTime64('2024-03-01 00:00:00', 3, 'UTC') + toIntervalHour(8 * (number % {RATES})) AS t, t, 'binance', "
+        f"'linear', concat('SYM', toString(intDiv(number, {RATES}))), number, 'archive', {rate}, 'settled', t, t "
+        f"FROM numbers({RATES * SYMBOLS})"
     )
     columns = columns_of(engine, TABLE)
     names = ", ".join(name for name in columns if name != "created_at")
@@ -80,8 +81,8 @@ def staged(engine: Engine, rate: str) -> list[Source]:
     ]
 
 
-def test_many_symbols_of_a_month_are_installed_at_once(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
-    small = {"max_query_size": 10_000}  # a twentieth of the usual, so that a twentieth of the symbols shows it
+def test_many_symbols_of_many_days_are_installed_at_once(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    small = {"max_query_size": 5_000}  # a fiftieth of the usual, so that a fiftieth of the symbols shows it
     monkeypatch.setattr(engine_module, "_LONG", small)
     monkeypatch.setitem(engine_module._BULK, "max_query_size", small["max_query_size"])
     left = "INSERT INTO {t} (timestamp, exchange, market_type, symbol, sequence) SELECT '2024-03-05 00:00:00', {v}"
@@ -89,5 +90,5 @@ def test_many_symbols_of_a_month_are_installed_at_once(engine: Engine, monkeypat
     for rate in ("0.0001", "0.0002"):  # the second time the first rows go
         Installer(engine, "funding_rates", cause="history").install(staged(engine, rate), DAYS)
         found = engine.rows(f"SELECT count(), uniqExact(symbol), toString(max(funding_rate)) FROM {TABLE}")
-        assert found == [(93 * SYMBOLS + 1, SYMBOLS + 1, rate)]
+        assert found == [(RATES * SYMBOLS + 1, SYMBOLS + 1, rate)]
     engine.run("DROP TABLE marketprism_staging.many SYNC")
