@@ -20,6 +20,7 @@ from storage_service.buckets.plan import SCALE, DayPlan
 from storage_service.buckets.resolve import ConfigRow, Defaults, resolve
 from storage_service.clickhouse_io import Warehouse
 from storage_service.metrics import DAY_PLANS
+from storage_service.position import digest
 
 logger = logging.getLogger(__name__)
 
@@ -95,30 +96,38 @@ class Freezer:
         return found
 
     async def _store(self, made: Sequence[tuple[DayRequest, DayPlan]]) -> None:
-        """One insert per symbol-day, so that its token is its own whoever asks and with whatever else."""
+        """One insert a month (the partition): at midnight every symbol asks, and one each would hold up all trades."""
+        frozen_at = datetime.fromtimestamp(time.time(), UTC)
+        months: dict[tuple[int, int], list[dict[str, Any]]] = {}
         for request, plan in made:
-            exchange, market_type, symbol = request.symbol
-            row = {
-                "exchange": exchange,
-                "market_type": market_type,
-                "symbol": symbol,
-                "day": date.fromordinal(_EPOCH.toordinal() + request.day),
-                "trade_kind": plan.trade_kind,
-                "mode": plan.mode,
-                "q_bucket": Decimal(plan.q_bucket).scaleb(-12),
-                "n_trades": plan.n_trades,
-                "n_updates": plan.n_updates,
-                "t_target_s": plan.t_target_s,
-                "t_max_ms": plan.t_max_ms,
-                "n_min": plan.n_min,
-                "quality_close": plan.quality_close,
-                "config_version": plan.config_version,
-                "source": plan.source,
-                "frozen_at": datetime.fromtimestamp(time.time(), UTC),
-            }
-            batch = pa.RecordBatch.from_pylist([row], schema=_SCHEMA)
-            token = f"bucket_days:{'.'.join(request.symbol)}:{request.day}"
-            await self._warehouse.insert(TABLE, batch, _SCHEMA.names, token)
+            row = _row(request, plan, frozen_at)
+            months.setdefault((row["day"].year, row["day"].month), []).append(row)
+        for rows in months.values():
+            names = " ".join(f"{r['exchange']}.{r['market_type']}.{r['symbol']}:{r['day']}" for r in rows)
+            batch = pa.RecordBatch.from_pylist(rows, schema=_SCHEMA)
+            await self._warehouse.insert(TABLE, batch, _SCHEMA.names, f"bucket_days:{digest(names.encode())}")
+
+
+def _row(request: DayRequest, plan: DayPlan, frozen_at: datetime) -> dict[str, Any]:
+    exchange, market_type, symbol = request.symbol
+    return {
+        "exchange": exchange,
+        "market_type": market_type,
+        "symbol": symbol,
+        "day": date.fromordinal(_EPOCH.toordinal() + request.day),
+        "trade_kind": plan.trade_kind,
+        "mode": plan.mode,
+        "q_bucket": Decimal(plan.q_bucket).scaleb(-12),
+        "n_trades": plan.n_trades,
+        "n_updates": plan.n_updates,
+        "t_target_s": plan.t_target_s,
+        "t_max_ms": plan.t_max_ms,
+        "n_min": plan.n_min,
+        "quality_close": plan.quality_close,
+        "config_version": plan.config_version,
+        "source": plan.source,
+        "frozen_at": frozen_at,
+    }
 
 
 def _plan(row: Sequence[Any]) -> DayPlan:
