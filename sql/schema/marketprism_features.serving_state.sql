@@ -8,7 +8,7 @@ CREATE VIEW marketprism_features.serving_state
     `since` DateTime64(6, 'UTC') COMMENT 'from when the state holds, UTC',
     `transitions` UInt64 COMMENT 'changes of state on record'
 )
-COMMENT 'the serving state of every symbol that ever changed it'
+COMMENT 'the serving state of every symbol that traded in the last two days of bucket_flow and ever changed it'
 AS SELECT
     exchange,
     market_type,
@@ -18,6 +18,17 @@ AS SELECT
     max(t.since) AS since,
     count() AS transitions
 FROM marketprism_features.serving_transitions AS t
+WHERE (exchange, market_type, symbol) IN (
+    SELECT
+        exchange,
+        market_type,
+        symbol
+    FROM marketprism_features.bucket_flow
+    WHERE bucket_id >= (
+        SELECT toUInt64(greatest(max(bucket_id), 2000000) - 2000000)
+        FROM marketprism_features.bucket_flow
+    )
+)
 GROUP BY
     exchange,
     market_type,

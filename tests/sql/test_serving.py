@@ -107,7 +107,14 @@ def test_the_health_check_decides_the_way_back(served: Any) -> None:
 
 
 def test_the_newest_change_is_the_state(engine: Any) -> None:
-    """Rows in → row out: a change that comes late changes nothing, one that comes twice counts once."""
+    """Rows in → row out: a change that comes late changes nothing, one that comes twice counts once.
+
+    A symbol that no longer trades has no row: states of expired options stay on record, and are nobody's concern.
+    """
+    flow, state_of = (
+        "marketprism_features.bucket_flow",
+        "marketprism_features.serving_state WHERE symbol = 'SERVEDUSDT'",
+    )
     for state, since, times in (("degraded", 10, 1), ("healthy", 30, 2), ("recovering", 20, 1)):
         for _ in range(times):
             engine.client.command(
@@ -116,7 +123,13 @@ def test_the_newest_change_is_the_state(engine: Any) -> None:
                 f"SETTINGS insert_deduplication_token = 'SERVED{since}', async_insert = 0 "
                 f"VALUES ('binance', 'spot', 'SERVEDUSDT', '{state}', 'at {since}', '2024-08-08 10:00:{since}')"
             )
-    (got,) = engine.rows("SELECT * FROM marketprism_features.serving_state WHERE symbol = 'SERVEDUSDT'")
+    assert engine.rows(f"SELECT * FROM {state_of}") == []
+    engine.client.command(
+        f"INSERT INTO {flow} (exchange, market_type, symbol, bucket_id) "
+        f"SELECT 'binance', 'spot', 'SERVEDUSDT', greatest(max(bucket_id), 20240808000001) FROM {flow}"
+    )
+    (got,) = engine.rows(f"SELECT * FROM {state_of}")
+    engine.client.command(f"DELETE FROM {flow} WHERE symbol = 'SERVEDUSDT'")
     assert (got["state"], got["reason"], got["transitions"]) == ("healthy", "at 30", 3)
     assert got["since"].second == 30
 

@@ -95,6 +95,7 @@ async def test_a_look_reads_the_states_of_what_trades(live: Any) -> None:
     await write_transition(client, ("deribit", "option", "BTC-EXPIRED-C"), Serving("degraded", "stale", 1_000.0))
     assert len(await read_states(client)) == 2
     assert list(await read_states(client, TRADED)) == [KEY]
+    assert [row["symbol"] for row in live.rows(f"SELECT symbol FROM {FEATURES}.serving_state")] == [SYMBOL]
 
 
 async def test_a_new_symbol_may_catch_up(live: Any) -> None:
