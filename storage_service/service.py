@@ -208,7 +208,8 @@ class StorageService:
         groups = [*self._groups.values()]
         for group in groups:
             group.stop.set()
-        halted = self._halted + [error for group in groups for error in await group.end()]
+        ended = await asyncio.gather(*(group.end() for group in groups))
+        halted = self._halted + [error for errors in ended for error in errors]
         try:
             await asyncio.wait_for(ownership.leave(), 2)
         except (NatsError, OSError, TimeoutError) as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import subprocess
 import sys
 import time
@@ -328,6 +329,29 @@ async def test_stopping_takes_less_than_ten_seconds_while_clickhouse_is_away(rig
     rig.start_storage()
     await rig.until_stored()
     assert rig.stop("storage") == 0
+
+
+async def test_a_clickhouse_that_hangs_does_not_hold_up_the_stop(rig: Rig, ledger: Ledger) -> None:
+    """It takes connections and says nothing: an insert waited 300 s for it, long after systemd had lost patience."""
+    await rig.streams()
+    rig.start_storage()
+    await rig.publish(ledger.frames(5))
+    await rig.until_stored()
+    rig.processes["clickhouse"].send_signal(signal.SIGSTOP)
+    try:
+        await rig.publish(ledger.frames(5))
+        async with asyncio.timeout(30):
+            while (cell := await rig.cell()) is None or cell.state != "intent":
+                await asyncio.sleep(0.02)
+        started = time.monotonic()
+        assert rig.stop("storage") == 0
+        assert time.monotonic() - started < 10
+    finally:
+        rig.processes["clickhouse"].send_signal(signal.SIGCONT)
+    rig.start_storage()
+    await rig.until_stored()
+    assert rig.stop("storage") == 0
+    assert stored_rows(rig) == ledger.expected_rows()
 
 
 async def test_a_day_that_was_dropped_from_hot_is_known_after_a_restart(rig: Rig) -> None:
