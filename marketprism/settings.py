@@ -341,3 +341,13 @@ ALL_SETTINGS: tuple[type[BaseSettings], ...] = (
     MonitorSettings,
     WebSettings,
 )
+
+
+def variable_of(settings: type[BaseSettings], field: str) -> str:
+    """The environment variable of a field."""
+    return f"{settings.model_config.get('env_prefix', '')}{field}".upper()
+
+
+def known_variables() -> set[str]:
+    """Every variable that some settings class reads."""
+    return {variable_of(settings, field) for settings in ALL_SETTINGS for field in settings.model_fields}

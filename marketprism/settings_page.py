@@ -8,28 +8,18 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import SecretStr
-from pydantic_settings import BaseSettings
 from rich.console import Console
 from rich.table import Table
 
-from marketprism.settings import ALL_SETTINGS
+from marketprism.settings import ALL_SETTINGS, variable_of
 
 HIDDEN = "••••"
 _HEAD = """# Settings
 
 Every setting is an environment variable; a file `.env` in the working directory is read too (`.env.example` is a
-start), and the environment wins. Lists are JSON. This page is made by `marketprism settings --markdown`.
+start), and the environment wins. Lists are JSON. A variable `MARKETPRISM_…` that is none of these is told on stderr,
+with the nearest one. This page is made by `marketprism settings --markdown`.
 """
-
-
-def variable_of(settings: type[BaseSettings], field: str) -> str:
-    """The environment variable of a field."""
-    return f"{settings.model_config.get('env_prefix', '')}{field}".upper()
-
-
-def known_variables() -> set[str]:
-    """Every variable that some settings class reads."""
-    return {variable_of(settings, field) for settings in ALL_SETTINGS for field in settings.model_fields}
 
 
 def _text(value: Any) -> str:

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from marketprism.cli.commands import app
 from marketprism.errors import MarketPrismError, QueryError, SettingsError
 from marketprism.logs import configure_logging
+from marketprism.unknown_settings import tell_unknown
 
 
 def _settings_error(error: ValidationError) -> SettingsError:
@@ -42,6 +43,7 @@ def main() -> None:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         configure_logging("marketprism")
+        tell_unknown()
         app()
     except ValidationError as error:
         if debug:
