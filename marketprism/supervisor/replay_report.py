@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
@@ -11,13 +12,17 @@ import msgspec
 
 from marketprism.clickhouse import FEATURES, HOT
 from marketprism.replay import Recording, read_lines
+from marketprism.replay.instruments import exchange_info
 from marketprism.replay.registry import venue_of
-from marketprism.replay.subscribed import SubscribedVenue
+from marketprism.replay.subscribed import Contract, SubscribedVenue
+from marketprism.simulator.environment import INVERSE
 
 Key = tuple[str, str, str]
 """(exchange, market_type, symbol)."""
 
 _LEVELS: Final = 5
+_UNITS: Final = Contract("")
+"""Of spot and USD-M, whose quantities are base units as they come."""
 _TRADES: Final = f"""
 SELECT exchange, market_type, symbol, count() AS stored, uniqExact(sequence) AS different,
        uniqExactIf(bucket_id, bucket_id != 0) AS buckets, sum(quantity) AS volume,
@@ -103,6 +108,7 @@ class Received(msgspec.Struct):
 
 
 class _Data(msgspec.Struct):
+    p: str = "0"
     q: str = "0"
 
 
@@ -114,6 +120,7 @@ def received_of(recordings: Sequence[Recording]) -> dict[Key, Received]:
     """Count what the files hold, with nothing of the pipeline between."""
     found: dict[Key, Received] = defaultdict(Received)
     decode = msgspec.json.Decoder(_Message).decode
+    coin_margined = _coin_margined(recordings)
     for recording in recordings:
         for line in read_lines(recording.path):
             venue = venue_of(line.url)
@@ -128,10 +135,20 @@ def received_of(recordings: Sequence[Recording]) -> dict[Key, Received]:
             key = (exchange, market_type, venue.symbol_of(name))
             if channel == recording.trade_kind[venue.name]:
                 found[key].trades += 1
-                found[key].volume += Decimal(decode(line.payload).data.q)
+                told = decode(line.payload).data
+                contract = coin_margined[key[2]] if venue.name == INVERSE else _UNITS
+                found[key].volume += contract.base(Decimal(told.q), Decimal(told.p))
             elif channel == recording.depth_suffix[venue.name]:
                 found[key].books += 1
     return dict(found)
+
+
+def _coin_margined(recordings: Sequence[Recording]) -> dict[str, Contract]:
+    """The COIN-M contracts of the instrument list that the replay gives to the collector."""
+    if not any(INVERSE in recording.venues for recording in recordings):
+        return {}
+    listed = json.loads(exchange_info(INVERSE, recordings))["symbols"]
+    return {each["symbol"]: Contract("inverse", Decimal(each["contractSize"]), inverse=True) for each in listed}
 
 
 def _note_subscribed(

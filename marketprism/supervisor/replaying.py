@@ -105,7 +105,7 @@ async def _play(
     return ReplayReport(
         files=[str(recording.path) for recording in recordings],
         seconds=round(seconds, 2),
-        recorded_seconds=round(max(r.last_us for r in recordings) / 1e6 - min(r.first_us for r in recordings) / 1e6, 3),
+        recorded_seconds=round(sum(recording.span_s for recording in recordings), 3),
         frames=sum(server.sent.values()),
         data=str(stack.directory.path),
         symbols=await asyncio.to_thread(_compare, stack, received),
