@@ -12,25 +12,49 @@ AS SELECT DISTINCT
     market_type,
     symbol,
     of_type,
-    arrayJoin(arrayMap(minute -> toDateTime(minute * 60, 'UTC'), range(intDiv(toUnixTimestamp(toDateTime(hole_start, 'UTC')), 60), intDiv(toUnixTimestamp(toDateTime(hole_end, 'UTC')), 60) + 1))) AS ts_1m
+    arrayJoin(arrayMap(minute -> toDateTime(minute * 60, 'UTC'), range(intDiv(greatest(toUnixTimestamp(toDateTime(hole_start, 'UTC')), toUnixTimestamp(toDateTime(day, 'UTC'))), 60), intDiv(least(toUnixTimestamp(toDateTime(hole_end, 'UTC')), toUnixTimestamp(toDateTime(day + 1, 'UTC')) - 1), 60) + 1))) AS ts_1m
 FROM
 (
     SELECT
-        exchange,
-        market_type,
-        symbol,
-        of_type,
-        from_sequence,
-        to_sequence,
-        min(from_time) AS hole_start,
-        max(to_time) AS hole_end
-    FROM marketprism_features.all_gaps
-    GROUP BY
-        exchange,
-        market_type,
-        symbol,
-        of_type,
-        from_sequence,
-        to_sequence
-    HAVING NOT max(repaired)
+        h.exchange AS exchange,
+        h.market_type AS market_type,
+        h.symbol AS symbol,
+        h.of_type AS of_type,
+        h.hole_start AS hole_start,
+        h.hole_end AS hole_end,
+        arrayJoin(arrayDistinct(arrayConcat([toDate(h.hole_start), toDate(h.hole_end)], arrayFilter(each -> ((each > toDate(h.hole_start)) AND (each < toDate(h.hole_end))), d.days)))) AS day
+    FROM
+    (
+        SELECT
+            exchange,
+            market_type,
+            symbol,
+            of_type,
+            from_sequence,
+            to_sequence,
+            min(from_time) AS hole_start,
+            max(to_time) AS hole_end
+        FROM marketprism_features.all_gaps
+        GROUP BY
+            exchange,
+            market_type,
+            symbol,
+            of_type,
+            from_sequence,
+            to_sequence
+        HAVING NOT max(repaired)
+    ) AS h
+    LEFT JOIN
+    (
+        SELECT
+            exchange,
+            market_type,
+            symbol,
+            groupUniqArray(day) AS days
+        FROM marketprism_features.bucket_days
+        GROUP BY
+            exchange,
+            market_type,
+            symbol
+    ) AS d ON (d.exchange = h.exchange) AND (d.market_type = h.market_type) AND (d.symbol = h.symbol)
 )

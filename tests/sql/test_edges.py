@@ -158,3 +158,21 @@ def test_minutes_that_a_hole_touches(engine: Any) -> None:
     assert {row["of_type"] for row in rows} == {"trades"}
     expected = [dt.datetime(2024, 8, 8, hour, minute) for hour, minute in ((10, 0), (10, 1), (10, 2), (11, 0))]
     assert [row["ts_1m"].replace(tzinfo=None) for row in rows] == expected
+
+
+def test_a_hole_of_years_is_told_on_the_days_that_have_trades(engine: Any) -> None:
+    """A data directory that rested for two years: a million minutes of each symbol, and nothing to mark in them."""
+    key = "'binance', 'spot', 'LONGHOLEUSDT'"
+    start, day, end = dt.datetime(2022, 3, 4, 22, 30), dt.date(2023, 1, 1), dt.datetime(2024, 3, 5, 0, 20)
+    engine.client.command(
+        "INSERT INTO marketprism_hot.gaps (exchange, market_type, symbol, cause, of_type, timestamp, received_at, "
+        "sequence, from_sequence, to_sequence, from_time, to_time, repaired) "
+        f"VALUES ({key}, 'sequence', 'trades', '{end}', '{end}', 9, 1, 8, '{start}', '{end}', 0)"
+    )
+    engine.client.command(
+        f"INSERT INTO marketprism_features.bucket_days (exchange, market_type, symbol, day) VALUES ({key}, '{day}')"
+    )
+    told = [row["ts_1m"].replace(tzinfo=None) for row in engine.feature("gap_minutes", "LONGHOLEUSDT", "ts_1m")]
+    midnight = dt.datetime.combine(day, dt.time())
+    stretches = ((start, 90), (midnight, 1440), (dt.datetime(2024, 3, 5), 21))
+    assert told == [first + dt.timedelta(minutes=n) for first, minutes in stretches for n in range(minutes)]
