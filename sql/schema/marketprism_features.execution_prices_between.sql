@@ -11,7 +11,7 @@ AS SELECT
     if(e.can_trade, (e.mid - (e.spread / 2)) - e.penalty, NULL) AS sell_price,
     if((e.quality IN ('ok', 'stale')), e.mid, NULL) AS mark_price,
     toBool(ifNull(e.can_trade AND (e.tradable_rows = 1) AND (dateDiff('millisecond', e.segment_from, e.ts) <= (61 * {grid_ms:UInt32})), false)) AS gap_exit,
-    e.available_at AS available_at,
+    if(ifNull(dateDiff('millisecond', e.segment_from, e.ts) <= (61 * {grid_ms:UInt32}), false), e.rows_known_at, e.available_at) AS available_at,
     e.quality AS quality
 FROM
 (
@@ -28,6 +28,7 @@ FROM
         toBool(ifNull(p.mask_live AND (p.spread > 0), false)) AS can_trade,
         countIf(ifNull(p.mask_live AND (p.spread > 0), false)) OVER (PARTITION BY p.exchange, p.market_type, p.symbol, p.segment_id ORDER BY p.ts ASC ROWS BETWEEN 60 PRECEDING AND CURRENT ROW) AS tradable_rows,
         p.available_at AS available_at,
+        max(p.available_at) OVER (PARTITION BY p.exchange, p.market_type, p.symbol, p.segment_id ORDER BY p.ts ASC ROWS BETWEEN 60 PRECEDING AND CURRENT ROW) AS rows_known_at,
         p.quality AS quality
     FROM `marketprism_features.grid_panel_between`(exchange = {exchange:String}, market_type = {market_type:String}, symbols = {symbols:Array(String)}, from_ts = {from_ts:DateTime64(3, 'UTC')}, to_ts = {to_ts:DateTime64(3, 'UTC')}, grid_ms = {grid_ms:UInt32}, stale_ms = {stale_ms:UInt32}, gap_ms = {gap_ms:UInt32}, carry_ms = {carry_ms:UInt32}, warm_rows = 60, segments_before = {segments_before:Array(Int64)}) AS p
 ) AS e

@@ -28,7 +28,7 @@ SELECT
     if(staleness_ms <= 60000, nullIf(maxIf(last_mid, kind = 2), 0), NULL) AS mid,
     toFloat64(sumIf(mid_sum, kind = 2) - sumIf(mid_sum, kind = 0)) / nullIf(sumIf(mids, kind = 2) - sumIf(mids, kind = 0), 0) AS mid_avg,
     if(maxIf(last_book, kind = 2) = 0, NULL, dateDiff('millisecond', maxIf(last_book, kind = 2), bucket_ts_end)) AS staleness_ms,
-    greatest(max(known_at), maxIf(book_known_at, kind = 2)) AS available_at,
+    greatest(max(known_at), maxIf(book_known_at, kind = 2), toDateTime64(bucket_ts_end, 6, 'UTC')) AS available_at,
     if((mid IS NULL) OR (staleness_ms > 3000), 'stale', 'ok') AS quality
 FROM
 (

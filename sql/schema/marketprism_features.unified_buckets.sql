@@ -21,7 +21,7 @@ CREATE VIEW marketprism_features.unified_buckets
     `close` Decimal(38, 12) COMMENT 'last price by sequence, quote units',
     `cut_trigger` LowCardinality(String) COMMENT 'volume, count, event, time or day; empty while open',
     `is_closed` Bool COMMENT 'true when no later trade can belong to the bucket',
-    `quality` LowCardinality(String) COMMENT 'ok, partial (open) or gap (an unrepaired hole in the trades touches it)'
+    `quality` LowCardinality(String) COMMENT 'ok, partial (open) or gap (an unrepaired hole in the trades touches it, or nothing is stored of the seven days before it)'
 )
 COMMENT 'unified buckets: edges, prices, volumes, what closed them and when that was knowable'
 AS SELECT *

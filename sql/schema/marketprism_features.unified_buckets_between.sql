@@ -44,12 +44,13 @@ SELECT
     b.close AS close,
     multiIf(NOT b.is_closed, '', b.cut != '', b.cut, b.deadline <= b.midnight, 'time', 'day') AS cut_trigger,
     b.is_closed AS is_closed,
-    multiIf(NOT b.is_closed, 'partial', arrayExists(hole -> (((hole.3) = b.symbol) AND ((hole.1) = b.exchange) AND ((hole.2) = b.market_type) AND ((hole.4) <= b.bucket_ts_end) AND ((hole.5) >= b.bucket_ts_start)), holes), 'gap', 'ok') AS quality
+    multiIf(NOT b.is_closed, 'partial', arrayExists(hole -> (((hole.3) = b.symbol) AND ((hole.1) = b.exchange) AND ((hole.2) = b.market_type) AND ((hole.4) <= b.bucket_ts_end) AND ((hole.5) >= b.bucket_ts_start)), holes) OR (b.ended_before < (b.bucket_ts_start - toIntervalDay(7))), 'gap', 'ok') AS quality
 FROM
 (
     SELECT
         *,
         leadInFrame(toNullable(first_received_at)) OVER following AS next_received_at,
+        lagInFrame(toNullable(bucket_ts_end)) OVER preceding AS ended_before,
         toBool((cut != '') OR (next_received_at IS NOT NULL) OR (now64(6, 'UTC') >= least(deadline, midnight))) AS is_closed
     FROM
     (
@@ -60,8 +61,8 @@ FROM
             f.bucket_id AS bucket_id,
             min(f.first_ts) AS bucket_ts_start,
             max(f.last_ts) AS bucket_ts_end,
-            min(f.first_received_at) AS first_received_at,
-            max(f.last_received_at) AS last_received_at,
+            greatest(min(f.first_received_at), toDateTime64(min(f.first_ts), 6, 'UTC')) AS first_received_at,
+            greatest(max(f.last_received_at), toDateTime64(max(f.last_ts), 6, 'UTC')) AS last_received_at,
             toDateTime64(min(f.first_ts), 6, 'UTC') + toIntervalMillisecond(max(f.t_max_ms)) AS deadline,
             toDateTime64(YYYYMMDDToDate32(intDiv(f.bucket_id, 1000000)) + 1, 6, 'UTC') AS midnight,
             sum(f.trades) AS trades,
@@ -96,5 +97,7 @@ FROM
             f.symbol,
             f.bucket_id
     )
-    WINDOW following AS (PARTITION BY exchange, market_type, symbol ORDER BY bucket_id ASC ROWS BETWEEN CURRENT ROW AND 1 FOLLOWING)
+    WINDOW
+        following AS (PARTITION BY exchange, market_type, symbol ORDER BY bucket_id ASC ROWS BETWEEN CURRENT ROW AND 1 FOLLOWING),
+        preceding AS (PARTITION BY exchange, market_type, symbol ORDER BY bucket_id ASC ROWS BETWEEN 1 PRECEDING AND CURRENT ROW)
 ) AS b

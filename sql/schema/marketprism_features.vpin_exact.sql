@@ -32,7 +32,7 @@ FROM
         sumIf(part, side = 'sell') AS sell_units,
         min(timestamp) AS bucket_ts_start,
         max(timestamp) AS bucket_ts_end,
-        max(received_at) AS heard_at
+        greatest(max(received_at), toDateTime64(max(timestamp), 6, 'UTC')) AS heard_at
     FROM
     (
         SELECT

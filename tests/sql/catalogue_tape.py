@@ -38,9 +38,14 @@ class Tape:
     def known_at(self, symbol: str, at_us: int, hole: tuple[int, int] | None) -> Tape:
         """The rows received by then, as another symbol's."""
         trades, books, quotes = (
-            [row for row in rows if row["received_at"] <= at_us] for rows in (self.trades, self.books, self.quotes)
+            [row for row in rows if learnt(row) <= at_us] for rows in (self.trades, self.books, self.quotes)
         )
         return Tape(symbol, trades, books, quotes, hole)
+
+
+def learnt(row: dict[str, Any]) -> int:
+    """When the row was known, µs: received, and not before it happened, whatever the local clock said."""
+    return max(row["received_at"], row["timestamp"] * 1000)
 
 
 def make_tape(symbol: str, seed: int, count: int = 3000) -> Tape:

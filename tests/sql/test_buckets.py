@@ -44,8 +44,8 @@ def test_closing_trade_belongs_to_the_bucket_it_closes(engine: Any, symbol: Any)
 
 @pytest.mark.parametrize(
     ("next_ms", "next_receipt_ms", "known_ms"),
-    [(60_000, 60_020, 60_000), (60_000, 59_500, 59_500), (90_000, 90_020, 60_000)],
-    ids=["boundary: clock first", "exchange clock ahead: the next trade first", "after a pause"],
+    [(60_000, 60_020, 60_000), (60_000, 59_500, 60_000), (90_000, 90_020, 60_000)],
+    ids=["boundary: clock first", "exchange clock ahead: not before the next trade happened", "after a pause"],
 )
 def test_time_cut_is_known_by_the_clock_or_by_the_next_trade(
     engine: Any, symbol: Any, next_ms: int, next_receipt_ms: int, known_ms: int
@@ -63,6 +63,19 @@ def test_time_cut_is_known_by_the_clock_or_by_the_next_trade(
     assert utc(first["available_at"]) == moment(NOON_MS + known_ms)
 
 
+def test_no_bucket_is_available_before_its_last_trade_happened(engine: Any, symbol: Any) -> None:
+    """The recorder of 2024-08-08 was 1.27 s behind the exchange."""
+    name = symbol()
+    rows = [
+        trade(n, NOON_MS + n * 1000, "100", "6", "buy", received_at=(NOON_MS + n * 1000 - 1270) * 1000)
+        for n in range(1, 5)
+    ]
+    engine.trades(name, assign_buckets(rows, Decimal(10)))
+    for view in ("unified_buckets", "mid_by_bucket", "vpin_by_bucket", "returns_by_bucket"):
+        told = engine.feature(view, name)
+        assert [utc(row["available_at"]) for row in told] == [moment(NOON_MS + 2000), moment(NOON_MS + 4000)], view
+
+
 def test_time_cut_is_never_available_before_its_own_last_trade_was_received(engine: Any, symbol: Any) -> None:
     name = symbol()
     rows = [
@@ -72,6 +85,23 @@ def test_time_cut_is_never_available_before_its_own_last_trade_was_received(engi
     engine.trades(name, assign_buckets(rows, Decimal(10)))
     (only,) = engine.feature("unified_buckets", name)
     assert utc(only["available_at"]) == moment(NOON_MS + 60_300)
+
+
+@pytest.mark.parametrize(("days", "quality"), [(6, "ok"), (8, "gap")])
+def test_windows_over_a_week_without_trades_say_gap(engine: Any, symbol: Any, days: int, quality: str) -> None:
+    """Two days of an archive, loaded apart: the move between them is no return of one bucket."""
+    name = symbol()
+    rows = [
+        trade(n, NOON_MS + n * 1000 + (n > 80) * days * 86_400_000, f"{100 + (n > 80) * 30 + n % 3}", "1", "buy")
+        for n in range(1, 151)
+    ]
+    engine.trades(name, assign_buckets(rows, Decimal(1)))
+    buckets = engine.feature("unified_buckets", name)
+    assert [row["quality"] for row in buckets] == [quality if n == 80 else "ok" for n in range(150)]
+    for view, window in (("returns_by_bucket", 61), ("volatility_by_bucket", 51), ("vpin_by_bucket", 50)):
+        told = [row["quality"] for row in engine.feature(view, name)]
+        assert told[80 : 80 + window] == [quality] * min(window, 70), view
+        assert set(told[window - 1 : 80] + told[80 + window :]) == {"ok"}, view
 
 
 def test_day_cut_at_midnight_and_restart_of_the_numbers(engine: Any, symbol: Any) -> None:

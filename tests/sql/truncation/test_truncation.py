@@ -7,7 +7,20 @@ from typing import Any
 import pytest
 
 from tests.sql.catalogue_tape import Tape, make_tape
-from tests.sql.truncation.cuts import EXEMPT, Cut, catalogue, differences, make_cuts, read
+from tests.sql.truncation.cuts import (
+    EXEMPT,
+    OF_ONE,
+    PANELS,
+    Cut,
+    Rows,
+    catalogue,
+    differences,
+    make_cuts,
+    parameterised,
+    read,
+    read_with,
+    slow_clock,
+)
 
 CUTS = 20
 pytestmark = pytest.mark.timeout(600)
@@ -26,7 +39,7 @@ FROM marketprism_features.unified_buckets AS u WHERE is_closed
 
 @pytest.fixture(scope="module")
 def tape() -> Tape:
-    return make_tape("CUT", 91, count=2200)
+    return slow_clock(make_tape("CUT", 91, count=2200))
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +49,11 @@ def cuts(engine: Any, tape: Tape) -> list[Cut]:
 
 def compare(engine: Any, view: str, columns: list[str], tape: Tape, cuts: list[Cut]) -> tuple[int, list[str]]:
     """(rows compared, differences) of one view over all cuts."""
-    rows = read(engine.client, view, columns, tape)
+    return over_cuts(view, read(engine.client, view, columns, tape), tape, cuts)
+
+
+def over_cuts(view: str, rows: dict[str, Rows], tape: Tape, cuts: list[Cut]) -> tuple[int, list[str]]:
+    """The same of rows that were read."""
     assert tape.hole is not None
     hole_us = tape.hole[1] * 1000
     whole, compared, found = rows[tape.symbol], 0, []
@@ -57,6 +74,19 @@ def test_every_feature_over_every_cut(engine: Any, tape: Tape, cuts: list[Cut]) 
         found += differs
     print(f"{len(views)} features x {len(cuts)} cuts: {len(found)} differences")
     assert found == []
+
+
+@pytest.mark.parametrize("view", [*PANELS, *OF_ONE])
+def test_every_parameterised_view_over_every_cut(engine: Any, tape: Tape, cuts: list[Cut], view: str) -> None:
+    compared, found = over_cuts(view, read_with(engine.client, view, tape, cuts), tape, cuts)
+    print(f"{view}: {compared} rows, {len(found)} differences")
+    assert compared > 1000
+    assert found == []
+
+
+def test_every_parameterised_view_is_compared_or_exempt(engine: Any) -> None:
+    compared = {*PANELS, *OF_ONE}
+    assert parameterised(engine.client) - EXEMPT.keys() == compared
 
 
 @pytest.mark.parametrize("statement", [LEAK, THRESHOLD], ids=["next_row", "whole_sample_threshold"])
