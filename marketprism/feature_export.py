@@ -36,7 +36,7 @@ def export_parquet(client: Any, name: str, out: Path, symbols: list[str], start:
                 raise QueryError(f"{each.name} has no available_at; export it without --start and --end")
             conditions.append(f"available_at {sign} {{{word}:DateTime64(6, 'UTC')}}")
             parameters[word] = _moment(given)
-    times = with_times({column.name: column.type for column in each.columns})
+    times = with_times({column.name: column.type for column in each.columns}, for_files=True)
     rows = 0
     writer: pq.ParquetWriter | None = None
     try:

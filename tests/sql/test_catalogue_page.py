@@ -6,6 +6,7 @@ import datetime as dt
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
@@ -109,6 +110,9 @@ def test_export_is_what_the_view_shows(engine: Any, tmp_path: Path) -> None:
     assert sorted(zip(got["ts_1m"].to_pylist(), got["cvd"].to_pylist(), strict=True)) == sorted(
         (row["ts_1m"].replace(tzinfo=dt.UTC), row["cvd"]) for row in whole
     )
+    opened = pl.read_parquet(out).sort("ts_1m")  # of a file with a Decimal(76, 24) polars opens no column
+    told = [float(row["large_buy_quote"]) for row in whole]
+    assert opened["large_buy_quote"].to_list() == pytest.approx(told, rel=1e-15)
     middle = sorted(row["available_at"] for row in whole)[len(whole) // 2]
     part = export_parquet(engine.client, "trade_flow_1m", out, ["EXPORTUSDT"], None, middle.isoformat())
     assert part == sum(row["available_at"] < middle for row in whole)
