@@ -2,6 +2,9 @@
 
 A hole lies on the day of the first trade after it. Days are looked at together with their neighbours, so that a hole
 between two files is found whichever of them came first, and one that a later file closed goes.
+
+What the live service told of a day ends with its rows: where files gave all days that its hole is in, the hole is
+repaired, and those of the files stand.
 """
 
 from __future__ import annotations
@@ -9,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date, timedelta
 
-from marketprism.clickhouse import COLD
+from marketprism.clickhouse import COLD, HOT
 from storage_service.days.content import Fingerprint, columns_of, row_hash
 from storage_service.days.engine import Engine
 from storage_service.days.install import COMPUTED, Installer, Source, Symbol, partitions, quoted, same_symbol
@@ -29,13 +32,16 @@ def refresh_gaps(engine: Engine, symbol: Symbol, days: Sequence[date]) -> int:
         f"SELECT count() FROM {COLD}.gaps WHERE {partitions(window)} AND {same_symbol(symbol)} AND {archived}"
     )[0][0]
     whole = not count or int(highest) - int(lowest) + 1 == int(count)
-    if whole and not known:
+    told = _told_live(symbol, window[1:], _days_of_files_alone(engine, symbol, window))
+    closes = engine.rows(f"SELECT countIf(repaired > was_repaired) FROM ({told})")[0][0]
+    if whole and not known and not closes:
         return 0
     select = _holes(symbol, where, window[1:])
+    missing = engine.rows(f"SELECT sum(to_sequence - from_sequence + 1) FROM ({select})")[0][0]
+    if closes:  # then all of them: a day that cold has rows of hides what hot says
+        select = f"{select} UNION ALL SELECT * EXCEPT was_repaired FROM ({told})"
     columns = {name: kind for name, kind in columns_of(engine, f"{COLD}.gaps").items() if name not in COMPUTED}
-    rows, total, missing = engine.rows(
-        f"SELECT count(), sum({row_hash(columns)}), sum(to_sequence - from_sequence + 1) FROM ({select})"
-    )[0]
+    rows, total = engine.rows(f"SELECT count(), sum({row_hash(columns)}) FROM ({select})")[0]
     source = Source(symbol, frozenset(window[1:]), select, archived, Fingerprint(int(rows), int(total)))
     Installer(engine, "gaps", cause="history").install([source], window[1:])
     return int(missing)
@@ -47,7 +53,7 @@ def _holes(symbol: Symbol, where: str, days: Sequence[date]) -> str:
     return (
         f"SELECT time AS timestamp, received AS received_at, {exchange} AS exchange, {market_type} AS market_type, "
         f"{name} AS symbol, id AS sequence, origin AS data_source, 'trades' AS of_type, "
-        "before_id + 1 AS from_sequence, id - 1 AS to_sequence, before_time AS from_time, time AS to_time, "
+        "before_id + 1 AS from_sequence, toUInt64(id - 1) AS to_sequence, before_time AS from_time, time AS to_time, "
         "'sequence' AS cause, false AS repaired, toUInt64(0) AS stream_seq "
         "FROM (SELECT timestamp AS time, received_at AS received, t.data_source AS origin, t.sequence AS id, "
         "lagInFrame(t.sequence, 1, t.sequence) OVER by_id AS before_id, "
@@ -55,4 +61,31 @@ def _holes(symbol: Symbol, where: str, days: Sequence[date]) -> str:
         f"FROM {COLD}.trades AS t WHERE {where} "
         "WINDOW by_id AS (ORDER BY t.sequence ROWS BETWEEN 1 PRECEDING AND CURRENT ROW)) "
         f"WHERE id > before_id + 1 AND toDate(time) IN ({shown})"
+    )
+
+
+def _days_of_files_alone(engine: Engine, symbol: Symbol, days: Sequence[date]) -> list[date]:
+    """Days of which files gave what is read: cold has rows of them, and none that came live."""
+    query = (
+        f"SELECT toDate(timestamp) AS day FROM {COLD}.trades WHERE {partitions(days)} AND {same_symbol(symbol)} "
+        f"GROUP BY day HAVING min({FROM_FILES}) ORDER BY day"
+    )
+    return [day for (day,) in engine.rows(query)]
+
+
+def _told_live(symbol: Symbol, days: Sequence[date], of_files: Sequence[date]) -> str:
+    """Holes in trades that the live service told, each once; repaired, too, when all its days are ``of_files``."""
+    exchange, market_type, name = (quoted(part) for part in symbol)
+    told = f"{partitions(days)} AND {same_symbol(symbol)} AND of_type = 'trades' AND NOT ({FROM_FILES})"
+    held = "[" + ", ".join(f"toDate('{day}')" for day in of_files) + "]::Array(Date)"
+    return (
+        f"SELECT min(g.timestamp) AS timestamp, min(g.received_at) AS received_at, {exchange} AS exchange, "
+        f"{market_type} AS market_type, {name} AS symbol, min(g.sequence) AS sequence, 'archive' AS data_source, "
+        "'trades' AS of_type, g.from_sequence AS from_sequence, g.to_sequence AS to_sequence, "
+        "min(g.from_time) AS from_time, max(g.to_time) AS to_time, min(g.cause) AS cause, "
+        "max(g.repaired) AS was_repaired, toBool(was_repaired OR arrayAll(n -> has("
+        f"{held}, toDate(from_time) + n), range(toUInt64(dateDiff('day', from_time, to_time) + 1)))) AS repaired, "
+        "toUInt64(0) AS stream_seq "
+        f"FROM (SELECT * FROM {HOT}.gaps WHERE {told} UNION ALL SELECT * FROM {COLD}.gaps WHERE {told}) AS g "
+        "GROUP BY g.from_sequence, g.to_sequence"
     )

@@ -261,3 +261,36 @@ def test_days_of_live_rows_are_left_to_them_unless_asked(engine: Engine, load: L
     assert load("um", "aggTrades", "LIVEUSDT", "2024-06-04").skipped == 1
     assert load("um", "aggTrades", "LIVEUSDT", "2024-06-04", over_live=True).rows == 100
     assert engine.rows("SELECT sum(trades) FROM marketprism_features.bucket_flow WHERE symbol = 'LIVEUSDT'") == [(100,)]
+
+
+def test_a_hole_that_was_told_live_ends_where_files_have_its_days(engine: Engine, load: Loader) -> None:
+    """The collector was away over midnight: first one day is loaded over the live rows, then the other."""
+    name, start, day_ms = "HOLEUSDT", ms("2024-06-11"), 86_400_000
+    live_trade(engine, name, 60, start + 50_000)
+    live_trade(engine, name, 140, start + day_ms + 39_000)
+    engine.run(
+        "INSERT INTO marketprism_hot.gaps (timestamp, received_at, exchange, market_type, symbol, sequence, "
+        "data_source, of_type, from_sequence, to_sequence, from_time, to_time, cause, repaired) "
+        f"SELECT fromUnixTimestamp64Milli(t, 'UTC') AS at, at, 'binance', 'linear', '{name}', until + 1, "
+        "'marketprism', 'trades', first, until, fromUnixTimestamp64Milli(since, 'UTC'), at, 'disconnect', false "
+        "FROM values('since Int64, t Int64, first UInt64, until UInt64', "
+        f"({start + 9_000}, {start + 20_000}, 11, 20), ({start + 50_000}, {start + day_ms + 39_000}, 61, 139))"
+    )
+    for n in range(2):
+        rows = agg_rows(1 + 100 * n, 100, start + n * day_ms)
+        write_file(load.root, ArchiveFile("um", "aggTrades", name, "", f"2024-06-1{1 + n}"), rows, header=AGG_HEADER)
+
+    def standing() -> list[tuple[int, int]]:
+        return engine.rows(
+            "SELECT from_sequence, to_sequence FROM marketprism_features.all_gaps "
+            f"WHERE symbol = '{name}' GROUP BY ALL HAVING NOT max(repaired) ORDER BY ALL"
+        )
+
+    assert standing() == [(11, 20), (61, 139)]
+    assert load("um", "aggTrades", name, "2024-06-11", over_live=True).rows == 100
+    assert standing() == [(61, 139)]
+    assert load("um", "aggTrades", name, "2024-06-12", over_live=True).rows == 100
+    assert standing() == []
+    told = engine.rows(f"SELECT DISTINCT quality FROM marketprism_features.unified_buckets WHERE symbol = '{name}'")
+    assert told == [("ok",)]
+    assert engine.rows(f"SELECT * FROM marketprism_features.excluded_intervals WHERE symbol = '{name}'") == []
