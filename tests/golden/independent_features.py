@@ -163,6 +163,17 @@ def flow(prints: Iterable[Print]) -> Row:
     }
 
 
+def known_us(each: Print) -> int:
+    """A receipt, or the time of the exchange when the clock of who received it was behind."""
+    return max(each.received_at, each.time * 1000)
+
+
+def first_known_us(bucket: Bucket) -> int:
+    """When a bucket was first heard of, by the same rule."""
+    first = min(each.time for each in bucket.prints)
+    return max(min(each.received_at for each in bucket.prints), first * 1000)
+
+
 def unified_buckets(buckets: list[Bucket]) -> list[Row]:
     """Every bucket, all of them closed: the recording is of the past."""
     rows = []
@@ -170,11 +181,11 @@ def unified_buckets(buckets: list[Bucket]) -> list[Row]:
         assert bucket is not None
         deadline = (min(each.time for each in bucket.prints) + bucket.t_max_ms) * 1000
         midnight = midnight_after(bucket.number) * 1000
-        received_at = max(each.received_at for each in bucket.prints)
+        received_at = max(known_us(each) for each in bucket.prints)
         if bucket.cut:
             trigger, available_at = bucket.cut, received_at
         elif deadline <= midnight:
-            seen = min(each.received_at for each in after.prints) if after else deadline
+            seen = first_known_us(after) if after else deadline
             trigger, available_at = "time", max(received_at, min(seen, deadline))
         else:
             trigger, available_at = "day", max(received_at, midnight)
@@ -378,7 +389,7 @@ def exact_mid(book: Row) -> Fraction:
 def mid_by_bucket(buckets: list[Bucket], books: list[Row]) -> list[Row]:
     """The last book at or before each bucket's end, and the mean over the books between its first and last trade.
 
-    Known when all the trades have been received, and that book.
+    Known when all the trades have been received and have happened, and that book.
     """
     rows = []
     books = sorted(books, key=lambda book: (book["timestamp"], book["sequence"]))
@@ -389,7 +400,7 @@ def mid_by_bucket(buckets: list[Bucket], books: list[Row]) -> list[Row]:
         inside = [exact_mid(book) for book in books[int(np.searchsorted(times, start)) : position + 1]]
         age = end - books[position]["timestamp"] if position >= 0 else None
         known = age is not None and age <= BOOK_MAX_AGE_MS
-        receipts = [each.received_at for each in bucket.prints] + [books[position]["received_at"]] * (position >= 0)
+        receipts = [known_us(each) for each in bucket.prints] + [books[position]["received_at"]] * (position >= 0)
         rows.append(
             {
                 "bucket_id": bucket.number,

@@ -67,6 +67,7 @@ def test_few_files_need_a_waiver_of_the_leak_linter() -> None:
         "create_unified_buckets_between",
         "recreate_unified_buckets_between",
         "recreate_gap_minutes",
+        "recreate_serving_state",
         "create_mid_by_bucket_between",
         "recreate_mid_by_bucket_between",
         "create_unified_features_last",
