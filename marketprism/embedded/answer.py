@@ -86,21 +86,24 @@ class Answers:
         headers = {**headers, "X-ClickHouse-Exception-Tag": tag, **_summary(outcome.progress)}
         response = web.StreamResponse(headers=headers)
         response.enable_chunked_encoding()
-        await response.prepare(http)
         try:
-            for piece in head:
-                await _write(response, piece)
-            head.clear()
-            while (piece_ := await out.get()) is not None:
-                await _write(response, piece_)
-            await asyncio.shield(worker)
-        except EngineError as error:
-            last = outcome.unsent + _in_band(error, tag)
-            await _write(response, encoder.encode(last) + encoder.finish() if encoder else last)
-            _break_off(http)  # no last chunk: a client that does not know the tag sees a broken answer, too
+            await response.prepare(http)
+            try:
+                for piece in head:
+                    await _write(response, piece)
+                head.clear()
+                while (piece_ := await out.get()) is not None:
+                    await _write(response, piece_)
+                await asyncio.shield(worker)
+            except EngineError as error:
+                last = outcome.unsent + _in_band(error, tag)
+                await _write(response, encoder.encode(last) + encoder.finish() if encoder else last)
+                _break_off(http)  # no last chunk: a client that does not know the tag sees a broken answer, too
         except TimeoutError:
             log.info("a client took nothing of its result for %g s: cancelled", STALL_S)
             _break_off(http)
+        except ConnectionError:
+            log.info("a client left before the end of its result: cancelled")
         return response
 
 
