@@ -32,14 +32,13 @@ def refresh_gaps(engine: Engine, symbol: Symbol, days: Sequence[date]) -> int:
         f"SELECT count() FROM {COLD}.gaps WHERE {partitions(window)} AND {same_symbol(symbol)} AND {archived}"
     )[0][0]
     whole = not count or int(highest) - int(lowest) + 1 == int(count)
-    told = _told_live(symbol, window[1:], _days_of_files_alone(engine, symbol, window))
-    closes = engine.rows(f"SELECT countIf(repaired > was_repaired) FROM ({told})")[0][0]
-    if whole and not known and not closes:
+    ended = _ended_live(engine, symbol, window)
+    if whole and not known and not ended:
         return 0
     select = _holes(symbol, where, window[1:])
     missing = engine.rows(f"SELECT sum(to_sequence - from_sequence + 1) FROM ({select})")[0][0]
-    if closes:  # then all of them: a day that cold has rows of hides what hot says
-        select = f"{select} UNION ALL SELECT * EXCEPT was_repaired FROM ({told})"
+    if ended:
+        select = f"{select} UNION ALL {ended}"
     columns = {name: kind for name, kind in columns_of(engine, f"{COLD}.gaps").items() if name not in COMPUTED}
     rows, total = engine.rows(f"SELECT count(), sum({row_hash(columns)}) FROM ({select})")[0]
     source = Source(symbol, frozenset(window[1:]), select, archived, Fingerprint(int(rows), int(total)))
@@ -64,28 +63,30 @@ def _holes(symbol: Symbol, where: str, days: Sequence[date]) -> str:
     )
 
 
-def _days_of_files_alone(engine: Engine, symbol: Symbol, days: Sequence[date]) -> list[date]:
-    """Days of which files gave what is read: cold has rows of them, and none that came live."""
-    query = (
-        f"SELECT toDate(timestamp) AS day FROM {COLD}.trades WHERE {partitions(days)} AND {same_symbol(symbol)} "
-        f"GROUP BY day HAVING min({FROM_FILES}) ORDER BY day"
-    )
-    return [day for (day,) in engine.rows(query)]
+def _ended_live(engine: Engine, symbol: Symbol, window: Sequence[date]) -> str:
+    """SELECT of the holes in trades that were told live, when files end one of them; else empty.
 
-
-def _told_live(symbol: Symbol, days: Sequence[date], of_files: Sequence[date]) -> str:
-    """Holes in trades that the live service told, each once; repaired, too, when all its days are ``of_files``."""
+    It has all of them, each once: a day that cold has rows of hides what hot says of it. A hole is ``repaired``, too,
+    when files gave what is read of all its days: cold has rows of them, and none that came live.
+    """
     exchange, market_type, name = (quoted(part) for part in symbol)
-    told = f"{partitions(days)} AND {same_symbol(symbol)} AND of_type = 'trades' AND NOT ({FROM_FILES})"
-    held = "[" + ", ".join(f"toDate('{day}')" for day in of_files) + "]::Array(Date)"
-    return (
+    where = f"{partitions(window[1:])} AND {same_symbol(symbol)} AND of_type = 'trades' AND NOT ({FROM_FILES})"
+    told = f"(SELECT * FROM {HOT}.gaps WHERE {where} UNION ALL SELECT * FROM {COLD}.gaps WHERE {where}) AS g"
+    if not engine.rows(f"SELECT count() FROM {told}")[0][0]:
+        return ""
+    of_files = engine.rows(
+        f"SELECT toDate(timestamp) AS day FROM {COLD}.trades WHERE {partitions(window)} AND {same_symbol(symbol)} "
+        f"GROUP BY day HAVING min({FROM_FILES})"
+    )
+    held = "[" + ", ".join(f"toDate('{day}')" for (day,) in of_files) + "]::Array(Date)"
+    select = (
         f"SELECT min(g.timestamp) AS timestamp, min(g.received_at) AS received_at, {exchange} AS exchange, "
         f"{market_type} AS market_type, {name} AS symbol, min(g.sequence) AS sequence, 'archive' AS data_source, "
         "'trades' AS of_type, g.from_sequence AS from_sequence, g.to_sequence AS to_sequence, "
         "min(g.from_time) AS from_time, max(g.to_time) AS to_time, min(g.cause) AS cause, "
         "max(g.repaired) AS was_repaired, toBool(was_repaired OR arrayAll(n -> has("
         f"{held}, toDate(from_time) + n), range(toUInt64(dateDiff('day', from_time, to_time) + 1)))) AS repaired, "
-        "toUInt64(0) AS stream_seq "
-        f"FROM (SELECT * FROM {HOT}.gaps WHERE {told} UNION ALL SELECT * FROM {COLD}.gaps WHERE {told}) AS g "
-        "GROUP BY g.from_sequence, g.to_sequence"
+        f"toUInt64(0) AS stream_seq FROM {told} GROUP BY g.from_sequence, g.to_sequence"
     )
+    ends = engine.rows(f"SELECT countIf(repaired > was_repaired) FROM ({select})")[0][0]
+    return f"SELECT * EXCEPT was_repaired FROM ({select})" if ends else ""
