@@ -8,7 +8,7 @@ RUNTIME := $(VENV)/.runtime
 STAMP  := $(VENV)/.installed
 DATA   ?= data
 # Test processes: each runs servers beside itself, so one less than there are cores; more than four wait for the longest file.
-WORKERS ?= $(shell $(PYTHON) -c 'import os; print(min(4, max(2, (os.cpu_count() or 2) - 1)))')
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print(min(4, max(3, (os.cpu_count() or 2) - 1)))')
 COMPILE := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet
 
 .PHONY: run install test lint bench e2e-ops fuzz soak faults faults-mutants exchange-faults docs web audit lock clean help
