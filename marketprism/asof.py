@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from marketprism import ranges
 from marketprism.arrow import with_times
-from marketprism.clickhouse import FEATURES
+from marketprism.clickhouse import FEATURES, LABELS
 from marketprism.errors import QueryError
 
 Entity = ranges.Key
@@ -51,7 +51,7 @@ def sources(
     """
     asked: dict[tuple[str, dt.timedelta], list[str]] = {}
     for feature in features:
-        view, _, column = feature.rpartition(".")
+        view, _, column = feature.removeprefix(f"{FEATURES}.").rpartition(".")
         limit = max_age.get(feature, DEFAULT_MAX_AGE) if isinstance(max_age, Mapping) else max_age
         asked.setdefault((view or DEFAULT_VIEW, limit), []).append(column)
     found = []
@@ -69,13 +69,14 @@ def sources(
 
 
 def _columns(client: Any, view: str) -> dict[str, str]:
-    rows = client.query(
-        "SELECT name, type FROM system.columns WHERE database = {database:String} AND table = {view:String}",
-        parameters={"database": FEATURES, "view": view},
-    ).result_rows
-    if not rows:
-        raise QueryError(f"no feature {view!r}; `marketprism features list` names them")
-    return dict(rows)
+    columns = "SELECT name, type FROM system.columns WHERE database = {database:String} AND table = {view:String}"
+    rows = client.query(columns, parameters={"database": FEATURES, "view": view}).result_rows
+    if rows:
+        return dict(rows)
+    label = view.removeprefix(f"{LABELS}.")
+    if client.query(columns, parameters={"database": LABELS, "view": label}).result_rows:
+        raise QueryError(f"{view} looks ahead: labels are joined to their buckets or instants, never as of a moment")
+    raise QueryError(f"no feature {view!r}; `marketprism features list` names them")
 
 
 def join(

@@ -177,9 +177,14 @@ def test_kinds_and_refusals(engine: Any, tape: Tape) -> None:
     at = moment(tape.trades[-1]["received_at"])
     frame = features.asof([ENTITY], [at], ["vpin_by_bucket.imbalance"], keep_excluded=True, kind="pandas")
     assert list(frame["symbol"]) == [ENTITY[2]]
+    whole = features.asof([ENTITY], [at], ["marketprism_features.vpin_by_bucket.imbalance"], keep_excluded=True)
+    assert whole["imbalance"].to_pylist() == list(frame["imbalance"])
     assert isinstance(features.latest("polars"), pl.DataFrame)
     with pytest.raises(QueryError, match="no feature 'nothing'"):
         features.asof([ENTITY], [at], ["nothing.vpin"])
+    for name in ("bucket_labels.return_30s", "marketprism_labels.bucket_labels.return_30s"):
+        with pytest.raises(QueryError, match="bucket_labels looks ahead"):
+            features.asof([ENTITY], [at], [name])
     with pytest.raises(QueryError, match="vpin_by_bucket has no column nothing"):
         features.asof([ENTITY], [at], ["vpin_by_bucket.nothing"])
     with pytest.raises(QueryError, match="one timestamp per entity"):
