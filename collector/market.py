@@ -170,11 +170,10 @@ class Market:
         """When all symbols together hold too much, those that hold the most give up what they miss."""
         held = {key: self.sequences[key].held for key in self._holed}
         over = sum(held.values()) - MAX_HELD_ALL
-        for key in sorted(held, key=held.__getitem__, reverse=True):
-            if over <= 0:
-                return
+        while over > 0:
+            key = max(held, key=held.__getitem__)
             self._give_up_all(key)
-            over -= held[key]
+            over -= held.pop(key)
 
     def repaired(self, key: TradeKey, hole: Hole, after: Trade, from_time: int) -> None:
         """REST filled a hole: keep a record of it."""
