@@ -6,7 +6,7 @@ by ClickHouse's own clock) count whatever their sequence.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -81,16 +81,15 @@ async def read_marks(warehouse: Warehouse, data_type: str, below: Below, keys: C
     Days of theirs may have been dropped from hot, and would be taken once more. Of cold only rows that came live count:
     what files gave says nothing about what a recording brings.
     """
-    same, asked = _same(data_type, keys)
+    same, asked = _same(key_columns(data_type), keys)
     parameters = {**below.parameters(), **asked}
     found = await _tops(warehouse, data_type, f"{HOT}.{data_type}", f"{_BELOW} AND {same}", parameters)
     found |= await _tops_in_cold(warehouse, data_type, [key for key in keys if key not in found])
     return {key: Mark(found[key][0]) for key in keys if key in found}
 
 
-def _same(data_type: str, keys: Collection[Key]) -> tuple[str, dict[str, list[str]]]:
-    """Condition on the key columns, and its parameters: of these keys, and perhaps of some more."""
-    by = key_columns(data_type)
+def _same(by: Sequence[str], keys: Collection[tuple[str, ...]]) -> tuple[str, dict[str, list[str]]]:
+    """Condition on the columns ``by``, and its parameters: of these keys, and perhaps of some more."""
     asked = {f"of_{column}": sorted({key[place] for key in keys}) for place, column in enumerate(by)}
     return " AND ".join(f"{column} IN {{of_{column}:Array(String)}}" for column in by), asked
 
@@ -98,7 +97,7 @@ def _same(data_type: str, keys: Collection[Key]) -> tuple[str, dict[str, list[st
 async def _tops_in_cold(warehouse: Warehouse, data_type: str, keys: Collection[Key]) -> dict[Key, tuple[int, int]]:
     if not keys:
         return {}
-    same, asked = _same(data_type, keys)
+    same, asked = _same(key_columns(data_type), keys)
     found = await _tops(warehouse, data_type, f"{COLD}.{data_type}", f"{same} AND NOT ({FROM_FILES})", asked)
     return {key: found[key] for key in keys if key in found}
 
@@ -171,11 +170,7 @@ async def read_days(
     warehouse: Warehouse, freezer: Freezer, below: Below, book: BucketBook, symbols: Collection[Symbol]
 ) -> None:
     """Open days of symbols that the book does not know, or no longer."""
-    asked = {f"of_{place}": sorted({symbol[place] for symbol in symbols}) for place in range(3)}
-    same = " AND ".join(
-        f"{column} IN {{of_{place}:Array(String)}}"
-        for place, column in enumerate(("exchange", "market_type", "symbol"))
-    )
+    same, asked = _same(("exchange", "market_type", "symbol"), symbols)
     await _read_days(warehouse, freezer, book, same, {**below.parameters(), **asked})
 
 
