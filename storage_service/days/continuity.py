@@ -11,12 +11,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, timedelta
+from typing import Final
 
 from marketprism.clickhouse import COLD, HOT
 from storage_service.days.content import Fingerprint, columns_of, row_hash
 from storage_service.days.engine import Engine
 from storage_service.days.install import COMPUTED, Installer, Source, Symbol, partitions, quoted, same_symbol
 from storage_service.validate import FROM_FILES
+
+_MISSING: Final = "sum(to_sequence - from_sequence + 1)"
 
 
 def refresh_gaps(engine: Engine, symbol: Symbol, days: Sequence[date]) -> int:
@@ -36,14 +39,15 @@ def refresh_gaps(engine: Engine, symbol: Symbol, days: Sequence[date]) -> int:
     if whole and not known and not ended:
         return 0
     select = _holes(symbol, where, window[1:])
-    missing = engine.rows(f"SELECT sum(to_sequence - from_sequence + 1) FROM ({select})")[0][0]
+    of_live = 0
     if ended:
+        of_live = engine.rows(f"SELECT {_MISSING} FROM ({ended})")[0][0]
         select = f"{select} UNION ALL {ended}"
     columns = {name: kind for name, kind in columns_of(engine, f"{COLD}.gaps").items() if name not in COMPUTED}
-    rows, total = engine.rows(f"SELECT count(), sum({row_hash(columns)}) FROM ({select})")[0]
+    rows, total, missing = engine.rows(f"SELECT count(), sum({row_hash(columns)}), {_MISSING} FROM ({select})")[0]
     source = Source(symbol, frozenset(window[1:]), select, archived, Fingerprint(int(rows), int(total)))
     Installer(engine, "gaps", cause="history").install([source], window[1:])
-    return int(missing)
+    return int(missing) - int(of_live)
 
 
 def _holes(symbol: Symbol, where: str, days: Sequence[date]) -> str:
