@@ -7,7 +7,7 @@ PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 RUNTIME := $(VENV)/.runtime
 STAMP  := $(VENV)/.installed
 DATA   ?= data
-# Test processes: each runs servers beside itself, so one less than there are cores; more than four wait for the longest file.
+# Test processes: each runs servers beside itself, so one less than there are cores, but three; more than four wait for the longest file.
 WORKERS ?= $(shell $(PYTHON) -c 'import os; print(min(4, max(3, (os.cpu_count() or 2) - 1)))')
 COMPILE := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet
 
