@@ -37,7 +37,7 @@ AS SELECT
     b.ask_gravity_bps AS ask_gravity_bps,
     dateDiff('millisecond', b.timestamp, toDateTime64(l.ts_1m + 60, 3, 'UTC')) AS staleness_ms,
     l.known_at AS available_at,
-    multiIf(now64(6, 'UTC') < l.known_at, 'partial', g.of_type != '', 'gap', staleness_ms > 3000, 'stale', 'ok') AS quality
+    multiIf(now64(6, 'UTC') < (l.known_at + toIntervalSecond(3)), 'partial', g.of_type != '', 'gap', staleness_ms > 3000, 'stale', 'ok') AS quality
 FROM
 (
     SELECT *

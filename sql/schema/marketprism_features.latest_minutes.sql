@@ -1,5 +1,5 @@
 CREATE MATERIALIZED VIEW marketprism_features.latest_minutes
-REFRESH EVERY 1 MINUTE
+REFRESH EVERY 1 MINUTE OFFSET 4 SECOND
 (
     `exchange` LowCardinality(String) COMMENT 'exchange name, lower case',
     `market_type` LowCardinality(String) COMMENT 'spot, linear, inverse or option',

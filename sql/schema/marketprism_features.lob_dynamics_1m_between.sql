@@ -17,7 +17,7 @@ AS SELECT
     b.books AS books,
     b.observed_ms / 1000 AS observed_s,
     greatest(b.known_at, toDateTime64(b.ts_1m + 60, 6, 'UTC')) AS available_at,
-    multiIf((now64(6, 'UTC') < available_at) OR (b.observed_ms < 54000), 'partial', g.of_type != '', 'gap', 'ok') AS quality
+    multiIf((now64(6, 'UTC') < (available_at + toIntervalSecond(3))) OR (b.observed_ms < 54000), 'partial', g.of_type != '', 'gap', 'ok') AS quality
 FROM
 (
     SELECT

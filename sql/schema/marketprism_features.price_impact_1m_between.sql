@@ -14,7 +14,7 @@ AS SELECT
     t.trade_count AS trades,
     q.quoted AS quoted_trades,
     greatest(t.available_at, q.known_at) AS available_at,
-    multiIf(now64(6, 'UTC') < t.available_at, 'partial', g.of_type != '', 'gap', q.quoted = 0, 'stale', 'ok') AS quality
+    multiIf(now64(6, 'UTC') < (t.available_at + toIntervalSecond(3)), 'partial', g.of_type != '', 'gap', q.quoted = 0, 'stale', 'ok') AS quality
 FROM
 (
     SELECT *

@@ -11,7 +11,7 @@ AS SELECT
     (20000 * toFloat64(q.cost - q.kept)) / nullIf(toFloat64(q.value), 0) AS price_impact,
     q.settled AS settled_trades,
     assumeNotNull(greatest(u.available_at, q.known_at)) AS available_at,
-    multiIf(now64(6, 'UTC') < available_at, 'partial', u.quality = 'gap', 'gap', q.settled = 0, 'stale', 'ok') AS quality
+    multiIf(now64(6, 'UTC') < (available_at + toIntervalSecond(3)), 'partial', u.quality = 'gap', 'gap', q.settled = 0, 'stale', 'ok') AS quality
 FROM `marketprism_features.unified_buckets_between`(from_bucket = {from_bucket:UInt64}, to_bucket = {to_bucket:UInt64}, newest = 0) AS u
 INNER JOIN
 (

@@ -18,7 +18,7 @@ AS SELECT
     if(minutes_before > 0, toFloat64(signed_volume) / nullIf(toFloat64(volume_before) / 10, 0), NULL) AS trade_impulse,
     window_minutes,
     greatest(known, toDateTime64(ts_1m + 60, 6, 'UTC')) AS available_at,
-    multiIf(now64(6, 'UTC') < available_at, 'partial', window_gaps > 0, 'gap', log_return_60 IS NULL, 'warmup', 'ok') AS quality
+    multiIf(now64(6, 'UTC') < (available_at + toIntervalSecond(3)), 'partial', window_gaps > 0, 'gap', log_return_60 IS NULL, 'warmup', 'ok') AS quality
 FROM
 (
     SELECT

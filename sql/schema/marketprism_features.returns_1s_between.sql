@@ -16,7 +16,7 @@ AS SELECT
     log(s.price / nullIf(anyLast(s.price) OVER (PARTITION BY s.exchange, s.market_type, s.symbol ORDER BY toUnixTimestamp(s.ts_1s) ASC RANGE BETWEEN 1860 PRECEDING AND 1800 PRECEDING), 0)) AS log_return_30m,
     log(s.price / nullIf(anyLast(s.price) OVER (PARTITION BY s.exchange, s.market_type, s.symbol ORDER BY toUnixTimestamp(s.ts_1s) ASC RANGE BETWEEN 3660 PRECEDING AND 3600 PRECEDING), 0)) AS log_return_60m,
     greatest(max(s.receipt) OVER (PARTITION BY s.exchange, s.market_type, s.symbol ORDER BY toUnixTimestamp(s.ts_1s) ASC RANGE BETWEEN 3660 PRECEDING AND CURRENT ROW), toDateTime64(s.ts_1s + 1, 6, 'UTC')) AS available_at,
-    multiIf(now64(6, 'UTC') < available_at, 'partial', countIf(g.of_type != '') OVER (PARTITION BY s.exchange, s.market_type, s.symbol ORDER BY toUnixTimestamp(s.ts_1s) ASC RANGE BETWEEN 3660 PRECEDING AND CURRENT ROW) > 0, 'gap', log_return_60m IS NULL, 'warmup', 'ok') AS quality
+    multiIf(now64(6, 'UTC') < (available_at + toIntervalSecond(3)), 'partial', countIf(g.of_type != '') OVER (PARTITION BY s.exchange, s.market_type, s.symbol ORDER BY toUnixTimestamp(s.ts_1s) ASC RANGE BETWEEN 3660 PRECEDING AND CURRENT ROW) > 0, 'gap', log_return_60m IS NULL, 'warmup', 'ok') AS quality
 FROM
 (
     SELECT

@@ -12,7 +12,7 @@ AS SELECT
     if(n_returns >= 2, (pi() / 2) * arraySum(arrayMap((x, y) -> abs(x * y), arrayPopFront(r.steps), arrayPopBack(r.steps))), NULL) AS bipower,
     length(r.steps) AS n_returns,
     greatest(r.known_at, toDateTime64(r.ts_1m + 60, 6, 'UTC')) AS available_at,
-    multiIf(now64(6, 'UTC') < available_at, 'partial', g.of_type != '', 'gap', n_returns < 2, 'warmup', 'ok') AS quality
+    multiIf(now64(6, 'UTC') < (available_at + toIntervalSecond(3)), 'partial', g.of_type != '', 'gap', n_returns < 2, 'warmup', 'ok') AS quality
 FROM
 (
     SELECT

@@ -11,7 +11,7 @@ AS SELECT
     q.trades AS trades,
     q.quoted AS quoted_trades,
     greatest(q.known_at, toDateTime64(q.ts_1m + 60, 6, 'UTC')) AS available_at,
-    multiIf(now64(6, 'UTC') < available_at, 'partial', g.of_type != '', 'gap', q.quoted = 0, 'stale', 'ok') AS quality
+    multiIf(now64(6, 'UTC') < (available_at + toIntervalSecond(3)), 'partial', g.of_type != '', 'gap', q.quoted = 0, 'stale', 'ok') AS quality
 FROM
 (
     SELECT

@@ -27,7 +27,7 @@ AS SELECT
     arraySum(arrayMap((a, sign) -> (sign * sqrt(a)), t.amounts, t.signs)) AS signed_sqrt_quote,
     if(t.trades >= 4, ((2 * sqrt(greatest(-arrayReduce('covarSampStable', arrayPopFront(t.steps), arrayPopBack(t.steps)), 0))) / vwap) * 10000, NULL) AS roll_spread_bps,
     max(greatest(t.heard_at, toDateTime64(t.ts_1m + 60, 6, 'UTC'))) OVER (PARTITION BY t.exchange, t.market_type, t.symbol, toDate(t.ts_1m) ORDER BY t.ts_1m ASC ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS available_at,
-    multiIf(now64(6, 'UTC') < available_at, 'partial', g.of_type != '', 'gap', 'ok') AS quality
+    multiIf(now64(6, 'UTC') < (available_at + toIntervalSecond(3)), 'partial', g.of_type != '', 'gap', 'ok') AS quality
 FROM
 (
     SELECT

@@ -51,7 +51,7 @@ FROM
         *,
         leadInFrame(toNullable(first_received_at)) OVER following AS next_received_at,
         lagInFrame(toNullable(bucket_ts_end)) OVER preceding AS ended_before,
-        toBool((cut != '') OR (next_received_at IS NOT NULL) OR (now64(6, 'UTC') >= least(deadline, midnight))) AS is_closed
+        toBool((cut != '') OR (next_received_at IS NOT NULL) OR (now64(6, 'UTC') >= (least(deadline, midnight) + toIntervalSecond(3)))) AS is_closed
     FROM
     (
         SELECT

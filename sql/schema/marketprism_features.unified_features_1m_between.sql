@@ -111,7 +111,7 @@ AS SELECT
     if(l.ts_1m = 0, NULL, l.updates) AS book_updates,
     if(l.ts_1m = 0, NULL, l.books) AS books,
     greatest(t.day_known, v.available_at, p.available_at, s.available_at, r.available_at, w.available_at, q.available_at, f.available_at, b.available_at, l.available_at) AS available_at,
-    multiIf(now64(6, 'UTC') < available_at, 'partial', (v.quality = 'gap') OR (p.quality = 'gap') OR (s.quality = 'gap') OR (r.quality = 'gap') OR (w.quality = 'gap') OR (q.quality = 'gap') OR (f.quality = 'gap') OR (b.quality = 'gap') OR (l.quality = 'gap'), 'gap', (w.quality = 'warmup') OR (q.quality = 'warmup'), 'warmup', b.mid IS NULL, 'stale', 'ok') AS quality
+    multiIf(now64(6, 'UTC') < (available_at + toIntervalSecond(3)), 'partial', (v.quality = 'gap') OR (p.quality = 'gap') OR (s.quality = 'gap') OR (r.quality = 'gap') OR (w.quality = 'gap') OR (q.quality = 'gap') OR (f.quality = 'gap') OR (b.quality = 'gap') OR (l.quality = 'gap'), 'gap', (w.quality = 'warmup') OR (q.quality = 'warmup'), 'warmup', b.mid IS NULL, 'stale', 'ok') AS quality
 FROM
 (
     SELECT

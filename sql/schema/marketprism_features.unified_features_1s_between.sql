@@ -54,7 +54,7 @@ SELECT
     if(has_minute, m.newest.6, NULL) AS regime,
     if(m.trades_1m = 0, NULL, dateDiff('millisecond', m.ended_at, second_end)) AS minute_staleness_ms,
     greatest(second_end, s.heard_at, if(has_bucket, b.known_at, second_end), if(has_minute, m.known_at, second_end)) AS available_at,
-    multiIf(now64(6, 'UTC') < available_at, 'partial', (h.of_type != '') OR (has_bucket AND ((b.newest.13) = 'gap')) OR (has_minute AND ((m.newest.7) = 'gap')), 'gap', (NOT has_bucket) OR (NOT has_book) OR (NOT has_minute), 'stale', (b.newest.13) != 'ok', b.newest.13, 'ok') AS quality
+    multiIf(now64(6, 'UTC') < (available_at + toIntervalSecond(3)), 'partial', (h.of_type != '') OR (has_bucket AND ((b.newest.13) = 'gap')) OR (has_minute AND ((m.newest.7) = 'gap')), 'gap', (NOT has_bucket) OR (NOT has_book) OR (NOT has_minute), 'stale', (b.newest.13) != 'ok', b.newest.13, 'ok') AS quality
 FROM
 (
     SELECT

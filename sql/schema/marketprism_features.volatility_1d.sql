@@ -44,7 +44,7 @@ SELECT
     if(n >= 3, (sqrt(n) * (1 - (bv_of / nullIf(rv_of, 0)))) / nullIf(sqrt(theta * greatest(1, quarticity_of / nullIf(bv_of * bv_of, 0))), 0), NULL) AS bns_ratio_z,
     n AS n_returns,
     greatest(d.heard_at, toDateTime64(d.day + 1, 6, 'UTC')) AS available_at,
-    multiIf(now64(6, 'UTC') < available_at, 'partial', g.holes > 0, 'gap', n < 1000, 'warmup', 'ok') AS quality
+    multiIf(now64(6, 'UTC') < (available_at + toIntervalSecond(3)), 'partial', g.holes > 0, 'gap', n < 1000, 'warmup', 'ok') AS quality
 FROM
 (
     SELECT

@@ -29,7 +29,7 @@ SELECT
     multiIf((abs(step) > if(window_minutes >= 720, move_high, 0.001)) AND (trades > if(window_minutes >= 720, trades_high, 100)), 'high', (abs(step) < if(window_minutes >= 720, move_low, 0.0003)) AND (trades < if(window_minutes >= 720, trades_low, 30)), 'low', 'normal') AS regime,
     window_minutes,
     greatest(known, toDateTime64(ts_1m + 60, 6, 'UTC')) AS available_at,
-    multiIf(now64(6, 'UTC') < available_at, 'partial', window_gaps > 0, 'gap', n < 60, 'warmup', 'ok') AS quality
+    multiIf(now64(6, 'UTC') < (available_at + toIntervalSecond(3)), 'partial', window_gaps > 0, 'gap', n < 60, 'warmup', 'ok') AS quality
 FROM
 (
     SELECT

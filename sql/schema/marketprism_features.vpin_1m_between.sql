@@ -12,7 +12,7 @@ AS SELECT
     total_volume,
     window_minutes,
     known_at AS available_at,
-    multiIf(now64(6, 'UTC') < known_at, 'partial', window_gaps > 0, 'gap', window_minutes < 5, 'warmup', 'ok') AS quality
+    multiIf(now64(6, 'UTC') < (known_at + toIntervalSecond(3)), 'partial', window_gaps > 0, 'gap', window_minutes < 5, 'warmup', 'ok') AS quality
 FROM
 (
     SELECT

@@ -45,7 +45,12 @@ def main(directory: Path) -> None:
     engine = session.Session(f"{directory / 'data'}?config-file={directory / 'config.xml'}")
     failed, parsed = [], 0
     rewritten = scripts(cluster="prism")
-    altered = {s.name for script in rewritten.values() for s in statements(script) if s.verb == "ALTER"}
+    altered = {
+        s.name
+        for script in rewritten.values()
+        for s in statements(script)
+        if s.verb == "ALTER" and not s.has("REFRESH")
+    }
     for name, script in rewritten.items():
         for text, statement in zip(texts(script), statements(script), strict=True):
             try:

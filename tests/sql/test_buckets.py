@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import time
 from decimal import Decimal
 from typing import Any
 
@@ -124,6 +125,24 @@ def test_bucket_is_open_until_the_limit_has_passed(engine: Any, symbol: Any) -> 
     assert closed_by_midnight or (row["is_closed"], row["cut_trigger"], row["quality"]) == (False, "", "partial")
     assert closed_by_midnight or row["available_at"] is None
     assert closed_by_midnight or engine.feature("vpin_by_bucket", name) == [], "an open bucket is in no window"
+
+
+def test_the_clock_closes_a_bucket_when_what_was_received_before_is_in(engine: Any, symbol: Any) -> None:
+    """A trade is on its way for a moment; a row that says "closed" without it would change."""
+    name = symbol()
+    first = int(dt.datetime.now(dt.UTC).timestamp() * 1000) - 10_200  # the limit passed a fifth of a second ago
+    rows = assign_buckets(
+        [trade(1, first, "100", "1", "buy"), trade(2, first + 9_900, "101", "2", "buy")], Decimal(10), t_max_ms=10_000
+    )
+    engine.trades(name, rows[:1])
+    (row,) = engine.feature("unified_buckets", name)
+    engine.trades(name, rows[1:])
+    until = time.monotonic() + 30
+    while not row["is_closed"] and time.monotonic() < until:
+        assert (row["quality"], row["available_at"]) == ("partial", None)
+        (row,) = engine.feature("unified_buckets", name)
+    assert (row["trades"], row["quality"]) == (2, "ok")
+    assert row["cut_trigger"] == "day" or utc(row["available_at"]) == moment(first + 10_000)
 
 
 def test_prints_that_are_no_market_trade_stay_out(engine: Any, symbol: Any) -> None:

@@ -15,6 +15,7 @@ from marketprism import events
 from marketprism.errors import MigrationError
 from marketprism.migrate import VERSIONS_TABLE, migrate, pending, schema, shipped
 from marketprism.sqlfiles import has_header, read_header
+from tests.conftest import REPOSITORY
 
 KEY = ("exchange", "market_type", "symbol")
 COMMON = (*KEY, "timestamp", "received_at", "sequence", "stream_seq", "data_source", "created_at")
@@ -103,6 +104,17 @@ def test_features_have_their_names(engine: Any, table: str) -> None:
 def test_frozen_days_are_what_the_storage_service_writes(engine: Any) -> None:
     got = types(engine, "marketprism_features", "bucket_days")
     assert got == {**dict.fromkeys(KEY, "LowCardinality(String)"), **FROZEN_DAY}
+
+
+def test_no_view_calls_a_period_complete_before_what_was_received_in_it_is_stored() -> None:
+    clocks = [
+        (path.stem, line.strip())
+        for path in sorted((REPOSITORY / "sql" / "schema").glob("*.sql"))
+        for line in path.read_text().splitlines()
+        if re.search(r"now64\(6, 'UTC'\) (<|>=) ", line)
+    ]
+    assert len(clocks) > 10
+    assert [each for each in clocks if "+ toIntervalSecond(3)" not in each[1]] == []
 
 
 def test_every_object_and_every_column_has_a_comment(engine: Any) -> None:
