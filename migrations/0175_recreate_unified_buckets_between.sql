@@ -17,6 +17,7 @@
 --   time                                  the earlier of the next bucket's first receipt and first trade + t_max
 --   day                                   midnight
 -- and never before the bucket's own last receipt, which the clock rules alone would allow when the feed is slow.
+-- The bucket after the range is read, too: it is what closes the last one, which otherwise waited for the clock.
 -- A receipt counts from the exchange time of what was received: with a local clock that is behind the exchange's, a bucket
 -- would be available before its last trade happened, and an as-of read in exchange time would see that trade.
 -- quality is gap, too, where nothing is stored of the seven days before the bucket: months that were loaded apart would
@@ -108,11 +109,11 @@ FROM
             argMaxMerge(f.close) AS close,
             max(f.cut) AS cut
         FROM marketprism_features.bucket_flow AS f
-        WHERE f.bucket_id BETWEEN {from_bucket:UInt64} AND {to_bucket:UInt64}
+        WHERE f.bucket_id BETWEEN {from_bucket:UInt64} AND {to_bucket:UInt64} + 1
             AND (
                 {newest:UInt64} = 0
                 OR (f.exchange, f.market_type, f.symbol, f.bucket_id) IN (
-                    SELECT exchange, market_type, symbol, arrayJoin(arrayMap(back -> toUInt64(max(bucket_id) - back), range({newest:UInt64})))
+                    SELECT exchange, market_type, symbol, arrayJoin(arrayMap(back -> toUInt64(max(bucket_id) + 1 - back), range({newest:UInt64} + 1)))
                     FROM marketprism_features.bucket_flow
                     WHERE bucket_id BETWEEN {from_bucket:UInt64} AND {to_bucket:UInt64}
                     GROUP BY exchange, market_type, symbol, intDiv(bucket_id, 1000000)
@@ -125,4 +126,5 @@ FROM
     ), preceding AS (
         PARTITION BY exchange, market_type, symbol ORDER BY bucket_id ROWS BETWEEN 1 PRECEDING AND CURRENT ROW
     )
-) AS b;
+) AS b
+WHERE b.bucket_id <= {to_bucket:UInt64};

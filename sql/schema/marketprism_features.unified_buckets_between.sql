@@ -77,12 +77,12 @@ FROM
             argMaxMerge(f.close) AS close,
             max(f.cut) AS cut
         FROM marketprism_features.bucket_flow AS f
-        WHERE ((f.bucket_id >= {from_bucket:UInt64}) AND (f.bucket_id <= {to_bucket:UInt64})) AND (({newest:UInt64} = 0) OR ((f.exchange, f.market_type, f.symbol, f.bucket_id) IN (
+        WHERE ((f.bucket_id >= {from_bucket:UInt64}) AND (f.bucket_id <= ({to_bucket:UInt64} + 1))) AND (({newest:UInt64} = 0) OR ((f.exchange, f.market_type, f.symbol, f.bucket_id) IN (
             SELECT
                 exchange,
                 market_type,
                 symbol,
-                arrayJoin(arrayMap(back -> toUInt64(max(bucket_id) - back), range({newest:UInt64})))
+                arrayJoin(arrayMap(back -> toUInt64((max(bucket_id) + 1) - back), range({newest:UInt64} + 1)))
             FROM marketprism_features.bucket_flow
             WHERE (bucket_id >= {from_bucket:UInt64}) AND (bucket_id <= {to_bucket:UInt64})
             GROUP BY
@@ -101,3 +101,4 @@ FROM
         following AS (PARTITION BY exchange, market_type, symbol ORDER BY bucket_id ASC ROWS BETWEEN CURRENT ROW AND 1 FOLLOWING),
         preceding AS (PARTITION BY exchange, market_type, symbol ORDER BY bucket_id ASC ROWS BETWEEN 1 PRECEDING AND CURRENT ROW)
 ) AS b
+WHERE b.bucket_id <= {to_bucket:UInt64}

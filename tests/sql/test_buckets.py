@@ -145,6 +145,18 @@ def test_the_clock_closes_a_bucket_when_what_was_received_before_is_in(engine: A
     assert row["cut_trigger"] == "day" or utc(row["available_at"]) == moment(first + 10_000)
 
 
+def test_a_range_knows_that_the_bucket_after_it_closed_its_last(engine: Any, symbol: Any) -> None:
+    name = symbol()
+    first = int(dt.datetime.now(dt.UTC).timestamp() * 1000) - 1_500
+    rows = [trade(1 + n, first + 550 * n, "100", "1", "buy") for n in range(3)]
+    engine.trades(name, assign_buckets(rows, Decimal(10), t_max_ms=1_000))
+    ids = [row["bucket_id"] for row in engine.feature("unified_buckets", name)]
+    for newest in (0, 1):
+        bounds = f"from_bucket = {ids[0]}, to_bucket = {ids[0]}, newest = {newest}"
+        (row,) = engine.feature(f"unified_buckets_between({bounds})", name)
+        assert (row["bucket_id"], row["is_closed"], row["trades"]) == (ids[0], True, 2)
+
+
 def test_prints_that_are_no_market_trade_stay_out(engine: Any, symbol: Any) -> None:
     name = symbol()
     rows = [
