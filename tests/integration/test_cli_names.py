@@ -248,12 +248,13 @@ def test_an_archive_that_goes_away_ends_the_load(shell: Shell) -> None:
     class Once(_Slow):
         def do_GET(self) -> None:
             """The address goes with the first file."""
-            server.socket.close()
+            server.shutdown()  # first: a loop over a closed socket never sleeps again
+            server.server_close()
             self.close_connection = True
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Once)
     server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     base = f"http://127.0.0.1:{server.server_port}"
     began = time.monotonic()
     arguments = list(shell.backfill(base))
