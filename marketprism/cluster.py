@@ -60,6 +60,12 @@ class Statement:
         """Whether these words follow each other in it."""
         return any(self._words(at, len(words)) == words for at in range(len(self.tokens)))
 
+    @property
+    def filled(self) -> str:
+        """The table that a materialized view writes TO (database.object); empty when it has its own."""
+        at = next((at for at, token in enumerate(self.tokens) if token.text.upper() == "TO"), len(self.tokens))
+        return "".join(token.text for token in self.tokens[at + 1 : at + 4])
+
     def _words(self, at: int, count: int) -> tuple[str, ...]:
         return tuple(token.text.upper() for token in self.tokens[at : at + count])
 
@@ -87,19 +93,24 @@ class ClusterSchema:
     def rewrite(self, script: str) -> str:
         """The script for the cluster. Raises MigrationError for a statement that it does not know."""
         edits: list[tuple[int, int, str]] = []
-        for statement in statements(script):
-            edits += self._edits(statement)
+        found = list(statements(script))
+        refreshed = {each.filled for each in found if each.has("REFRESH")}
+        # every server makes its own anew, as it does the inner tables of views
+        own = {each.name for each in found if each.has("ENGINE", "=", "MEMORY")} & refreshed
+        for statement in found:
+            edits += self._edits(statement, own)
             after = self._twin(statement)
             if after:
                 last = statement.tokens[-1].end + 1
                 edits.append((last, last, "".join(f";\n\n{text}" for text in after)))
         return _edited(script, edits)
 
-    def _edits(self, statement: Statement) -> list[tuple[int, int, str]]:
+    def _edits(self, statement: Statement, own: set[str]) -> list[tuple[int, int, str]]:
         edits = [(statement.end, statement.end, self._on)]
-        if statement.kind == "TABLE" and statement.verb == "CREATE":
+        if statement.kind == "TABLE" and statement.verb == "CREATE" and statement.name not in own:
             edits += _replicated(statement)
-        if statement.has("REFRESH") and statement.has("TO") and not statement.has("APPEND"):
+        fills = statement.has("REFRESH") and statement.has("TO") and not statement.has("APPEND")
+        if fills and statement.filled not in own:
             raise MigrationError(f"{statement.name}: what a refresh replaces is not replicated; leave TO out")
         return edits
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from marketprism.clickhouse import FEATURES
 
-LATEST = ("recent_buckets", "latest_buckets", "latest_features")
+LATEST = ("recent_buckets", "latest_buckets", "latest_features_mv")
 """What latest_features is made of."""
 
 

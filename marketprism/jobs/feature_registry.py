@@ -14,6 +14,7 @@ from marketprism.jobs.runs import JobResult, Run
 
 _COMMENT = re.compile(r"\s*COMMENT '(?:[^'\\]|\\.)*'")
 _SPACE = re.compile(r"\s+")
+_FILLS = re.compile(r" TO ([\w.]+)")
 
 
 def sql_hash(statement: str) -> str:
@@ -23,11 +24,7 @@ def sql_hash(statement: str) -> str:
 
 def feature_registry(client: Any, run: Run) -> JobResult:
     """Compare every view and state table with its newest version; write those that are new or changed."""
-    objects = client.query(
-        "SELECT concat(database, '.', name) AS object, create_table_query FROM system.tables "
-        f"WHERE database IN ('{FEATURES}', '{LABELS}') AND NOT startsWith(name, '.') AND NOT endsWith(name, '_mv') "
-        "ORDER BY object"
-    ).result_rows
+    objects = _statements(client)
     columns = dict(
         client.query(
             "SELECT concat(database, '.', table), arrayStringConcat(groupArray(concat(name, ' ', type)), ', ') "
@@ -43,12 +40,27 @@ def feature_registry(client: Any, run: Run) -> JobResult:
         ).result_rows
     }
     changed = []
-    for name, statement in objects:
+    for name, statement in objects.items():
         version, *last = known.get(name, (0, "", ""))
         now = [columns.get(name, ""), sql_hash(statement)]
         if now != last:
             changed.append((name, version + 1, *now))
     return JobResult(len(objects), run.insert(client, "feature_registry", _table(changed, run.at)))
+
+
+def _statements(client: Any) -> dict[str, str]:
+    """What made each view and table; for a table, also the views that fill it: its numbers are theirs."""
+    found: dict[str, str] = dict(
+        client.query(
+            "SELECT concat(database, '.', name) AS object, create_table_query FROM system.tables "
+            f"WHERE database IN ('{FEATURES}', '{LABELS}') AND NOT startsWith(name, '.') ORDER BY object"
+        ).result_rows
+    )
+    fills = {name: found.pop(name) for name in list(found) if name.endswith("_mv")}
+    for view in fills.values():
+        if (filled := _FILLS.search(view)) and filled[1] in found:
+            found[filled[1]] += view
+    return found
 
 
 def _table(rows: list[tuple[str, int, str, str]], at: dt.datetime) -> pa.Table:

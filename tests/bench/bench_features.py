@@ -49,7 +49,7 @@ SELECT 'binance', 'spot', 'S1USDT', now64(3), 'bench', 49000 + number * 10, 1 + 
 FROM numbers(200)"""
 REFRESHED = (
     *("latest_details", "latest_impact", "latest_minutes", "recent_buckets"),
-    *("latest_buckets", "latest_features"),
+    *("latest_buckets", "latest_features_mv"),
 )
 
 

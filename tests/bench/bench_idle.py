@@ -27,7 +27,7 @@ F = "marketprism_features"
 BEHIND = "SELECT count() = 0 OR dateDiff('second', max(timestamp), now64(3)) > 20 FROM marketprism_hot.trades"
 UNREFRESHED = (
     f"SELECT count() FROM system.view_refreshes WHERE database = '{F}' AND last_success_time IS NULL "
-    "AND view IN ('latest_features', 'latest_buckets', 'latest_details', 'latest_minutes', 'recent_buckets')"
+    "AND view IN ('latest_features_mv', 'latest_buckets', 'latest_details', 'latest_minutes', 'recent_buckets')"
 )
 
 

@@ -142,3 +142,25 @@ def test_the_registry_counts_versions(engine: Any) -> None:
         assert rows[0]["sql_hash"] != rows[1]["sql_hash"]
     finally:
         client.command(f"DROP VIEW {view}")
+
+
+def test_a_table_has_a_new_version_when_what_fills_it_changes(engine: Any) -> None:
+    client, table = engine.client, "marketprism_features.registered_sums"
+    client.command(f"CREATE TABLE {table} (a UInt8) ENGINE = MergeTree ORDER BY a")
+    try:
+        for factor in (1, 1, 2):
+            client.command(f"DROP VIEW IF EXISTS {table}_mv")
+            client.command(
+                f"CREATE MATERIALIZED VIEW {table}_mv TO {table} AS "
+                f"SELECT toUInt8({factor} * sequence) AS a FROM marketprism_hot.best_quotes"
+            )
+            run_job(client, feature_registry)
+        rows = engine.rows(
+            "SELECT version, sql_hash FROM marketprism_features.feature_registry "
+            f"WHERE name = '{table}' ORDER BY version"
+        )
+        assert [row["version"] for row in rows] == [1, 2]
+        assert rows[0]["sql_hash"] != rows[1]["sql_hash"]
+    finally:
+        client.command(f"DROP VIEW {table}_mv")
+        client.command(f"DROP TABLE {table}")

@@ -86,6 +86,13 @@ CASES = {
         "AS SELECT 1 AS x;\n\n"
         "CREATE OR REPLACE TABLE a_cluster.m ON CLUSTER 'prism' AS a.m\nENGINE = Distributed('prism', 'a', 'm')",
     ),
+    "table in memory that a refresh replaces: each server makes its own": (
+        "CREATE TABLE a.t (x Int8) ENGINE = Memory; "
+        "CREATE MATERIALIZED VIEW a.m REFRESH EVERY 1 SECOND TO a.t AS SELECT 1 AS x",
+        "CREATE TABLE a.t ON CLUSTER 'prism' (x Int8) ENGINE = Memory;\n\n"
+        "CREATE OR REPLACE TABLE a_cluster.t ON CLUSTER 'prism' AS a.t\nENGINE = Distributed('prism', 'a', 't'); "
+        "CREATE MATERIALIZED VIEW a.m ON CLUSTER 'prism' REFRESH EVERY 1 SECOND TO a.t AS SELECT 1 AS x",
+    ),
     "alter, and the twin follows": (
         "CREATE VIEW a.v AS SELECT 1; ALTER TABLE a.v ADD COLUMN IF NOT EXISTS y Int8 AFTER x; "
         "ALTER TABLE a.v ADD CONSTRAINT IF NOT EXISTS c CHECK y > 0; DROP VIEW IF EXISTS a.v; DROP VIEW IF EXISTS a.m;",
@@ -116,6 +123,8 @@ def test_each_kind_of_statement(case: str) -> None:
     [
         "INSERT INTO a.t VALUES (1)",
         "CREATE TABLE a.t (x Int8) ENGINE = Memory",
+        "CREATE MATERIALIZED VIEW a.m REFRESH EVERY 1 SECOND TO a.t AS SELECT 1 AS x",
+        "CREATE TABLE a.t (x Int8) ENGINE = MergeTree ORDER BY x; "
         "CREATE MATERIALIZED VIEW a.m REFRESH EVERY 1 SECOND TO a.t AS SELECT 1 AS x",
         "CREATE TABLE a.t (x String COMMENT 'no end",
     ],
@@ -156,7 +165,9 @@ def test_every_stored_table_is_replicated_and_everything_readable_has_a_twin(eng
     tables = {f"{t['database']}.{t['name']}": t for t in engine["tables"]}
     stored = {n: t for n, t in tables.items() if t["engine"] and not t["database"].endswith("_cluster")}
     unreplicated = {n for n, t in stored.items() if not t["engine"].startswith("Replicated")}
-    refreshed = {n for n in unreplicated if "REFRESH EVERY" in tables[n]["create"]}
+    refreshed = {n for n in unreplicated if "REFRESH EVERY" in tables[n]["create"]} | {
+        "marketprism_features.latest_features"
+    }
     assert unreplicated == set(engine["altered"]) | refreshed
     for name, table in tables.items():
         database = table["database"]

@@ -127,7 +127,7 @@ def test_it_refreshes_by_itself(engine: Any, names: list[str]) -> None:
     while engine.client.command(query) == before:
         assert time.monotonic() < deadline, engine.rows("SELECT * FROM system.view_refreshes")
         time.sleep(0.05)
-    (state,) = engine.rows("SELECT exception FROM system.view_refreshes WHERE view = 'latest_features'")
+    (state,) = engine.rows("SELECT exception FROM system.view_refreshes WHERE view = 'latest_features_mv'")
     assert state["exception"] == ""
     for view in LATEST:
         engine.client.command(f"SYSTEM STOP VIEW marketprism_features.{view}")

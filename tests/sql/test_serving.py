@@ -19,7 +19,7 @@ from tests.sql.tape import random_books, random_trades
 pytestmark = pytest.mark.timeout(600)
 FRESH, OLD, MISSING = "SERVEAUSDT", "SERVEBUSDT", "SERVECUSDT"
 TABLES = (
-    *("latest_details", "recent_buckets", "latest_buckets", "recent_features", "latest_minutes", "latest_features"),
+    *("latest_details", "recent_buckets", "latest_buckets", "recent_features", "latest_minutes", "latest_features_mv"),
     "serving_missing",
 )
 
