@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import errno
 import json
-import os
 import socket
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,25 +15,13 @@ from typer.testing import CliRunner
 from marketprism.cli import app, main
 from marketprism.supervisor.replay_report import ReplayReport
 from marketprism.supervisor.run import RunOptions
+from tests.integration.running import marketprism
 
 COMMANDS = (
     "up", "demo", "replay", "migrate", "collect", "store", "monitor", "page", "query", "status", "doctor", "settings",
     "dead-letters", "features", "archive", "backfill", "buckets", "calibrate",
     "drift", "integrity", "serving", "import", "panel", "order-flow", "lint-sql",
 )  # fmt: skip
-
-
-def _run(*arguments: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "marketprism", *arguments],
-        cwd=cwd,
-        env={**os.environ, **environment},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
 
 
 def _one_line_error(done: subprocess.CompletedProcess[str], code: int) -> str:
@@ -55,7 +41,7 @@ def _one_line_error(done: subprocess.CompletedProcess[str], code: int) -> str:
     ids=" ".join,
 )  # fmt: skip
 def test_a_clickhouse_that_is_away_is_one_line(tmp_path: Path, command: tuple[str, ...]) -> None:
-    done = _run(*command, cwd=tmp_path, MARKETPRISM_CLICKHOUSE_URL="http://127.0.0.1:1")
+    done = marketprism(*command, cwd=tmp_path, MARKETPRISM_CLICKHOUSE_URL="http://127.0.0.1:1")
     assert "ClickHouse at http://127.0.0.1:1 does not answer" in _one_line_error(done, 3)
 
 
@@ -75,7 +61,7 @@ def test_commands_in_help_are_all_listed_here() -> None:
 
 
 def test_wrong_setting_names_the_variable(tmp_path: Path) -> None:
-    line = _one_line_error(_run("status", cwd=tmp_path, MARKETPRISM_EMBEDDED_NATS_PORT="seventy"), 2)
+    line = _one_line_error(marketprism("status", cwd=tmp_path, MARKETPRISM_EMBEDDED_NATS_PORT="seventy"), 2)
     assert line.startswith("error: MARKETPRISM_EMBEDDED_NATS_PORT: ")
     assert "(given: 'seventy')" in line
 
@@ -85,7 +71,7 @@ def test_port_in_use_names_the_setting_and_starts_nothing(tmp_path: Path) -> Non
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = str(taken.getsockname()[1])
-        done = _run("up", "--simulate", cwd=tmp_path, MARKETPRISM_EMBEDDED_CLICKHOUSE_PORT=port)
+        done = marketprism("up", "--simulate", cwd=tmp_path, MARKETPRISM_EMBEDDED_CLICKHOUSE_PORT=port)
     line = _one_line_error(done, 5)
     assert f"127.0.0.1:{port} is in use; " in line
     assert "MARKETPRISM_EMBEDDED_CLICKHOUSE_PORT" in line
@@ -96,23 +82,23 @@ def test_no_server_says_how_to_start_one(tmp_path: Path, free_port: object) -> N
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         url = f"http://user:secret@127.0.0.1:{unused.getsockname()[1]}"
-        line = _one_line_error(_run("query", "SELECT 1", cwd=tmp_path, MARKETPRISM_CLICKHOUSE_URL=url), 3)
+        line = _one_line_error(marketprism("query", "SELECT 1", cwd=tmp_path, MARKETPRISM_CLICKHOUSE_URL=url), 3)
     assert "start it with `marketprism up`" in line
     assert "secret" not in line
 
 
 def test_recording_that_is_absent(tmp_path: Path) -> None:
-    line = _one_line_error(_run("replay", "nowhere.jsonl.zst", cwd=tmp_path), 7)
+    line = _one_line_error(marketprism("replay", "nowhere.jsonl.zst", cwd=tmp_path), 7)
     assert "nowhere.jsonl.zst" in line
 
 
 def test_impossible_speed(tmp_path: Path) -> None:
-    line = _one_line_error(_run("replay", "x.zst", "--speed", "fast", cwd=tmp_path), 2)
+    line = _one_line_error(marketprism("replay", "x.zst", "--speed", "fast", cwd=tmp_path), 2)
     assert "--speed fast" in line
 
 
 def test_debug_shows_the_traceback(tmp_path: Path) -> None:
-    done = _run("replay", "x.zst", "--speed", "0", cwd=tmp_path, MARKETPRISM_LOG_LEVEL="debug")
+    done = marketprism("replay", "x.zst", "--speed", "0", cwd=tmp_path, MARKETPRISM_LOG_LEVEL="debug")
     assert done.returncode == 1
     assert "Traceback" in done.stderr
 
@@ -158,21 +144,21 @@ def test_a_demo_knows_whether_its_data_stays(kept: bool, tmp_path: Path, monkeyp
 
 
 def test_nothing_on_stdin_is_no_statement(tmp_path: Path) -> None:
-    assert "no statement given" in _one_line_error(_run("query", "-", cwd=tmp_path), 11)
+    assert "no statement given" in _one_line_error(marketprism("query", "-", cwd=tmp_path), 11)
 
 
 def test_a_clean_lint_says_one_line(tmp_path: Path) -> None:
-    done = _run("lint-sql", cwd=tmp_path)
+    done = marketprism("lint-sql", cwd=tmp_path)
     assert done.returncode == 0
     assert len(done.stderr.splitlines()) == 1, done.stderr
 
 
 def test_live_and_simulate_exclude_each_other(tmp_path: Path) -> None:
-    _one_line_error(_run("up", "--live", "--simulate", cwd=tmp_path), 2)
+    _one_line_error(marketprism("up", "--live", "--simulate", cwd=tmp_path), 2)
 
 
 def test_secrets_are_never_shown(tmp_path: Path) -> None:
-    done = _run("settings", cwd=tmp_path, MARKETPRISM_CLICKHOUSE_PASSWORD="hunter2")
+    done = marketprism("settings", cwd=tmp_path, MARKETPRISM_CLICKHOUSE_PASSWORD="hunter2")
     assert done.returncode == 0
     assert "hunter2" not in done.stdout + done.stderr
     assert "MARKETPRISM_CLICKHOUSE_PASSWORD" in done.stdout
@@ -183,7 +169,7 @@ def test_doctor_says_what_to_do_when_nothing_runs(arguments: list[str], tmp_path
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]
-        done = _run(
+        done = marketprism(
             *arguments, cwd=tmp_path, MARKETPRISM_CLICKHOUSE_URL=f"http://127.0.0.1:{port}",
             MARKETPRISM_NATS_URL=f"nats://127.0.0.1:{port}",
         )  # fmt: skip
