@@ -15,6 +15,8 @@ COLD = "marketprism_cold"
 FEATURES = "marketprism_features"
 LABELS = "marketprism_labels"
 DATABASES = (HOT, COLD, FEATURES, LABELS)
+DEDUPLICATION_WINDOW = 10_000
+"""Insert tokens that a raw table remembers, as migrations set it: a batch that is sent again is known by its token."""
 
 
 def connection_arguments(settings: ClickHouseSettings) -> dict[str, Any]:

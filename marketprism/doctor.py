@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import msgspec
 
-from marketprism.clickhouse import DATABASES, HOT, connect
+from marketprism.clickhouse import DATABASES, DEDUPLICATION_WINDOW, HOT, connect
 from marketprism.embedded.nats import server_binary
 from marketprism.errors import MarketPrismError
 from marketprism.events import ROW_TYPES
@@ -29,7 +29,6 @@ from marketprism.supervisor.ports import is_free
 
 LOW_DISK_BYTES: Final = 2 << 30
 MIN_CLICKHOUSE: Final = (25, 8)
-DEDUPLICATION_WINDOW: Final = 10_000
 _GIB: Final = 1 << 30
 
 

@@ -39,6 +39,7 @@ from storage_service.position import Cell, Holes, Positions, Ranges, digest, tok
 from storage_service.pull import ConsumerLost, Puller
 from storage_service.recover import Below, read_days, read_marks, recover_book, recover_judge, server_clock_us
 from storage_service.stream_hole import interrupted_days, report_stream_hole
+from storage_service.tokens import check_tokens
 from storage_service.told import tell
 
 logger = logging.getLogger(__name__)
@@ -163,6 +164,7 @@ class Worker:
 
     async def _recover(self, position: int) -> None:
         below = Below(position, self._epoch)
+        await self._patiently(lambda: check_tokens(self._warehouse, self.data_type))
         holes = await self._positions.read_holes(self.data_type, self.partition)
         self._judge = await self._patiently(lambda: recover_judge(self._warehouse, self.data_type, below, holes))
         self._saved_holes = _open_holes(self._judge)

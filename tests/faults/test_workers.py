@@ -18,6 +18,7 @@ import pytest
 from nats.errors import Error as NatsError
 from nats.js.errors import BucketNotFoundError, KeyNotFoundError
 
+from marketprism.clickhouse import DEDUPLICATION_WINDOW
 from marketprism.errors import NatsUnreachable
 from marketprism.migrate import migrate
 from marketprism.settings import NatsSettings
@@ -34,6 +35,7 @@ pytestmark = [pytest.mark.faults, pytest.mark.slow, pytest.mark.timeout(400)]
 PARTITIONS = 4
 LEASE_S = 3.0
 NEEDED = ("create_bucket_config", "create_bucket_days", "create_bucket_flow", "add_lease_to_hot_tables")
+WINDOW = "non_replicated_deduplication_window"
 REFUSED, REPLACED = "refused what came after the lease's end", "others have taken over what was ours"
 SYMBOLS = ("BTCUSDT", "ETHUSDT", "PEPEUSDT", "SOLUSDT", "XRPUSDT", "ADAUSDT", "DOGEUSDT", "LTCUSDT")
 
@@ -202,7 +204,7 @@ async def test_who_falls_asleep_in_the_middle_of_an_insert_cannot_insert_when_it
     rig.work("heir", "0-3")
     await rig.until(js, lambda r: rig.shares(r, "heir") == [4])
     await rig.until_all_stored(js)  # what lay in the engine without the sleeper's knowledge is known by its token
-    rig.client().command("ALTER TABLE marketprism_hot.trades MODIFY SETTING non_replicated_deduplication_window = 4")
+    rig.client().command(f"ALTER TABLE marketprism_hot.trades MODIFY SETTING {WINDOW} = 4")
     await rig.publish(frames(ledger, 100))
     await rig.until_all_stored(js)
     asleep.send_signal(signal.SIGCONT)
@@ -215,7 +217,7 @@ async def test_who_falls_asleep_in_the_middle_of_an_insert_cannot_insert_when_it
     for name in ("sleeper", "heir"):
         assert rig.stop(name) == 0, name
     assert_equals_ledger(rig, ledger)
-    rig.client().command("ALTER TABLE marketprism_hot.trades RESET SETTING non_replicated_deduplication_window")
+    rig.client().command(f"ALTER TABLE marketprism_hot.trades MODIFY SETTING {WINDOW} = {DEDUPLICATION_WINDOW}")
     await nc.close()
 
 
