@@ -17,6 +17,11 @@ LABELS = "marketprism_labels"
 DATABASES = (HOT, COLD, FEATURES, LABELS)
 DEDUPLICATION_WINDOW = 10_000
 """Insert tokens that a raw table remembers, as migrations set it: a batch that is sent again is known by its token."""
+WINDOWS = (
+    "SELECT name, toUInt64OrZero(extract(create_table_query, 'deduplication_window = (\\\\d+)')) FROM system.tables "
+    f"WHERE database = '{HOT}' AND name IN {{tables:Array(String)}}"
+)
+"""Tables of the hot database and how many tokens each remembers, on a cluster as well; 0 when it was never said."""
 
 
 def connection_arguments(settings: ClickHouseSettings) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import msgspec
 
-from marketprism.clickhouse import DATABASES, DEDUPLICATION_WINDOW, HOT, connect
+from marketprism.clickhouse import DATABASES, DEDUPLICATION_WINDOW, HOT, WINDOWS, connect
 from marketprism.embedded.nats import server_binary
 from marketprism.errors import MarketPrismError
 from marketprism.events import ROW_TYPES
@@ -142,18 +142,14 @@ def _schema(client: Any) -> list[Finding]:
 
 def _windows(client: Any) -> Finding:
     """A raw table whose deduplication window is off would count a redelivered batch twice."""
-    names = ", ".join(f"'{name}'" for name in (*ROW_TYPES, "dead_letters"))
-    rows = client.query(
-        f"SELECT name, extract(create_table_query, 'deduplication_window = (\\\\d+)') FROM system.tables "
-        f"WHERE database = '{HOT}' AND name IN ({names})"
-    ).result_rows
-    short = [name for name, window in rows if int(window or 0) < DEDUPLICATION_WINDOW]
+    rows = client.query(WINDOWS, parameters={"tables": [*ROW_TYPES, "dead_letters"]}).result_rows
+    short = [name for name, window in rows if window < DEDUPLICATION_WINDOW]
     if short:
         return Finding(
             check="deduplication windows",
             verdict=Verdict.FAIL,
             found=f"below {DEDUPLICATION_WINDOW}: {', '.join(short)}",
-            advice="ALTER TABLE … MODIFY SETTING non_replicated_deduplication_window = 10000",
+            advice=f"ALTER TABLE … MODIFY SETTING non_replicated_deduplication_window = {DEDUPLICATION_WINDOW}",
         )
     return _ok("deduplication windows", f"{DEDUPLICATION_WINDOW} on {len(rows)} tables of {', '.join(DATABASES[:1])}")
 

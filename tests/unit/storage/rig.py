@@ -153,6 +153,13 @@ class Rig:
         finally:
             await nc.close()
 
+    async def until_says(self, name: str, text: str, timeout: float = 20) -> None:
+        """Until the log of a process has this text."""
+        deadline = time.monotonic() + timeout
+        while text not in self.log(name):
+            assert time.monotonic() < deadline, self.log(name)[-2000:]
+            await asyncio.sleep(0.1)
+
     async def until_stored(self, data_type: str = "trades", timeout: float = 40) -> None:
         """Until the recorded position is at the stream's end; ``timeout`` is for how long it may stand still."""
         nc, js = await self.connect()
