@@ -105,12 +105,13 @@ def finish(data_type: str, accepted: Accepted, book: BucketBook | None) -> Prepa
             newest[key[0], key[1]] = max(time, newest.get((key[0], key[1]), time))
         buckets = book.assign(rows, late, accepted.groups)
         closed, late = buckets.closed, buckets.late
-        rows = rows.with_columns(
+        bucket = [
             pl.Series("bucket_id", buckets.bucket_id),
             pl.Series("bucket_cut", buckets.cut, dtype=pl.String),
             pl.Series("bucket_t_max_ms", buckets.t_max_ms),
             pl.Series("late", late),
-        )
+        ]
+        rows = rows.hstack(bucket)
     body = ipc_stream(to_record_batch(data_type, rows)) if rows.height else b""
     rebuild = []
     if late.any():

@@ -116,11 +116,12 @@ def _strictly_typed(data_type: str, rows: pl.DataFrame, payload: bytes) -> pl.Da
 def _located(rows: pl.DataFrame, frames: Sequence[tuple[int, Frame]]) -> pl.DataFrame:
     counts = np.array([frame.rows for _, frame in frames], dtype=np.int64)
     starts = np.repeat(np.cumsum(counts) - counts, counts)
-    return rows.with_columns(
+    location = [
         pl.Series("_frame", np.repeat(np.array([i for i, _ in frames], dtype=np.uint32), counts)),
         pl.Series("_row", (np.arange(rows.height) - starts + 1).astype(np.uint32)),
         pl.Series("stream_seq", np.repeat(np.array([f.seq for _, f in frames], dtype=np.uint64), counts)),
-    )
+    ]
+    return rows.hstack(location)
 
 
 def _by_line(data_type: str, index: int, frame: Frame, dead: list[DeadLetter]) -> list[pl.DataFrame]:

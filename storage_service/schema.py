@@ -79,7 +79,7 @@ def arrow_schema(data_type: str) -> pa.Schema:
 def to_record_batch(data_type: str, rows: pl.DataFrame) -> pa.RecordBatch:
     """Validated rows (with the storage columns) as exactly one Arrow record batch."""
     schema = arrow_schema(data_type)
-    table = rows.select(schema.names).rechunk().to_arrow()
+    table = rows[schema.names].rechunk().to_arrow()
     batches = table.cast(schema).combine_chunks().to_batches()
     if len(batches) != 1:
         raise ValueError(f"{data_type}: {rows.height} rows made {len(batches)} record batches instead of one")

@@ -46,12 +46,12 @@ def validate(data_type: str, decoded: Decoded, frames: Sequence[Frame]) -> tuple
     The columns are those of decoding. Rows keep their order.
     """
     rows = _with_subject(decoded.rows, frames)
-    rows, dead = _split(rows, _text_rules(data_type), frames)
-    decimals = [c.name for c in wire_columns(data_type) if c.kind == "decimal"]
-    rows = rows.with_columns(pl.col(name).cast(DECIMAL, strict=True) for name in decimals)
+    columns = wire_columns(data_type)
+    complete = not any(rows[column.name].null_count() for column in columns if not column.nullable)
+    rows, dead = _split(rows, _text_rules(data_type, complete), frames)
+    rows = rows.with_columns(pl.col(c.name).cast(c.clean) for c in columns if c.clean != c.parsed)
     rows, out_of_range = _split(rows, _value_rules(data_type), frames)
-    rows = rows.with_columns(pl.col(c.name).cast(c.clean) for c in wire_columns(data_type) if c.clean != c.parsed)
-    return rows.drop("_exchange", "_market", "_symbol"), [*decoded.dead, *dead, *out_of_range]
+    return rows[decoded.rows.columns], [*decoded.dead, *dead, *out_of_range]
 
 
 def _with_subject(rows: pl.DataFrame, frames: Sequence[Frame]) -> pl.DataFrame:
@@ -101,14 +101,17 @@ def _split(rows: pl.DataFrame, rules: Rules, frames: Sequence[Frame]) -> tuple[p
 
 
 @cache
-def _text_rules(data_type: str) -> Rules:
-    """What can be judged before decimals are numbers: presence, form of decimals, membership, times, arrays."""
+def _text_rules(data_type: str, complete: bool) -> Rules:
+    """What can be judged before decimals are numbers: presence, form of decimals, membership, times, arrays.
+
+    ``complete``: nothing is null that must not be, so that need not be asked.
+    """
     rules: Rules = []
     columns = wire_columns(data_type)
     names = {column.name for column in columns}
     for column in columns:
         value = pl.col(column.name)
-        if not column.nullable:
+        if not column.nullable and not complete:
             rules.append((value.is_null(), f"{column.name} is missing or null"))
         if column.kind == "decimal":
             bad = ~value.str.contains(_DECIMAL_TEXT)

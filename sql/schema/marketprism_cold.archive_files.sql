@@ -24,5 +24,5 @@ CREATE TABLE marketprism_cold.archive_files
 )
 ENGINE = ReplacingMergeTree(updated_at)
 ORDER BY path
-SETTINGS non_replicated_deduplication_window = 0, index_granularity = 8192
+SETTINGS non_replicated_deduplication_window = 0, index_granularity = 8192, min_bytes_for_full_part_storage = 10485760
 COMMENT 'files of exchange archives and what became of them; read with FINAL'

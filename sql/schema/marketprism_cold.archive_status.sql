@@ -14,5 +14,5 @@ CREATE TABLE marketprism_cold.archive_status
 ENGINE = ReplacingMergeTree(archived_at)
 PARTITION BY toYYYYMM(archive_date)
 ORDER BY (data_type, archive_date, exchange)
-SETTINGS non_replicated_deduplication_window = 0, index_granularity = 8192
+SETTINGS non_replicated_deduplication_window = 0, index_granularity = 8192, min_bytes_for_full_part_storage = 10485760
 COMMENT 'which hot days are in cold, and that they were verified; read with FINAL'

@@ -32,5 +32,5 @@ CREATE TABLE marketprism_cold.book_depth_bands
 ENGINE = MergeTree
 PARTITION BY toYYYYMMDD(timestamp)
 ORDER BY (exchange, market_type, symbol, timestamp, percentage)
-SETTINGS non_replicated_deduplication_window = 0, index_granularity = 8192
+SETTINGS non_replicated_deduplication_window = 0, index_granularity = 8192, min_bytes_for_full_part_storage = 10485760
 COMMENT 'cumulative depth within percentage bands of the price, about every 30 s, of exchange archives'

@@ -35,5 +35,5 @@ CREATE TABLE marketprism_cold.book_tickers
 ENGINE = MergeTree
 PARTITION BY toYYYYMMDD(timestamp)
 ORDER BY (exchange, market_type, symbol, timestamp, sequence)
-SETTINGS non_replicated_deduplication_window = 0, index_granularity = 8192
+SETTINGS non_replicated_deduplication_window = 0, index_granularity = 8192, min_bytes_for_full_part_storage = 10485760
 COMMENT 'changes of the best bid or ask of exchange archives'

@@ -10,5 +10,5 @@ CREATE TABLE marketprism_cold.day_generation
 ENGINE = ReplacingMergeTree(changed_at)
 PARTITION BY toYYYYMM(day)
 ORDER BY (data_type, day)
-SETTINGS non_replicated_deduplication_window = 0, index_granularity = 8192
+SETTINGS non_replicated_deduplication_window = 0, index_granularity = 8192, min_bytes_for_full_part_storage = 10485760
 COMMENT 'installs of days; read with FINAL'

@@ -28,5 +28,5 @@ CREATE TABLE marketprism_cold.instruments
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(timestamp)
 ORDER BY (exchange, market_type, symbol, timestamp, sequence)
-SETTINGS non_replicated_deduplication_window = 0, index_granularity = 8192
+SETTINGS non_replicated_deduplication_window = 0, index_granularity = 8192, min_bytes_for_full_part_storage = 10485760
 COMMENT 'metadata that came with archives: what a file itself says of its symbol'

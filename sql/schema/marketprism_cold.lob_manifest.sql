@@ -29,5 +29,5 @@ CREATE TABLE marketprism_cold.lob_manifest
 )
 ENGINE = ReplacingMergeTree(updated_at)
 ORDER BY (exchange, market_type, symbol, date, kind)
-SETTINGS non_replicated_deduplication_window = 0, index_granularity = 8192
+SETTINGS non_replicated_deduplication_window = 0, index_granularity = 8192, min_bytes_for_full_part_storage = 10485760
 COMMENT 'day files of order books and trades, and what was found in them; read with FINAL'

@@ -32,5 +32,5 @@ CREATE TABLE marketprism_cold.lsr_top_positions
 ENGINE = MergeTree
 PARTITION BY toYYYYMMDD(timestamp)
 ORDER BY (exchange, market_type, symbol, timestamp, sequence)
-SETTINGS non_replicated_deduplication_window = 0, index_granularity = 8192
+SETTINGS non_replicated_deduplication_window = 0, index_granularity = 8192, min_bytes_for_full_part_storage = 10485760
 COMMENT 'verified days of top positions'

@@ -32,5 +32,5 @@ CREATE TABLE marketprism_features.bucket_config
 )
 ENGINE = ReplacingMergeTree(version)
 ORDER BY (exchange, market_type, symbol, session_tag, valid_from)
-SETTINGS non_replicated_deduplication_window = 10000, index_granularity = 8192
+SETTINGS non_replicated_deduplication_window = 10000, index_granularity = 8192, min_bytes_for_full_part_storage = 10485760
 COMMENT 'when a bucket closes, per symbol and validity window; read with FINAL'

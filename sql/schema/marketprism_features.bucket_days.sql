@@ -21,5 +21,5 @@ CREATE TABLE marketprism_features.bucket_days
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(day)
 ORDER BY (exchange, market_type, symbol, day)
-SETTINGS non_replicated_deduplication_window = 10000, index_granularity = 8192
+SETTINGS non_replicated_deduplication_window = 10000, index_granularity = 8192, min_bytes_for_full_part_storage = 10485760
 COMMENT 'what cut the buckets of each symbol and day: frozen before the first trade'

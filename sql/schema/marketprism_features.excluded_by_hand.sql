@@ -10,5 +10,5 @@ CREATE TABLE marketprism_features.excluded_by_hand
 )
 ENGINE = MergeTree
 ORDER BY (exchange, market_type, symbol, from_time)
-SETTINGS non_replicated_deduplication_window = 10000, index_granularity = 8192
+SETTINGS non_replicated_deduplication_window = 10000, index_granularity = 8192, min_bytes_for_full_part_storage = 10485760
 COMMENT 'stretches of time that a person has excluded; excluded_intervals reads it'

@@ -28,5 +28,5 @@ CREATE TABLE marketprism_features.feature_drift
 )
 ENGINE = MergeTree
 ORDER BY (measured_at, exchange, market_type, symbol, object, feature, period)
-SETTINGS non_replicated_deduplication_window = 10000, index_granularity = 8192
+SETTINGS non_replicated_deduplication_window = 10000, index_granularity = 8192, min_bytes_for_full_part_storage = 10485760
 COMMENT 'distribution and health of every feature per symbol, by day and week, against its reference window'

@@ -8,5 +8,5 @@ CREATE TABLE marketprism_features.feature_registry
 )
 ENGINE = MergeTree
 ORDER BY (name, version)
-SETTINGS non_replicated_deduplication_window = 10000, index_granularity = 8192
+SETTINGS non_replicated_deduplication_window = 10000, index_granularity = 8192, min_bytes_for_full_part_storage = 10485760
 COMMENT 'which version of a feature was valid from when'

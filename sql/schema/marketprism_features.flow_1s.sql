@@ -19,5 +19,5 @@ CREATE TABLE marketprism_features.flow_1s
 ENGINE = AggregatingMergeTree
 PARTITION BY toYYYYMMDD(ts_1s)
 ORDER BY (exchange, market_type, symbol, ts_1s)
-SETTINGS non_replicated_deduplication_window = 10000, index_granularity = 8192, merge_selector_base = 10
+SETTINGS non_replicated_deduplication_window = 10000, index_granularity = 8192, merge_selector_base = 10, min_bytes_for_full_part_storage = 10485760
 COMMENT 'additive state of each second of trading'

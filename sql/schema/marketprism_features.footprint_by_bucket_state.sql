@@ -13,5 +13,5 @@ CREATE TABLE marketprism_features.footprint_by_bucket_state
 ENGINE = AggregatingMergeTree
 PARTITION BY intDiv(bucket_id, 1000000)
 ORDER BY (exchange, market_type, symbol, bucket_id, tick_size, px_bin)
-SETTINGS non_replicated_deduplication_window = 10000, index_granularity = 8192, merge_selector_base = 10
+SETTINGS non_replicated_deduplication_window = 10000, index_granularity = 8192, merge_selector_base = 10, min_bytes_for_full_part_storage = 10485760
 COMMENT 'additive state of the footprint by bucket; footprint_by_bucket reads it'

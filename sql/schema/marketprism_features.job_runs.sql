@@ -11,5 +11,5 @@ CREATE TABLE marketprism_features.job_runs
 )
 ENGINE = MergeTree
 ORDER BY (job, started_at)
-SETTINGS non_replicated_deduplication_window = 10000, index_granularity = 8192
+SETTINGS non_replicated_deduplication_window = 10000, index_granularity = 8192, min_bytes_for_full_part_storage = 10485760
 COMMENT 'runs of the jobs that compute features outside SQL'

@@ -15,5 +15,5 @@ CREATE TABLE marketprism_features.mid_1m_state
 ENGINE = AggregatingMergeTree
 PARTITION BY toYYYYMMDD(ts_1m)
 ORDER BY (exchange, market_type, symbol, ts_1m)
-SETTINGS non_replicated_deduplication_window = 10000, index_granularity = 8192, merge_selector_base = 10
+SETTINGS non_replicated_deduplication_window = 10000, index_granularity = 8192, merge_selector_base = 10, min_bytes_for_full_part_storage = 10485760
 COMMENT 'additive state of the mid price by minute; mid_1m reads it'

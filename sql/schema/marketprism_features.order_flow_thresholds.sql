@@ -8,5 +8,5 @@ CREATE TABLE marketprism_features.order_flow_thresholds
 )
 ENGINE = MergeTree
 ORDER BY (valid_from, created_at)
-SETTINGS non_replicated_deduplication_window = 10000, index_granularity = 8192
+SETTINGS non_replicated_deduplication_window = 10000, index_granularity = 8192, min_bytes_for_full_part_storage = 10485760
 COMMENT 'limits of whale and retail trades by day; the minute view carries them in its text'

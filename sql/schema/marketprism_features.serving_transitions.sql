@@ -11,5 +11,5 @@ CREATE TABLE marketprism_features.serving_transitions
 )
 ENGINE = MergeTree
 ORDER BY (exchange, market_type, symbol, since)
-SETTINGS non_replicated_deduplication_window = 10000, index_granularity = 8192
+SETTINGS non_replicated_deduplication_window = 10000, index_granularity = 8192, min_bytes_for_full_part_storage = 10485760
 COMMENT 'changes between bucket and minute features; serving_state shows the newest'

@@ -18,5 +18,5 @@ CREATE TABLE marketprism_hot.dead_letters
 ENGINE = ReplacingMergeTree(attempts)
 PARTITION BY toYYYYMM(first_seen)
 ORDER BY (data_type, stream, stream_created, stream_seq, row_number)
-SETTINGS non_replicated_deduplication_window = 10000, index_granularity = 8192
+SETTINGS non_replicated_deduplication_window = 10000, index_granularity = 8192, min_bytes_for_full_part_storage = 10485760
 COMMENT 'rows and frames that failed validation, with the reason; read with FINAL'

@@ -29,5 +29,5 @@ CREATE TABLE marketprism_hot.instruments
 ENGINE = MergeTree
 PARTITION BY toYYYYMM(timestamp)
 ORDER BY (exchange, market_type, symbol, timestamp, sequence)
-SETTINGS non_replicated_deduplication_window = 10000, index_granularity = 8192
+SETTINGS non_replicated_deduplication_window = 10000, index_granularity = 8192, min_bytes_for_full_part_storage = 10485760
 COMMENT 'exchange metadata of each symbol over time; names are never parsed'

@@ -31,5 +31,5 @@ CREATE TABLE marketprism_hot.trades
 ENGINE = MergeTree
 PARTITION BY toYYYYMMDD(timestamp)
 ORDER BY (exchange, market_type, symbol, timestamp, sequence)
-SETTINGS non_replicated_deduplication_window = 10000, index_granularity = 8192, merge_selector_base = 10
+SETTINGS non_replicated_deduplication_window = 10000, index_granularity = 8192, merge_selector_base = 10, min_bytes_for_full_part_storage = 10485760
 COMMENT 'every print, exactly once; what bears a feature has bucket_id != 0'

@@ -18,5 +18,5 @@ CREATE TABLE marketprism_hot.volatility_indices
 ENGINE = MergeTree
 PARTITION BY toYYYYMMDD(timestamp)
 ORDER BY (exchange, market_type, symbol, timestamp, sequence)
-SETTINGS non_replicated_deduplication_window = 10000, index_granularity = 8192
+SETTINGS non_replicated_deduplication_window = 10000, index_granularity = 8192, min_bytes_for_full_part_storage = 10485760
 COMMENT 'volatility indices and mark implied volatility'

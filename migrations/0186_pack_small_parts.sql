@@ -1,0 +1,55 @@
+-- A part below 10 MiB (uncompressed: where parts become wide, too) is one file, data.packed, in place of twelve. Half of the
+-- processor time of an insert of few rows is the kernel's search for free inodes, six parts of twelve files each, which a
+-- merge deletes again seconds later (perf: ext4_create, recently_deleted). Packed parts are in ClickHouse since 26.7, which
+-- is the oldest version that reads these tables from now on.
+ALTER TABLE marketprism_hot.best_quotes MODIFY SETTING min_bytes_for_full_part_storage = 10485760;
+ALTER TABLE marketprism_hot.dead_letters MODIFY SETTING min_bytes_for_full_part_storage = 10485760;
+ALTER TABLE marketprism_hot.funding_rates MODIFY SETTING min_bytes_for_full_part_storage = 10485760;
+ALTER TABLE marketprism_hot.gaps MODIFY SETTING min_bytes_for_full_part_storage = 10485760;
+ALTER TABLE marketprism_hot.instruments MODIFY SETTING min_bytes_for_full_part_storage = 10485760;
+ALTER TABLE marketprism_hot.liquidations MODIFY SETTING min_bytes_for_full_part_storage = 10485760;
+ALTER TABLE marketprism_hot.lsr_all_accounts MODIFY SETTING min_bytes_for_full_part_storage = 10485760;
+ALTER TABLE marketprism_hot.lsr_top_positions MODIFY SETTING min_bytes_for_full_part_storage = 10485760;
+ALTER TABLE marketprism_hot.open_interests MODIFY SETTING min_bytes_for_full_part_storage = 10485760;
+ALTER TABLE marketprism_hot.orderbooks MODIFY SETTING min_bytes_for_full_part_storage = 10485760;
+ALTER TABLE marketprism_hot.trades MODIFY SETTING min_bytes_for_full_part_storage = 10485760;
+ALTER TABLE marketprism_hot.volatility_indices MODIFY SETTING min_bytes_for_full_part_storage = 10485760;
+ALTER TABLE marketprism_features.bucket_config MODIFY SETTING min_bytes_for_full_part_storage = 10485760;
+ALTER TABLE marketprism_features.bucket_days MODIFY SETTING min_bytes_for_full_part_storage = 10485760;
+ALTER TABLE marketprism_features.bucket_flow MODIFY SETTING min_bytes_for_full_part_storage = 10485760;
+ALTER TABLE marketprism_features.excluded_by_hand MODIFY SETTING min_bytes_for_full_part_storage = 10485760;
+ALTER TABLE marketprism_features.feature_drift MODIFY SETTING min_bytes_for_full_part_storage = 10485760;
+ALTER TABLE marketprism_features.feature_registry MODIFY SETTING min_bytes_for_full_part_storage = 10485760;
+ALTER TABLE marketprism_features.flow_1s MODIFY SETTING min_bytes_for_full_part_storage = 10485760;
+ALTER TABLE marketprism_features.footprint_1m_state MODIFY SETTING min_bytes_for_full_part_storage = 10485760;
+ALTER TABLE marketprism_features.footprint_by_bucket_state MODIFY SETTING min_bytes_for_full_part_storage = 10485760;
+ALTER TABLE marketprism_features.footprint_clusters MODIFY SETTING min_bytes_for_full_part_storage = 10485760;
+ALTER TABLE marketprism_features.job_runs MODIFY SETTING min_bytes_for_full_part_storage = 10485760;
+ALTER TABLE marketprism_features.lob_top5 MODIFY SETTING min_bytes_for_full_part_storage = 10485760;
+ALTER TABLE marketprism_features.mid_1m_state MODIFY SETTING min_bytes_for_full_part_storage = 10485760;
+ALTER TABLE marketprism_features.order_flow_thresholds MODIFY SETTING min_bytes_for_full_part_storage = 10485760;
+ALTER TABLE marketprism_features.serving_transitions MODIFY SETTING min_bytes_for_full_part_storage = 10485760;
+ALTER TABLE marketprism_features.trade_clusters MODIFY SETTING min_bytes_for_full_part_storage = 10485760;
+ALTER TABLE marketprism_features.trades_1m_state MODIFY SETTING min_bytes_for_full_part_storage = 10485760;
+ALTER TABLE marketprism_cold.archive_files MODIFY SETTING min_bytes_for_full_part_storage = 10485760;
+ALTER TABLE marketprism_cold.archive_status MODIFY SETTING min_bytes_for_full_part_storage = 10485760;
+ALTER TABLE marketprism_cold.best_quotes MODIFY SETTING min_bytes_for_full_part_storage = 10485760;
+ALTER TABLE marketprism_cold.book_depth_bands MODIFY SETTING min_bytes_for_full_part_storage = 10485760;
+ALTER TABLE marketprism_cold.book_tickers MODIFY SETTING min_bytes_for_full_part_storage = 10485760;
+ALTER TABLE marketprism_cold.day_generation MODIFY SETTING min_bytes_for_full_part_storage = 10485760;
+ALTER TABLE marketprism_cold.funding_rates MODIFY SETTING min_bytes_for_full_part_storage = 10485760;
+ALTER TABLE marketprism_cold.gaps MODIFY SETTING min_bytes_for_full_part_storage = 10485760;
+ALTER TABLE marketprism_cold.index_price_klines MODIFY SETTING min_bytes_for_full_part_storage = 10485760;
+ALTER TABLE marketprism_cold.instruments MODIFY SETTING min_bytes_for_full_part_storage = 10485760;
+ALTER TABLE marketprism_cold.klines MODIFY SETTING min_bytes_for_full_part_storage = 10485760;
+ALTER TABLE marketprism_cold.liquidations MODIFY SETTING min_bytes_for_full_part_storage = 10485760;
+ALTER TABLE marketprism_cold.lob_manifest MODIFY SETTING min_bytes_for_full_part_storage = 10485760;
+ALTER TABLE marketprism_cold.lsr_all_accounts MODIFY SETTING min_bytes_for_full_part_storage = 10485760;
+ALTER TABLE marketprism_cold.lsr_top_positions MODIFY SETTING min_bytes_for_full_part_storage = 10485760;
+ALTER TABLE marketprism_cold.mark_price_klines MODIFY SETTING min_bytes_for_full_part_storage = 10485760;
+ALTER TABLE marketprism_cold.metrics MODIFY SETTING min_bytes_for_full_part_storage = 10485760;
+ALTER TABLE marketprism_cold.open_interests MODIFY SETTING min_bytes_for_full_part_storage = 10485760;
+ALTER TABLE marketprism_cold.orderbooks MODIFY SETTING min_bytes_for_full_part_storage = 10485760;
+ALTER TABLE marketprism_cold.premium_index_klines MODIFY SETTING min_bytes_for_full_part_storage = 10485760;
+ALTER TABLE marketprism_cold.trades MODIFY SETTING min_bytes_for_full_part_storage = 10485760;
+ALTER TABLE marketprism_cold.volatility_indices MODIFY SETTING min_bytes_for_full_part_storage = 10485760;
