@@ -1,7 +1,7 @@
-"""What the merges behind a batch cost, by how many parts they take at once: processor time of an insert with its views.
+"""An insert of few rows by how its small parts are kept: how many a merge takes at once, and in how many files.
 
-``python -m tests.bench.bench_merges [--inserts 120]``: the same 500-trade blocks into a migrated engine in process, the
-two settings in turn. Migration 0155 sets the larger one.
+``python -m tests.bench.bench_merges [--inserts 120]``: 500-trade blocks into a migrated engine in process, with their
+views, the settings in turn. Migrations 0155 and 0186 set the last.
 """
 
 from __future__ import annotations
@@ -26,7 +26,11 @@ from storage_service.schema import stored
 from tests.bench.bench_storage import make_frames, prepare_bodies
 from tests.migrated import Template
 
-BASES = (5, 10)
+SETTINGS: tuple[dict[str, int], ...] = (
+    {"merge_selector_base": 5, "min_bytes_for_full_part_storage": 0},
+    {"merge_selector_base": 10, "min_bytes_for_full_part_storage": 0},
+    {"merge_selector_base": 10, "min_bytes_for_full_part_storage": 10 << 20},
+)
 ROWS = 500
 FRAME_ROWS = 50
 
@@ -64,10 +68,10 @@ def main() -> None:
     parser.add_argument("--inserts", type=int, default=120)
     inserts: int = parser.parse_args().inserts
     rounds = 4
-    frames = make_frames(ROWS * (inserts * rounds * len(BASES) + 50), rows_a_frame=FRAME_ROWS)
+    frames = make_frames(ROWS * (inserts * rounds * len(SETTINGS) + 50), rows_a_frame=FRAME_ROWS)
     a_body = ROWS // FRAME_ROWS
     bodies = iter(prepare_bodies([frames[at : at + a_body] for at in range(0, len(frames), a_body)]))
-    found: dict[int, list[tuple[float, float, float]]] = {base: [] for base in BASES}
+    found: list[list[tuple[float, float, float]]] = [[] for _ in SETTINGS]
     with tempfile.TemporaryDirectory(prefix="bench-merges-") as directory:
         folder = Path(directory)
         Template(folder / "template").copy(folder / ENGINE_FOLDER)
@@ -77,15 +81,16 @@ def main() -> None:
             engine.query(f"SET {name} = {value}")
         measured(engine, bodies, folder, 50)
         for _ in range(rounds):
-            for base in BASES:
+            for settings, each in zip(SETTINGS, found, strict=True):
+                changed = ", ".join(f"{name} = {value}" for name, value in settings.items())
                 for table in tables():
-                    engine.query(f"ALTER TABLE {table} MODIFY SETTING merge_selector_base = {base}")
-                found[base].append(measured(engine, bodies, folder, inserts))
+                    engine.query(f"ALTER TABLE {table} MODIFY SETTING {changed}")
+                each.append(measured(engine, bodies, folder, inserts))
         engine.close()
-    for base, each in found.items():
+    for settings, each in zip(SETTINGS, found, strict=True):
         wall, processor, merges = (round(statistics.median(column), 2) for column in zip(*each, strict=True))
         figures = {"insert_ms": wall, "processor_ms_an_insert": processor, "merges_an_insert": merges}
-        print(json.dumps({"merge_selector_base": base, **figures}))
+        print(json.dumps(settings | figures))
 
 
 if __name__ == "__main__":

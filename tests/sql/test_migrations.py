@@ -142,6 +142,21 @@ def test_every_live_table_and_view_target_remembers_tokens(engine: Any) -> None:
     assert forgetful == []
 
 
+def test_every_table_keeps_its_small_parts_in_one_file(engine: Any) -> None:
+    tables = engine.rows(
+        "SELECT name, create_table_query AS ddl FROM system.tables WHERE engine LIKE '%MergeTree' "
+        "AND name NOT LIKE '.%' AND name != 'schema_versions' AND database LIKE 'marketprism\\_%'"
+    )
+    assert len(tables) >= 50
+    packed = "min_bytes_for_full_part_storage = 10485760"
+    assert [row["name"] for row in tables if packed not in row["ddl"]] == []
+    engine.client.command("CREATE TABLE default.small AS marketprism_hot.trades")
+    engine.client.command("INSERT INTO default.small (price) VALUES (1)")
+    kinds = engine.rows("SELECT part_storage_type AS kind FROM system.parts WHERE active AND table = 'small'")
+    engine.client.command("DROP TABLE default.small")
+    assert [row["kind"] for row in kinds] == ["Packed"]
+
+
 def test_at_most_five_views_hang_on_trades_and_none_joins(engine: Any) -> None:
     views = engine.rows(
         "SELECT name, as_select FROM system.tables WHERE engine = 'MaterializedView' AND name LIKE '%\\_mv' "
