@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import zipfile
 from collections.abc import Iterator, Sequence
@@ -294,3 +295,35 @@ def test_a_hole_that_was_told_live_ends_where_files_have_its_days(engine: Engine
     told = engine.rows(f"SELECT DISTINCT quality FROM marketprism_features.unified_buckets WHERE symbol = '{name}'")
     assert told == [("ok",)]
     assert engine.rows(f"SELECT * FROM marketprism_features.excluded_intervals WHERE symbol = '{name}'") == []
+
+
+def test_a_hole_between_files_is_told_however_many_days_it_lasts(engine: Engine, load: Loader) -> None:
+    name, start = "WIDEUSDT", ms("2024-07-01")
+    for day in range(6):
+        file = ArchiveFile("um", "aggTrades", name, "", f"2024-07-0{1 + day}")
+        write_file(load.root, file, agg_rows(1 + 100 * day, 100, start + day * 86_400_000), header=AGG_HEADER)
+
+    def told() -> list[tuple[int, int, str]]:
+        return engine.rows(
+            "SELECT from_sequence, to_sequence, toString(toDate(timestamp)) FROM marketprism_cold.gaps "
+            f"WHERE symbol = '{name}' ORDER BY ALL"
+        )
+
+    loaded = []
+    for day in (6, 1, 4, 3, 2, 5):
+        load("um", "aggTrades", name, f"2024-07-0{day}")
+        loaded = sorted([*loaded, day])
+        holes = [(a, b) for a, b in itertools.pairwise(loaded) if b > a + 1]
+        assert told() == [(100 * a + 1, 100 * (b - 1), f"2024-07-0{b}") for a, b in holes], loaded
+
+
+def test_a_live_day_between_files_is_no_hole(engine: Engine, load: Loader) -> None:
+    """Neither when the files around it are loaded at once, nor one after the other; of another id space besides."""
+    name, start, day_ms = "BETWEENUSDT", ms("2024-07-11"), 86_400_000
+    live_trade(engine, name, 7_000_000, start + day_ms + 5_000)
+    for day in (0, 2, 3):
+        file = ArchiveFile("um", "aggTrades", name, "", f"2024-07-1{1 + day}")
+        write_file(load.root, file, agg_rows(1 + 100 * day, 100, start + day * day_ms), header=AGG_HEADER)
+    assert load("um", "aggTrades", name, "2024-07-11", "2024-07-13").missing_ids == 0
+    assert load("um", "aggTrades", name, "2024-07-14").missing_ids == 0
+    assert engine.rows(f"SELECT * FROM marketprism_cold.gaps WHERE symbol = '{name}'") == []
