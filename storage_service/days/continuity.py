@@ -40,7 +40,7 @@ def refresh_gaps(engine: Engine, symbol: Symbol, days: Sequence[date]) -> int:
         f"SELECT count() FROM {COLD}.gaps WHERE {partitions(told)} AND {same_symbol(symbol)} AND {archived}"
     )[0][0]
     whole = not count or int(highest) - int(lowest) + 1 == int(count)
-    ended = _ended_live(engine, symbol, told, held)
+    ended = _ended_live(engine, symbol, told, held, always=not whole)
     if whole and not known and not ended:
         return 0
     select = _holes(symbol, where, told, _live(engine, symbol, set(_range(window[0], window[-1])) - set(held)))
@@ -103,10 +103,11 @@ def _holes(symbol: Symbol, where: str, days: Sequence[date], live: Iterable[date
     )
 
 
-def _ended_live(engine: Engine, symbol: Symbol, days: Sequence[date], held: Sequence[date]) -> str:
+def _ended_live(engine: Engine, symbol: Symbol, days: Sequence[date], held: Sequence[date], *, always: bool) -> str:
     """SELECT of the holes in trades that were told live on these days, when files end one of them; else empty.
 
-    It has all of them, each once: a day that cold has rows of hides what hot says of it. A hole is ``repaired``, too,
+    It has all of them, each once: a day that cold has rows of hides what hot says of it. For the same reason they are
+    needed ``always`` when files may have holes of their own. A hole is ``repaired``, too,
     when files gave what is read of all its days: cold has rows of them, and none that came live.
     """
     exchange, market_type, name = (quoted(part) for part in symbol)
@@ -128,5 +129,5 @@ def _ended_live(engine: Engine, symbol: Symbol, days: Sequence[date], held: Sequ
         f"{given}, toDate(from_time) + n), range(toUInt64(dateDiff('day', from_time, to_time) + 1)))) AS repaired, "
         f"toUInt64(0) AS stream_seq FROM {told} GROUP BY g.from_sequence, g.to_sequence"
     )
-    ends = engine.rows(f"SELECT countIf(repaired > was_repaired) FROM ({select})")[0][0]
+    ends = always or engine.rows(f"SELECT countIf(repaired > was_repaired) FROM ({select})")[0][0]
     return f"SELECT * EXCEPT was_repaired FROM ({select})" if ends else ""

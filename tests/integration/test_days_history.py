@@ -264,37 +264,56 @@ def test_days_of_live_rows_are_left_to_them_unless_asked(engine: Engine, load: L
     assert engine.rows("SELECT sum(trades) FROM marketprism_features.bucket_flow WHERE symbol = 'LIVEUSDT'") == [(100,)]
 
 
+def tell_live(engine: Engine, symbol: str, *holes: tuple[int, int, int, int]) -> None:
+    """Holes as the live service tells them: milliseconds of start and end, first and last sequence."""
+    engine.run(
+        "INSERT INTO marketprism_hot.gaps (timestamp, received_at, exchange, market_type, symbol, sequence, "
+        "data_source, of_type, from_sequence, to_sequence, from_time, to_time, cause, repaired) "
+        f"SELECT fromUnixTimestamp64Milli(t, 'UTC') AS at, at, 'binance', 'linear', '{symbol}', until + 1, "
+        "'marketprism', 'trades', first, until, fromUnixTimestamp64Milli(since, 'UTC'), at, 'disconnect', false "
+        f"FROM values('since Int64, t Int64, first UInt64, until UInt64', {', '.join(map(str, holes))})"
+    )
+
+
+def standing(engine: Engine, symbol: str) -> list[tuple[int, int]]:
+    """First and last sequence of the holes that nobody repaired."""
+    return engine.rows(
+        "SELECT from_sequence, to_sequence FROM marketprism_features.all_gaps "
+        f"WHERE symbol = '{symbol}' GROUP BY ALL HAVING NOT max(repaired) ORDER BY ALL"
+    )
+
+
 def test_a_hole_that_was_told_live_ends_where_files_have_its_days(engine: Engine, load: Loader) -> None:
     """The collector was away over midnight: first one day is loaded over the live rows, then the other."""
     name, start, day_ms = "HOLEUSDT", ms("2024-06-11"), 86_400_000
     live_trade(engine, name, 60, start + 50_000)
     live_trade(engine, name, 140, start + day_ms + 39_000)
-    engine.run(
-        "INSERT INTO marketprism_hot.gaps (timestamp, received_at, exchange, market_type, symbol, sequence, "
-        "data_source, of_type, from_sequence, to_sequence, from_time, to_time, cause, repaired) "
-        f"SELECT fromUnixTimestamp64Milli(t, 'UTC') AS at, at, 'binance', 'linear', '{name}', until + 1, "
-        "'marketprism', 'trades', first, until, fromUnixTimestamp64Milli(since, 'UTC'), at, 'disconnect', false "
-        "FROM values('since Int64, t Int64, first UInt64, until UInt64', "
-        f"({start + 9_000}, {start + 20_000}, 11, 20), ({start + 50_000}, {start + day_ms + 39_000}, 61, 139))"
-    )
+    tell_live(engine, name, (start + 9_000, start + 20_000, 11, 20), (start + 50_000, start + day_ms + 39_000, 61, 139))
     for n in range(2):
         rows = agg_rows(1 + 100 * n, 100, start + n * day_ms)
         write_file(load.root, ArchiveFile("um", "aggTrades", name, "", f"2024-06-1{1 + n}"), rows, header=AGG_HEADER)
 
-    def standing() -> list[tuple[int, int]]:
-        return engine.rows(
-            "SELECT from_sequence, to_sequence FROM marketprism_features.all_gaps "
-            f"WHERE symbol = '{name}' GROUP BY ALL HAVING NOT max(repaired) ORDER BY ALL"
-        )
-
-    assert standing() == [(11, 20), (61, 139)]
+    assert standing(engine, name) == [(11, 20), (61, 139)]
     assert load("um", "aggTrades", name, "2024-06-11", over_live=True).rows == 100
-    assert standing() == [(61, 139)]
+    assert standing(engine, name) == [(61, 139)]
     assert load("um", "aggTrades", name, "2024-06-12", over_live=True).rows == 100
-    assert standing() == []
+    assert standing(engine, name) == []
     told = engine.rows(f"SELECT DISTINCT quality FROM marketprism_features.unified_buckets WHERE symbol = '{name}'")
     assert told == [("ok",)]
     assert engine.rows(f"SELECT * FROM marketprism_features.excluded_intervals WHERE symbol = '{name}'") == []
+
+
+def test_a_hole_that_was_told_live_stands_beside_those_of_a_file(engine: Engine, load: Loader) -> None:
+    """The collector was away over midnight; the file of the second day, loaded over the live rows, lacks ids itself."""
+    name, start, day_ms = "BESIDEUSDT", ms("2024-06-21"), 86_400_000
+    live_trade(engine, name, 60, start + 50_000)
+    live_trade(engine, name, 140, start + day_ms + 39_000)
+    tell_live(engine, name, (start + 50_000, start + day_ms + 39_000, 61, 139))
+    rows = agg_rows(101, 100, start + day_ms)
+    file = ArchiveFile("um", "aggTrades", name, "", "2024-06-22")
+    write_file(load.root, file, [*rows[:70], *rows[80:]], header=AGG_HEADER)
+    assert load("um", "aggTrades", name, "2024-06-22", over_live=True).rows == 90
+    assert standing(engine, name) == [(61, 139), (171, 180)]
 
 
 def test_a_hole_between_files_is_told_however_many_days_it_lasts(engine: Engine, load: Loader) -> None:
