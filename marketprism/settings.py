@@ -65,6 +65,9 @@ class EmbeddedSettings(BaseSettings):
     reader_max_memory_mb: int = Field(2048, ge=64, description="memory limit of a reader's statement")
     max_readers: int = Field(8, ge=1, le=64, description="statements of readers that run at once")
     fsync_after_insert: bool = Field(False, description="survive power loss, about 1 ms an insert")
+    refresh_views: bool = Field(
+        True, description="views refresh themselves from the start on; false = only after SYSTEM START VIEWS"
+    )
 
 
 class CollectorSettings(BaseSettings):

@@ -37,7 +37,7 @@ class Template:
     def _make(self) -> None:
         making = self._folder / "making"
         shutil.rmtree(making, ignore_errors=True)  # of a process that ended before it had finished
-        server = EmbeddedServer(making).start()
+        server = EmbeddedServer(making).stand_still().start()
         try:
             client = server.client()
             migrate(client)

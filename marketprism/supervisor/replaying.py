@@ -76,9 +76,8 @@ async def _play(
     stack: Stack, recordings: Sequence[Recording], speed: float | None, view: View, *, look: bool
 ) -> ReplayReport:
     view.notify(f"starting in {stack.directory.path}; logs in {stack.directory.logs}")
-    await stack.start_servers()
-    if speed is None:  # nobody is served meanwhile, and what refreshes itself each second takes half a core
-        await asyncio.to_thread(_command, stack, "SYSTEM STOP VIEWS")
+    # at full speed nobody is served meanwhile, and what refreshes itself each second takes half a core
+    await stack.start_servers(refresh_views=speed is not None)
     await stack.start_services()
     view.notify(f"page {stack.plan.page_url}")
     async with ReplayServer(recordings, speed=speed) as server:

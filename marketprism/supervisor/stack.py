@@ -156,13 +156,14 @@ class Stack:
             {**self.environment(), **(environment or {})},
         )
 
-    async def start_servers(self) -> None:
-        """NATS and ClickHouse side by side, then the schema."""
+    async def start_servers(self, *, refresh_views: bool | None = None) -> None:
+        """NATS and ClickHouse side by side, then the schema. ``refresh_views``: None = as the settings say."""
         starting = []
         if self.plan.embedded_nats:
             starting.append(self.supervisor.start(self._nats_part()))
         if self.plan.embedded_clickhouse:
-            part = self._python("clickhouse", "marketprism.embedded", f"{self.clickhouse.url}/ping")
+            own = {} if refresh_views is None else {"MARKETPRISM_EMBEDDED_REFRESH_VIEWS": str(refresh_views)}
+            part = self._python("clickhouse", "marketprism.embedded", f"{self.clickhouse.url}/ping", own)
             starting.append(self.supervisor.start(part))
         for done in await asyncio.gather(*starting, return_exceptions=True):
             if isinstance(done, BaseException):

@@ -70,11 +70,10 @@ def main() -> None:
     symbols = tuple(f"S{number}USDT" for number in range(given.symbols))
     entities = [("binance", "spot", symbol) for symbol in symbols]
     with tempfile.TemporaryDirectory(prefix="marketprism-bench-") as name:
-        server = EmbeddedServer(Path(name)).start()
+        server = EmbeddedServer(Path(name)).stand_still().start()
         assert server.process is not None
         client = connect(ClickHouseSettings(url=server.url, _env_file=None), send_receive_timeout=3600)
         migrate(client)
-        server.stand_still()
         features = Features(client)
         first: dict[str, float] = {}
         for days in (FEW_DAYS, given.days):

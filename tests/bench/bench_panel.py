@@ -78,11 +78,10 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory(prefix="marketprism-bench-") as name:
         folder = Path(name)
-        server = EmbeddedServer(folder / "server").start()
+        server = EmbeddedServer(folder / "server").stand_still().start()
         assert server.process is not None
         client = server.client()
         migrate(client)
-        server.stand_still()
         fill(client, symbols, given.days)
         for days in (1, given.days):
             # a process each: the highest size of one says nothing of the other

@@ -33,7 +33,7 @@ SYMBOLS = ("KILLUSDT", "STAYUSDT")
 def server(tmp_path_factory: pytest.TempPathFactory, migrated: Template) -> Iterator[EmbeddedServer]:
     data = tmp_path_factory.mktemp("days-killed")
     migrated.seed(data)
-    server = EmbeddedServer(data).start().stand_still()
+    server = EmbeddedServer(data).stand_still().start()
     yield server
     server.stop()
 

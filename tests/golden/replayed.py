@@ -66,7 +66,7 @@ def replayed(recording: Path, market_type: str, ticks: dict[str, str], replays: 
     """Serve the first of ``replays``, compute what it should hold."""
     assert all(replay.report["exact"] for replay in replays)
     recorded = read_recording(recording)
-    server = EmbeddedServer(replays[0].data).start().stand_still()
+    server = EmbeddedServer(replays[0].data).stand_still().start()
     try:
         _refresh(server)
         expected = {
@@ -190,7 +190,7 @@ def content_hashes(server: EmbeddedServer) -> dict[str, tuple[str, str]]:
 def check_second_replay(case: Replayed) -> None:
     """Every raw and feature table of the other replay has the same rows."""
     assert case.again is not None
-    server = EmbeddedServer(case.again).start().stand_still()
+    server = EmbeddedServer(case.again).stand_still().start()
     try:
         _refresh(server)
         with ThreadPoolExecutor(2) as pool:  # nearly all of it is planning, which takes one core

@@ -85,9 +85,9 @@ def both(
     archive = folder / "archive"
     for (symbol, day), rows in prints.items():
         write_file(archive, ArchiveFile("spot", "trades", symbol, "", day.isoformat()), rows)
-    live = EmbeddedServer(made.data).start().stand_still()
+    live = EmbeddedServer(made.data).stand_still().start()
     migrated.seed(folder / "history")
-    history = EmbeddedServer(folder / "history").start().stand_still()
+    history = EmbeddedServer(folder / "history").stand_still().start()
     clickhouse = ClickHouseSettings(url=history.url, _env_file=None)
     settings = StorageSettings(default_q_notional={"*": 120_000.0}, default_t_max_ms=8_000, _env_file=None)
     days = sorted(day for _, day in prints)

@@ -97,7 +97,7 @@ def imported(shared: Path, tmp_path_factory: pytest.TempPathFactory, migrated: T
     files = write_files(made, root)
     made.books["ETHUSDT"] = made.books["ETHUSDT"].filter(pl.col("T") < MIDNIGHT_MS)
     migrated.seed(folder / "data")
-    server = EmbeddedServer(folder / "data").start().stand_still()
+    server = EmbeddedServer(folder / "data").stand_still().start()
     client = server.client()
     yield Imported(server, client, made, files, root, run_import(server, root))
     client.close()

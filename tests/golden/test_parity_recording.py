@@ -23,7 +23,7 @@ CHECKS = [each for module in (bars, books, flow, impact, labels, moves, spreads)
 def market(shared: Path, tmp_path_factory: pytest.TempPathFactory, replays: Replays) -> Iterator[Market]:
     recording = shared / "recordings" / "binance_spot.jsonl.zst"
     (made,) = replays.copies(recording, tmp_path_factory.mktemp("replay"))
-    server = EmbeddedServer(made.data).start().stand_still()
+    server = EmbeddedServer(made.data).stand_still().start()
     try:
         with server.client() as client:
             yield Market(client, "BTCUSDT", "spot")

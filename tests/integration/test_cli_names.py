@@ -63,7 +63,7 @@ def shell(tmp_path_factory: pytest.TempPathFactory, migrated: Template) -> Itera
 
     folder = tmp_path_factory.mktemp("cli-names")
     migrated.seed(folder / "engine")
-    server = EmbeddedServer(folder / "engine").start().stand_still()
+    server = EmbeddedServer(folder / "engine").stand_still().start()
     shell = Shell(server, folder)
     start = int(datetime(2024, 8, 2, tzinfo=UTC).timestamp() * 1000)
     write_file(folder / "mirror", ArchiveFile(*FILE, "", DAY), agg_rows(1, 3000, start), header=AGG_HEADER)

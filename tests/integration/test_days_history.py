@@ -33,7 +33,7 @@ TARGETS = ("bucket_flow", "flow_1s", "trades_1m_state", "footprint_1m_state", "f
 def server(tmp_path_factory: pytest.TempPathFactory, migrated: Template) -> Iterator[EmbeddedServer]:
     data = tmp_path_factory.mktemp("days-history")
     migrated.seed(data)
-    server = EmbeddedServer(data).start().stand_still()
+    server = EmbeddedServer(data).stand_still().start()
     yield server
     server.stop()
 

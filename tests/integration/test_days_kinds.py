@@ -33,7 +33,7 @@ EIGHT = "8.000000000000"
 def server(tmp_path_factory: pytest.TempPathFactory, migrated: Template) -> Iterator[EmbeddedServer]:
     data = tmp_path_factory.mktemp("days-kinds")
     migrated.seed(data)
-    server = EmbeddedServer(data).start().stand_still()
+    server = EmbeddedServer(data).stand_still().start()
     yield server
     server.stop()
 

@@ -32,7 +32,7 @@ STAGED = "SELECT name FROM system.tables WHERE database = 'marketprism_staging' 
 def server(tmp_path_factory: pytest.TempPathFactory, migrated: Template) -> Iterator[EmbeddedServer]:
     data = tmp_path_factory.mktemp("days-locks")
     migrated.seed(data)
-    server = EmbeddedServer(data).start().stand_still()
+    server = EmbeddedServer(data).stand_still().start()
     yield server
     server.stop()
 

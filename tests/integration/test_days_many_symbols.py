@@ -25,7 +25,7 @@ RATES = 3 * len(DAYS)
 def engine(tmp_path_factory: pytest.TempPathFactory, migrated: Template) -> Iterator[Engine]:
     data = tmp_path_factory.mktemp("days-many")
     migrated.seed(data)
-    server = EmbeddedServer(data).start().stand_still()
+    server = EmbeddedServer(data).stand_still().start()
     yield Engine.open(ClickHouseSettings(url=server.url, _env_file=None))
     server.stop()
 

@@ -36,7 +36,7 @@ WIDE = Context(prec=90)
 def engine(tmp_path_factory: pytest.TempPathFactory, shared: Path, migrated: Template) -> Iterator[Engine]:
     data = tmp_path_factory.mktemp("days-flow")
     migrated.seed(data)
-    server = EmbeddedServer(data).start().stand_still()
+    server = EmbeddedServer(data).stand_still().start()
     clickhouse = ClickHouseSettings(url=server.url, _env_file=None)
     day = date(2026, 5, 8)
     request = Request("cm", LAYOUTS["aggTrades"], ("BTCUSD_PERP",), ("",), day, day)

@@ -46,14 +46,14 @@ def directories(tmp_path_factory: pytest.TempPathFactory, migrated: Template) ->
 
 @pytest.fixture(scope="module")
 def server(directories: tuple[Path, Path]) -> Iterator[EmbeddedServer]:
-    server = EmbeddedServer(directories[0]).start().stand_still()
+    server = EmbeddedServer(directories[0]).stand_still().start()
     yield server
     server.stop()
 
 
 @pytest.fixture
 def other_server(directories: tuple[Path, Path]) -> Iterator[EmbeddedServer]:
-    server = EmbeddedServer(directories[1]).start().stand_still()
+    server = EmbeddedServer(directories[1]).stand_still().start()
     yield server
     server.stop()
 

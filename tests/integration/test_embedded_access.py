@@ -211,6 +211,21 @@ def test_a_directory_of_another_engine(tmp_path: Path, written: str) -> None:
     assert (tmp_path / "clickhouse" / "engine-version").read_text() == written
 
 
+def test_views_stand_still_until_they_are_started(tmp_path: Path) -> None:
+    server = EmbeddedServer(tmp_path, refresh_views="false").start()
+    try:
+        with server.client() as client:
+            client.command("CREATE DATABASE d")
+            client.command("CREATE MATERIALIZED VIEW d.v REFRESH EVERY 1 DAY ENGINE = Memory AS SELECT 1 AS one")
+            assert client.command("SELECT status FROM system.view_refreshes") == "Disabled"
+            assert client.command("SELECT count() FROM d.v") == 0
+            client.command("SYSTEM START VIEWS")
+            client.command("SYSTEM WAIT VIEW d.v")
+            assert client.command("SELECT count() FROM d.v") == 1
+    finally:
+        server.stop()
+
+
 def test_fsync_reaches_the_engine(tmp_path: Path) -> None:
     server = EmbeddedServer(tmp_path, fsync_after_insert="true").start()
     try:

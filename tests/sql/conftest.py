@@ -5,10 +5,13 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
+from urllib.parse import urlencode
 
 import clickhouse_connect
 import pytest
 
+from marketprism.embedded.options import engine_options
+from marketprism.settings import EmbeddedSettings
 from tests.migrated import Template
 from tests.sql.rows import books_table, trades_table
 
@@ -55,8 +58,8 @@ class Engine:
 def engine(tmp_path_factory: pytest.TempPathFactory, migrated: Template) -> Iterator[Engine]:
     path = tmp_path_factory.mktemp("sql") / "engine"
     migrated.copy(path)
-    client = clickhouse_connect.get_client(interface="chdb", path=str(path))
-    client.command("SYSTEM STOP VIEWS")  # tests refresh what they read
+    still = engine_options(EmbeddedSettings(refresh_views=False), path)  # tests refresh what they read
+    client = clickhouse_connect.get_client(interface="chdb", path=f"{path}?{urlencode(still)}")
     yield Engine(client)
     client.close()
 

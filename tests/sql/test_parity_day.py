@@ -22,7 +22,7 @@ def market(tmp_path_factory: pytest.TempPathFactory, migrated: Template) -> Iter
     """On a server of its own: the other files of a test process would read around a whole day."""
     data = tmp_path_factory.mktemp("day")
     migrated.seed(data)
-    server = EmbeddedServer(data).start().stand_still()
+    server = EmbeddedServer(data).stand_still().start()
     try:
         with server.client() as client:
             trades, engine = make_trades(11, 20_000), Engine(client)

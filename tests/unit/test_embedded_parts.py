@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import threading
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 from hypothesis import given
@@ -349,6 +350,16 @@ def test_fsync_is_written_for_the_engine(tmp_path: Path) -> None:
     assert "config-file" not in engine_options(EmbeddedSettings(), tmp_path)
     file = engine_options(EmbeddedSettings(fsync_after_insert=True), tmp_path)["config-file"]
     assert "<fsync_after_insert>1<" in Path(file).read_text()
+
+
+def test_views_that_stand_still_are_written_for_the_engine(tmp_path: Path) -> None:
+    folder = tmp_path / "a & b"
+    folder.mkdir()
+    settings = EmbeddedSettings(fsync_after_insert=True, refresh_views=False)
+    root = ElementTree.parse(engine_options(settings, folder)["config-file"]).getroot()
+    assert root.findtext("merge_tree/fsync_after_insert") == "1"
+    users = ElementTree.parse(root.findtext("users_config") or "").getroot()
+    assert users.findtext("profiles/default/stop_refreshable_materialized_views_on_startup") == "1"
 
 
 def test_an_open_server_needs_a_password() -> None:
