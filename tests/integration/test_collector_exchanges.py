@@ -227,8 +227,7 @@ async def test_a_start_asks_each_exchange_for_what_was_traded_meanwhile(
     nats_settings = NatsSettings(_env_file=None, url=broker.url, stream_max_bytes=8 << 20)
     try:
         async with Unheard(options) as exchange:
-            while not exchange._ended:
-                await asyncio.sleep(0.05)
+            await exchange.finished()
             traded: dict[tuple[str, str], set[int]] = defaultdict(set)
             for fill in map(json.loads, ledger.read_text().splitlines()):
                 by_fill = fill["venue"] not in ("binance.linear", "binance.inverse")
