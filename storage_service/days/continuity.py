@@ -18,6 +18,7 @@ from marketprism.clickhouse import COLD, HOT
 from storage_service.days.content import Fingerprint, columns_of, row_hash
 from storage_service.days.engine import Engine
 from storage_service.days.install import COMPUTED, Installer, Source, Symbol, partitions, quoted, same_symbol
+from storage_service.days.vision import days_between
 from storage_service.validate import FROM_FILES
 
 _MISSING: Final = "sum(to_sequence - from_sequence + 1)"
@@ -27,9 +28,9 @@ _REACH: Final = timedelta(days=7)
 def refresh_gaps(engine: Engine, symbol: Symbol, days: Sequence[date]) -> int:
     """Install the gaps of these days and of the next one after them anew; how many sequences are missing."""
     first, last = min(days), max(days)
-    held = _of_files(engine, symbol, _range(first - _REACH, last + _REACH))
+    held = sorted(_stored(engine, symbol, days_between(first - _REACH, last + _REACH), COLD, FROM_FILES))
     before = [day for day in held if day < first][-1:]
-    told = [*_range(first, last), *[day for day in held if day > last][:1]]
+    told = [*days_between(first, last), *[day for day in held if day > last][:1]]
     window = [*before, *told]
     where = f"{partitions(window)} AND {same_symbol(symbol)} AND {FROM_FILES}"
     count, lowest, highest = engine.rows(
@@ -43,7 +44,9 @@ def refresh_gaps(engine: Engine, symbol: Symbol, days: Sequence[date]) -> int:
     ended = _ended_live(engine, symbol, told, held, always=not whole)
     if whole and not known and not ended:
         return 0
-    select = _holes(symbol, where, told, _live(engine, symbol, set(_range(window[0], window[-1])) - set(held)))
+    others = set(days_between(window[0], window[-1])) - set(held)
+    live = _stored(engine, symbol, others, HOT) | _stored(engine, symbol, others, COLD)
+    select = _holes(symbol, where, told, live)
     of_live = 0
     if ended:
         of_live = engine.rows(f"SELECT {_MISSING} FROM ({ended})")[0][0]
@@ -55,29 +58,15 @@ def refresh_gaps(engine: Engine, symbol: Symbol, days: Sequence[date]) -> int:
     return int(missing) - int(of_live)
 
 
-def _range(first: date, last: date) -> list[date]:
-    return [first + timedelta(days=n) for n in range((last - first).days + 1)]
-
-
-def _of_files(engine: Engine, symbol: Symbol, days: Sequence[date]) -> list[date]:
-    """Those of these days that files gave, ascending."""
-    rows = engine.rows(
-        f"SELECT toDate(_partition_id) AS day FROM {COLD}.trades "
-        f"WHERE {partitions(days)} AND {same_symbol(symbol)} AND {FROM_FILES} GROUP BY day ORDER BY day"
-    )
-    return [day for (day,) in rows]
-
-
-def _live(engine: Engine, symbol: Symbol, days: Iterable[date]) -> list[date]:
-    """Those of these days, which files did not give, that have trades nevertheless."""
+def _stored(engine: Engine, symbol: Symbol, days: Iterable[date], database: str, rows: str = "true") -> set[date]:
+    """Those of these days on which the database has trades of the symbol that the condition is true of."""
     if not (days := list(days)):
-        return []
-    where = f"{partitions(days)} AND {same_symbol(symbol)}"
-    tables = " UNION DISTINCT ".join(
-        f"SELECT toDate(_partition_id) AS day FROM {database}.trades WHERE {where} GROUP BY day"
-        for database in (HOT, COLD)
+        return set()
+    found = engine.rows(
+        f"SELECT DISTINCT toDate(_partition_id) FROM {database}.trades "
+        f"WHERE {partitions(days)} AND {same_symbol(symbol)} AND {rows}"
     )
-    return [day for (day,) in engine.rows(tables)]
+    return {day for (day,) in found}
 
 
 def _dates(days: Iterable[date]) -> str:
@@ -107,19 +96,15 @@ def _ended_live(engine: Engine, symbol: Symbol, days: Sequence[date], held: Sequ
     """SELECT of the holes in trades that were told live on these days, when files end one of them; else empty.
 
     It has all of them, each once: a day that cold has rows of hides what hot says of it. For the same reason they are
-    needed ``always`` when files may have holes of their own. A hole is ``repaired``, too,
-    when files gave what is read of all its days: cold has rows of them, and none that came live.
+    needed ``always`` when files may have holes of their own. A hole is ``repaired``, too, when files gave what is read
+    of all its days: cold has rows of them, and none that came live.
     """
     exchange, market_type, name = (quoted(part) for part in symbol)
     where = f"{partitions(days)} AND {same_symbol(symbol)} AND of_type = 'trades' AND NOT ({FROM_FILES})"
     told = f"(SELECT * FROM {HOT}.gaps WHERE {where} UNION ALL SELECT * FROM {COLD}.gaps WHERE {where}) AS g"
     if not held or not engine.rows(f"SELECT count() FROM {told}")[0][0]:
         return ""
-    live = engine.rows(
-        f"SELECT DISTINCT toDate(_partition_id) FROM {COLD}.trades "
-        f"WHERE {partitions(held)} AND {same_symbol(symbol)} AND NOT ({FROM_FILES})"
-    )
-    given = _dates(set(held) - {day for (day,) in live})
+    given = _dates(set(held) - _stored(engine, symbol, held, COLD, f"NOT ({FROM_FILES})"))
     select = (
         f"SELECT min(g.timestamp) AS timestamp, min(g.received_at) AS received_at, {exchange} AS exchange, "
         f"{market_type} AS market_type, {name} AS symbol, min(g.sequence) AS sequence, 'archive' AS data_source, "
