@@ -77,7 +77,7 @@ async def _play(
 ) -> ReplayReport:
     view.notify(f"starting in {stack.directory.path}; logs in {stack.directory.logs}")
     # at full speed nobody is served meanwhile, and what refreshes itself each second takes half a core
-    await stack.start_servers(refresh_views=speed is not None)
+    await stack.start_servers(views_stand_still=speed is None)
     await stack.start_services()
     view.notify(f"page {stack.plan.page_url}")
     async with ReplayServer(recordings, speed=speed) as server:

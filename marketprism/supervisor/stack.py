@@ -156,13 +156,13 @@ class Stack:
             {**self.environment(), **(environment or {})},
         )
 
-    async def start_servers(self, *, refresh_views: bool | None = None) -> None:
-        """NATS and ClickHouse side by side, then the schema. ``refresh_views``: None = as the settings say."""
+    async def start_servers(self, *, views_stand_still: bool = False) -> None:
+        """NATS and ClickHouse side by side, then the schema. Views refresh themselves as the settings say, or not."""
         starting = []
         if self.plan.embedded_nats:
             starting.append(self.supervisor.start(self._nats_part()))
         if self.plan.embedded_clickhouse:
-            own = {} if refresh_views is None else {"MARKETPRISM_EMBEDDED_REFRESH_VIEWS": str(refresh_views)}
+            own = {"MARKETPRISM_EMBEDDED_REFRESH_VIEWS": "false"} if views_stand_still else {}
             part = self._python("clickhouse", "marketprism.embedded", f"{self.clickhouse.url}/ping", own)
             starting.append(self.supervisor.start(part))
         for done in await asyncio.gather(*starting, return_exceptions=True):
