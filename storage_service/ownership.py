@@ -70,14 +70,20 @@ class Ownership:
         return f"{socket.gethostname()}.{self._pid}.{uuid.uuid4().hex[:8]}"
 
     async def beat(self, ended: Set[int] = frozenset()) -> None:
-        """One beat; ``ended``: partitions whose workers no longer run. Raises nats errors; then the lease runs out."""
+        """One beat; ``ended``: partitions whose workers no longer run. Raises nats errors; then the lease runs out.
+
+        Who finds that others have taken over joins with the next beat: until then its lease is over, or its workers,
+        which do not know yet, would go on under the new one.
+        """
         for _ in range(_ATTEMPTS):
             registry, revision = await self._read()
             if self._beat and self.name not in registry.members:
                 logger.warning("others have taken over what was ours", extra={"partitions": sorted(self.owned)})
                 metrics.TAKEN_AWAY.inc(len(self.owned))
                 self.lease.end()
-                self.owned, self._beat, self.name = frozenset(), 0, self._new_name()
+                self.owned = self.surplus = frozenset()
+                self._beat, self.name = 0, self._new_name()
+                return
             next_one = advance(
                 registry, self.name, self._member(), partitions=self._partitions, dead=self._dead(registry), ended=ended
             )

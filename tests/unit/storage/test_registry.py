@@ -147,6 +147,11 @@ async def test_a_sleeper_is_replaced_after_its_lease_and_knows_it_when_it_wakes(
     name = sleeper.name
     await sleeper.beat()
     assert sleeper.name != name
+    assert sleeper.owned == frozenset()
+    with pytest.raises(LeaseLost):  # its workers have not been ended yet
+        sleeper.lease.check()
+    await sleeper.beat()
+    assert sleeper.lease.left > 0
     assert sleeper.owned == frozenset(), "everything is another's until it gives up a share"
     await other.beat()
     await other.beat(other.surplus)
