@@ -7,9 +7,10 @@ comes twice by its own watermark) but never runs ahead.
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import logging
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Final
 from urllib.parse import quote, unquote
 
@@ -51,11 +52,13 @@ def _symbol(of_key: str) -> str:
 
 
 class Positions:
-    """In memory for reading, written behind by ``save``."""
+    """In memory for reading, written behind by ``save``. ``begun`` is set when a series has its first position."""
 
     def __init__(self) -> None:
+        self.begun = asyncio.Event()
         self._known: dict[str, Position] = {}
         self._dirty: dict[str, Position | None] = {}  # None: to be deleted
+        self._first: set[str] = set()
 
     def get(self, series: Series) -> Position | None:
         """The newest stored position of a series."""
@@ -70,6 +73,9 @@ class Positions:
             known = self._known.get(key)
             if known is None or kind != known.kind or sequence > known.sequence:
                 self._known[key] = self._dirty[key] = Position(sequence, timestamp, kind)
+                if known is None:
+                    self._first.add(key)
+                    self.begun.set()
 
     def symbols(self, exchange: str, market_type: str) -> set[str]:
         """Of which a position of this venue is known."""
@@ -100,9 +106,17 @@ class Positions:
                 continue
             self._known.setdefault(key, position)
 
-    async def save(self, client: Client) -> None:
-        """Write what changed since the last call; what fails stays for the next one."""
-        dirty, self._dirty = self._dirty, {}
+    async def save_begun(self, client: Client) -> None:
+        """``save`` first positions alone: a restart that finds none of a series begins it anew and misses nothing."""
+        self.begun.clear()
+        first, self._first = self._first, set()
+        await self.save(client, only=first)
+
+    async def save(self, client: Client, only: Collection[str] | None = None) -> None:
+        """Write what changed since it was written; what fails stays for the next call."""
+        dirty = {key: value for key, value in self._dirty.items() if only is None or key in only}
+        for key in dirty:
+            del self._dirty[key]
         try:
             bucket = await self._bucket(client)
             for key in list(dirty):

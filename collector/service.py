@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import logging
 import signal
+import time
 from collections.abc import Awaitable, Iterable, Iterator
 from typing import Final
 
@@ -37,6 +38,7 @@ logger = logging.getLogger(__name__)
 
 _DRAIN_S: Final = 8.0
 _SAVE_POSITIONS_S: Final = 1.0
+_BEGUN_TOGETHER_S: Final = 0.02
 _HELD_US: Final = 20_000_000
 """Longer than a request for a book takes; the books of a wide start wait minutes for their turn to be asked for."""
 
@@ -161,10 +163,19 @@ class CollectorService:
             self.framer.flush()
 
     async def _save_positions(self) -> None:
+        """All of them each second, but the first of a series at once."""
+        due = time.monotonic()
         while True:
-            await asyncio.sleep(_SAVE_POSITIONS_S)
-            if self.publisher.client is not None:
-                await self.positions.save(self.publisher.client)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.positions.begun.wait(), max(due - time.monotonic(), 0.0))
+            await asyncio.sleep(_BEGUN_TOGETHER_S)
+            if (client := self.publisher.client) is None:
+                continue
+            if time.monotonic() < due:
+                await self.positions.save_begun(client)
+            else:
+                await self.positions.save(client)
+                due = time.monotonic() + _SAVE_POSITIONS_S
 
     async def _finish(self, publishing: list[asyncio.Task[None]], leasing: list[asyncio.Task[None]]) -> None:
         await end_tasks(leasing)  # what is released shall not be taken again

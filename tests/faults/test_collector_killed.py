@@ -16,10 +16,13 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import nats
 import pytest
 
+from marketprism.kv import stored_keys
 from marketprism.simulator.environment import INVERSE, LINEAR, SPOT
 from marketprism.simulator.server import Simulator, SimulatorOptions
+from marketprism.subjects import COLLECTOR_BUCKET
 from tests.faults.exchange_plan import FastClock, _printed
 from tests.integration.test_collector_delivery import Nats
 
@@ -86,6 +89,16 @@ async def passed(exchange: Simulator, market_ms: int) -> None:
     until_ms = exchange.market.time_ms + market_ms
     while exchange.market.time_ms < until_ms:
         await asyncio.sleep(0.02)
+
+
+async def positions_of_all(broker: Nats) -> None:
+    """Until the collector has written how far it has come with the trades of each of the three symbols."""
+    client = await nats.connect(broker.url)
+    try:
+        while len(await stored_keys(client.jetstream(), COLLECTOR_BUCKET, "trades.>")) < 3:
+            await asyncio.sleep(0.02)
+    finally:
+        await client.close()
 
 
 def newest_ids(exchange: Simulator) -> dict[tuple[str, str], int]:

@@ -20,8 +20,9 @@ from prometheus_client import CollectorRegistry
 
 from collector.metrics import CollectorMetrics
 from collector.service import CollectorService
+from marketprism.kv import stored_keys
 from marketprism.settings import CollectorSettings, NatsSettings
-from marketprism.subjects import frame_id, stream_name
+from marketprism.subjects import COLLECTOR_BUCKET, frame_id, stream_name
 from tests.unit.collector.fake_exchange import FakeExchange
 
 SERVER = Path(sys.executable).parent / "nats-server"
@@ -125,6 +126,24 @@ async def test_frames_carry_the_contract(broker: Nats) -> None:
         assert all(row["tick_size"] == "0.01000000" and row["is_market"] for row in rows)
         (instrument,) = await broker.rows("instruments")
         assert (instrument["canonical"], instrument["lot_size"]) == ("BTC-USDT", "0.00010000")
+
+
+async def test_the_first_position_of_a_series_is_written_at_once(
+    broker: Nats, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who is killed before a second has passed has published trades that a restart must go on from."""
+    monkeypatch.setattr("collector.service._SAVE_POSITIONS_S", 3600.0)
+    async with FakeExchange() as exchange, collecting(exchange, broker) as service:
+        for count in (1, 2):
+            await exchange.trade()
+            await until(lambda count=count: published(service) == count)
+        client = await nats.connect(broker.url)
+        try:
+            async with asyncio.timeout(20):
+                while "trades.binance.spot.BTCUSDT" not in await stored_keys(client.jetstream(), COLLECTOR_BUCKET):
+                    await asyncio.sleep(0.02)
+        finally:
+            await client.close()
 
 
 async def test_a_cut_socket_loses_and_doubles_nothing(broker: Nats) -> None:
