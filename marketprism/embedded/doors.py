@@ -63,21 +63,30 @@ class Doors:
     @contextmanager
     def lease(self, job: Job, base: dict[str, str]) -> Iterator[Handle]:
         """In a thread: a handle with this request's settings and database, and with nobody else's."""
-        asked = job.asked
-        settings = dict(asked.settings) if job.admin else self.access.analyst_settings(asked.settings)
-        settings["log_comment"] = job.tag
         if job.session is not None:
-            with job.session.entered(base, settings, asked.database) as handle:
+            with job.session.entered(base, self._settings(job), job.asked.database) as handle:
                 yield handle
             return
-        if job.read_only:
-            settings.setdefault("readonly", "2")
-        settings = {**base, **settings}
-        with self.engine.session() as handle:
-            if asked.database:
-                handle.query("USE " + identifier(asked.database))
-            handle.apply(settings)
+        with self.unset(job) as handle:
+            handle.apply(self.settings(job, base))
             yield handle
+
+    @contextmanager
+    def unset(self, job: Job) -> Iterator[Handle]:
+        """In a thread: a fresh handle in this request's database, for a statement that brings ``settings`` itself."""
+        with self.engine.session() as handle:
+            if job.asked.database:
+                handle.query("USE " + identifier(job.asked.database))
+            yield handle
+
+    def settings(self, job: Job, base: dict[str, str]) -> dict[str, str]:
+        """What holds for a request without a session; ``base`` gives way to what the request says."""
+        read_only = {"readonly": "2"} if job.read_only else {}
+        return {**base, **read_only, **self._settings(job)}
+
+    def _settings(self, job: Job) -> dict[str, str]:
+        asked = job.asked.settings
+        return {**(asked if job.admin else self.access.analyst_settings(asked)), "log_comment": job.tag}
 
     def start(self, job: Job, kind: Kind, work: Callable[[], T]) -> asyncio.Future[T]:
         """Run ``work`` in a thread of its door; it goes on when nobody waits. Raises EngineError 216, 372, 373."""

@@ -56,6 +56,11 @@ def identifier(name: str) -> str:
     return "`" + name.replace("\\", "\\\\").replace("`", "\\`") + "`"
 
 
+def assigned(settings: Mapping[str, str]) -> str:
+    """What stands behind SET or SETTINGS."""
+    return ", ".join(f"{identifier(name)} = {quote(value)}" for name, value in settings.items())
+
+
 class Progress:
     """What a statement has read and written, for X-ClickHouse-Summary."""
 
@@ -102,7 +107,7 @@ class Handle:
     def apply(self, settings: Mapping[str, str]) -> None:
         """SET them all at once; ``readonly`` among them counts from the next statement on."""
         if settings:
-            self.query("SET " + ", ".join(f"{identifier(key)} = {quote(value)}" for key, value in settings.items()))
+            self.query("SET " + assigned(settings))
 
     def query(
         self,

@@ -16,7 +16,7 @@ from marketprism.embedded.answer import Answers
 from marketprism.embedded.body import CutOff, pieces
 from marketprism.embedded.definitions import Room
 from marketprism.embedded.doors import Doors, Job
-from marketprism.embedded.engine import Progress, processes_of, quote
+from marketprism.embedded.engine import Progress, assigned, processes_of, quote
 from marketprism.embedded.exceptions import EngineError
 from marketprism.embedded.handoff import Handoff
 from marketprism.embedded.reader import ReaderGuard
@@ -153,8 +153,14 @@ class Front:
         upload = Upload()
 
         def work() -> None:
-            with upload, self._doors.lease(job, {"async_insert": "0"}) as handle:
-                insert(handle, statement, job.asked.params, upload, progress)
+            base = {"async_insert": "0"}
+            if job.session is not None or statement.rest:
+                with upload, self._doors.lease(job, base) as handle:
+                    insert(handle, statement, job.asked.params, upload, progress)
+                return
+            with upload, self._doors.unset(job) as handle:  # SET first takes a millisecond
+                brings = replace(statement, rest="SETTINGS " + assigned(self._doors.settings(job, base)))
+                insert(handle, brings, job.asked.params, upload, progress)
 
         try:
             upload.append(raw[statement.data :])
