@@ -79,11 +79,11 @@ def arrow_schema(data_type: str) -> pa.Schema:
 def to_record_batch(data_type: str, rows: pl.DataFrame) -> pa.RecordBatch:
     """Validated rows (with the storage columns) as exactly one Arrow record batch."""
     schema = arrow_schema(data_type)
-    table = rows[schema.names].rechunk().to_arrow()
-    batches = table.cast(schema).combine_chunks().to_batches()
-    if len(batches) != 1:
-        raise ValueError(f"{data_type}: {rows.height} rows made {len(batches)} record batches instead of one")
-    return batches[0]
+    arrays = []
+    for field in schema:  # by column: a table's cast and combine_chunks take twice as long for a few hundred rows
+        array = rows.get_column(field.name).to_arrow()
+        arrays.append(array if array.type == field.type else array.cast(field.type))
+    return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
 def ipc_stream(batch: pa.RecordBatch) -> bytes:

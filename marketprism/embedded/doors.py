@@ -23,6 +23,8 @@ _SLOT_WAIT_S: Final = 5.0
 _WRITERS: Final = 16
 _ADMINS: Final = 8
 _KILL_AGAIN_S: Final = 0.1
+_ANSWERED_S: Final = 0.001
+"""Until an answer has left; then the next request's session is opened."""
 
 T = TypeVar("T")
 
@@ -59,6 +61,7 @@ class Doors:
         }
         self._running: dict[str, asyncio.Future[object]] = {}
         self._stopping: set[asyncio.Task[None]] = set()
+        self._closed = False
 
     @contextmanager
     def lease(self, job: Job, base: dict[str, str]) -> Iterator[Handle]:
@@ -113,6 +116,11 @@ class Doors:
         meters.RUNNING.labels(kind.value).dec()
         meters.QUERIES.labels(kind.value, "error" if failed else "ok").inc()
         meters.SECONDS.labels(kind.value).observe(time.perf_counter() - begun)
+        asyncio.get_running_loop().call_later(_ANSWERED_S, self._open_spare)
+
+    def _open_spare(self) -> None:
+        if not self._closed:  # one that fails is opened again, and told, by who needs it
+            self._pools["admin"].submit(self.engine.spare)
 
     async def ask(self, work: Callable[[], T]) -> T:
         """A question of our own, through the administration's door."""
@@ -177,6 +185,7 @@ class Doors:
             await self.ask(self.engine.kill_all)
             await asyncio.wait(list(self._running.values()), timeout=grace_s)
         self._sessions.close()
+        self._closed = True
         for pool in self._pools.values():
             pool.shutdown(wait=False, cancel_futures=True)
 

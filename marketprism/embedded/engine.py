@@ -1,13 +1,15 @@
 """The ClickHouse engine in this process: opened once, then a fresh handle for every request.
 
 A handle is a session: its SET, USE and temporary tables are its own, its calls run one after the other, and different
-handles run beside each other. A fresh one costs 0.3 ms (``tests/bench/bench_front.py``), so settings of one request
-can never reach another. One process can open one directory.
+handles run beside each other. A fresh one costs half a millisecond (``tests/bench/bench_front.py``), spent before it is
+asked for (``Engine.spare``), so settings of one request can never reach another. One process can open one directory.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
+import queue
 import threading
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
@@ -204,6 +206,8 @@ class Engine:
         _chdb.set_signal_handlers_enabled(0)  # type: ignore[attr-defined]  # SIGTERM and SIGINT are ours
         self._path = str(path.resolve())
         self._options = dict(options or {})
+        self._spare: queue.SimpleQueue[Handle] = queue.SimpleQueue()
+        self._closing, self._closed = threading.Lock(), False
         target = self._path + ("?" + urlencode(self._options) if self._options else "")
         try:
             self._keeper = Handle(chdb.connect(target))
@@ -215,7 +219,16 @@ class Engine:
 
     def fresh(self) -> Handle:
         """A new session with the engine's own settings."""
-        return Handle(chdb.connect(self._path))
+        try:
+            return self._spare.get_nowait()
+        except queue.Empty:
+            return Handle(chdb.connect(self._path))
+
+    def spare(self) -> None:
+        """Open a session for the next who asks, unless there is one: nobody then waits for it."""
+        with self._closing:
+            if not self._closed and self._spare.empty():
+                self._spare.put(Handle(chdb.connect(self._path)))
 
     @contextmanager
     def session(self) -> Iterator[Handle]:
@@ -237,7 +250,11 @@ class Engine:
             handle.query("KILL QUERY WHERE query_id != query_id() ASYNC")
 
     def close(self) -> None:
-        """Close the last handle: the engine flushes and lets the directory go."""
+        """Close the last handles: the engine flushes and lets the directory go."""
+        with self._closing, contextlib.suppress(queue.Empty):
+            self._closed = True
+            while True:
+                self._spare.get_nowait().close()
         self._keeper.close()
 
 
