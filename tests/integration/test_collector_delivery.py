@@ -128,9 +128,7 @@ async def test_frames_carry_the_contract(broker: Nats) -> None:
         assert (instrument["canonical"], instrument["lot_size"]) == ("BTC-USDT", "0.00010000")
 
 
-async def test_the_first_position_of_a_series_is_written_at_once(
-    broker: Nats, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_the_first_position_of_a_series_is_written_at_once(broker: Nats, monkeypatch: pytest.MonkeyPatch) -> None:
     """Who is killed before a second has passed has published trades that a restart must go on from."""
     monkeypatch.setattr("collector.service._SAVE_POSITIONS_S", 3600.0)
     async with FakeExchange() as exchange, collecting(exchange, broker) as service:
