@@ -111,11 +111,12 @@ class FakeExchange:
         await self.send(f"{symbol.lower()}@depth@100ms", event, quietly=quietly)
 
     async def cut(self) -> None:
-        """Close every socket."""
-        for socket in list(self.sockets):
-            await socket.close()
+        """Close every socket that there is; one that comes meanwhile stays."""
+        closing = list(self.sockets)
         self.sockets.clear()
         self.subscribed.clear()
+        for socket in closing:
+            await socket.close()
 
     async def _socket(self, request: web.Request) -> web.StreamResponse:
         if self.refusing:
