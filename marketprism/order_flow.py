@@ -22,7 +22,7 @@ TABLE: Final = f"{FEATURES}.order_flow_thresholds"
 _EPOCH: Final = date(1970, 1, 1)
 _NAMES: Final = ("whale", "retail")
 _COMPARISON: Final = re.compile(
-    r"(?P<before>quantity\) [<>]= ).*?(?P<after>\)\) AS (?P<name>whale|retail)_(?:buy|sell)_notional\b)", re.DOTALL
+    r"(?P<before>quote [<>]= toDecimal256\().*?(?P<after>, 24\)\)? AS (?P<name>whale|retail)\b)", re.DOTALL
 )
 """As ClickHouse writes the view's text; nothing else of it is touched."""
 
@@ -89,8 +89,8 @@ def with_thresholds(select: str, thresholds: Sequence[Thresholds]) -> str:
     """The view's SELECT with these limits in place of those it has. Raises QueryError when it has none."""
     limits = {name: _limit([(each.valid_from, getattr(each, name)) for each in thresholds]) for name in _NAMES}
     text, seen = _COMPARISON.subn(lambda found: f"{found['before']}{limits[found['name']]}{found['after']}", select)
-    if seen != 4:
-        raise QueryError(f"{VIEW} has {seen} of the 4 comparisons with limits; this version of it is not known")
+    if seen != len(_NAMES):
+        raise QueryError(f"{VIEW} compares with {seen} limits in place of {len(_NAMES)}: this version is not known")
     return text
 
 
