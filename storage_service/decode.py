@@ -1,8 +1,9 @@
-"""Frames → one data frame, in C++; a broken line costs itself, not its neighbours.
+"""Frames → one data frame; a broken line costs itself, not its neighbours.
 
-polars parses 1.4 M rows/s of trades, pyarrow.json 0.3–0.9 M (tests/bench/bench_storage.py). Where text is due it turns
-a JSON number into text, through a double: caught by counting ``":"``, which occurs once per text value, where
-every key occurs once (``":``) and every null is written (``":null``).
+The strict decoder of the wire contract reads every line: where text is due, polars would turn a JSON number into text,
+through a double. Of few lines its objects become the columns. Of many, polars parses once more, on all cores, and the
+objects are dropped: 1.4 M trades/s, pyarrow.json 0.3–0.9 M (tests/bench/bench_storage.py). Both give the same rows and
+leave the same lines to be looked at one by one (tests/unit/storage/test_decode.py).
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -18,7 +20,7 @@ import polars as pl
 
 from marketprism.events import CONTRACT_VERSION, ROW_TYPES
 from storage_service.frames import DeadLetter, Frame
-from storage_service.schema import parse_schema, wire_columns
+from storage_service.schema import FEW_ROWS, parse_schema
 
 
 @dataclass(slots=True)
@@ -38,12 +40,12 @@ def decode(data_type: str, frames: Sequence[Frame]) -> Decoded:
             accepted.append((index, frame))
         else:
             dead.append(_dead(frame, 0, frame.payload.removesuffix(b"\n"), error))
-    rows = _parse(data_type, b"".join(frame.payload for _, frame in accepted), sum(f.rows for _, f in accepted))
+    rows = _parse(data_type, [frame.payload for _, frame in accepted], sum(frame.rows for _, frame in accepted))
     if rows is not None:
         return Decoded(_located(rows, accepted), dead)
     parts = [_empty(data_type)]
     for index, frame in accepted:
-        part = _parse(data_type, frame.payload, frame.rows)
+        part = _parse(data_type, [frame.payload], frame.rows)
         if part is not None:
             parts.append(_located(part, [(index, frame)]))
         else:
@@ -83,34 +85,55 @@ def _empty(data_type: str) -> pl.DataFrame:
     return pl.DataFrame(schema={**parse_schema(data_type), **location})
 
 
-def _parse(data_type: str, payload: bytes, lines: int) -> pl.DataFrame | None:
-    """The rows of a payload; None when any line of it needs a look of its own."""
+def _parse(data_type: str, payloads: Sequence[bytes], lines: int) -> pl.DataFrame | None:
+    """The rows of some payloads; None when any line of them needs a look of its own."""
     if not lines:
         return pl.DataFrame(schema=parse_schema(data_type))
-    if payload[:1] not in (b"{", b" ", b"\t"):
-        return None  # polars would take it for a compressed file
     try:
-        rows = pl.read_ndjson(io.BytesIO(payload), schema=parse_schema(data_type))
+        rows = (_few if lines < FEW_ROWS else _many)(data_type, payloads)
+    except (msgspec.MsgspecError, UnicodeDecodeError, OverflowError, TypeError):  # the last two: beyond 64 bits
+        return None
     except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
         return None
-    if rows.height != lines or rows.columns != list(parse_schema(data_type)):
-        return None  # blank lines, or two objects on one line
-    texts = [c.name for c in wire_columns(data_type) if c.parsed == pl.String()]
-    expected = len(texts) * lines - sum(rows[name].null_count() for name in texts)
-    # Keys that are there twice, absent or unknown on one line would make up for a number where text is due on another.
-    keys, nulls = len(rows.columns) * lines, sum(column.null_count() for column in rows.get_columns())
-    usual = payload.count(b'":') == keys and payload.count(b'":null') == nulls and payload.count(b'":"') == expected
-    usual = usual and b"\\u" not in payload  # half a surrogate pair is no text, but polars reads it as one
-    return rows if usual else _strictly_typed(data_type, rows, payload)
+    return rows if rows is not None and rows.height == lines else None  # else blank lines, or two objects on one
 
 
-def _strictly_typed(data_type: str, rows: pl.DataFrame, payload: bytes) -> pl.DataFrame | None:
-    """Rows with unknown keys or white space count otherwise: let the strict decoder judge the types of every line."""
-    try:
-        decoder(data_type).decode_lines(payload)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        return None
-    return rows
+def _few(data_type: str, payloads: Sequence[bytes]) -> pl.DataFrame:
+    strict, defaults = _strict_decoder(data_type)
+    objects = [each for payload in payloads for each in strict.decode_lines(payload)]
+    values = zip(*map(msgspec.structs.astuple, objects), strict=True)
+    columns = []
+    for (name, dtype), column in zip(parse_schema(data_type).items(), values, strict=False):  # no column without a row
+        if name in defaults and msgspec.UNSET in column:
+            column = tuple(None if value is msgspec.UNSET else value for value in column)
+        columns.append(pl.Series(name, column, dtype=dtype))
+    return pl.DataFrame(columns)
+
+
+def _many(data_type: str, payloads: Sequence[bytes]) -> pl.DataFrame | None:
+    payload = b"".join(payloads)
+    if payload[:1] not in (b"{", b" ", b"\t"):
+        return None  # polars would take it for a compressed file
+    strict, _ = _strict_decoder(data_type)
+    for each in payloads:  # one after the other: the objects of a frame are gone before the next
+        strict.decode_lines(each)
+    rows = pl.read_ndjson(io.BytesIO(payload), schema=parse_schema(data_type))
+    return rows if rows.columns == list(parse_schema(data_type)) else None
+
+
+@cache
+def _strict_decoder(data_type: str) -> tuple[msgspec.json.Decoder[Any], frozenset[str]]:
+    """The contract's row without its defaults, which are for those who build rows: a key that is absent stays unset."""
+    fields: list[tuple[str, Any, Any]] = []
+    defaults = set()
+    for field in msgspec.structs.fields(ROW_TYPES[data_type]):
+        if field.default in (msgspec.NODEFAULT, None):
+            fields.append((field.name, field.type, field.default))
+        else:
+            fields.append((field.name, field.type | msgspec.UnsetType, msgspec.UNSET))
+            defaults.add(field.name)
+    wire = msgspec.defstruct(f"Wire_{data_type}", fields, kw_only=True, gc=False)
+    return msgspec.json.Decoder(wire), frozenset(defaults)
 
 
 def _located(rows: pl.DataFrame, frames: Sequence[tuple[int, Frame]]) -> pl.DataFrame:
@@ -128,7 +151,7 @@ def _by_line(data_type: str, index: int, frame: Frame, dead: list[DeadLetter]) -
     parts = []
     for number, line in enumerate(frame.payload.split(b"\n")[:-1], start=1):
         error = line_error(data_type, line)
-        row = None if error else _parse(data_type, line + b"\n", 1)
+        row = None if error else _parse(data_type, [line + b"\n"], 1)
         if row is None:
             dead.append(_dead(frame, number, line, error or "the line is not one JSON object of this data type"))
             continue

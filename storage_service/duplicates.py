@@ -16,6 +16,7 @@ import numpy.typing as npt
 import polars as pl
 
 from storage_service.groups import Groups, Key, grouped, key_columns
+from storage_service.schema import select
 
 Bools = npt.NDArray[np.bool_]
 
@@ -193,7 +194,7 @@ _NOT_CONTENT: Final = frozenset(
 
 def content_hashes(rows: pl.DataFrame) -> list[int]:
     """A 64-bit hash of what a row says, without how and when it came. Stable within one installation."""
-    content = rows.select(pl.exclude(*_NOT_CONTENT))
+    content = select(rows, [pl.exclude(*_NOT_CONTENT)])
     hashes: list[Any] = content.hash_rows(seed=20240808).to_list()
     return hashes
 

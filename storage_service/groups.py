@@ -8,6 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from storage_service.schema import take
+
 Key = tuple[str, ...]
 """(exchange, market_type, symbol), and for trades the trade kind."""
 Indices = npt.NDArray[np.int64]
@@ -27,12 +29,17 @@ def grouped(rows: pl.DataFrame, by: Sequence[str]) -> Groups:
 
     Frames hold one symbol, so equal keys lie together: only where a run of them begins is the key looked at.
     """
+    if not rows.height:
+        return []
+    columns = [rows.get_column(name) for name in by]
+    differs = np.zeros(rows.height - 1, dtype=np.bool_)
+    for column in columns:
+        differs |= (column[1:] != column[:-1]).to_numpy()
+    begins = np.concatenate([[0], np.flatnonzero(differs) + 1])
+    keys = zip(*(take(column, begins) for column in columns), strict=True)
     runs: dict[Key, list[Indices]] = {}
-    every = np.arange(rows.height, dtype=np.int64)
-    begin = 0
-    for length, *key in rows.select(pl.struct(*by).rle().struct.unnest()).unnest("value").iter_rows():
-        runs.setdefault(tuple(key), []).append(every[begin : begin + length])
-        begin += length
+    for key, indices in zip(keys, np.split(np.arange(rows.height, dtype=np.int64), begins[1:]), strict=True):
+        runs.setdefault(key, []).append(indices)
     return [(key, parts[0] if len(parts) == 1 else np.concatenate(parts)) for key, parts in runs.items()]
 
 

@@ -14,7 +14,7 @@ import polars as pl
 from marketprism.events import SIDES
 from storage_service.decode import Decoded
 from storage_service.frames import DeadLetter, Frame
-from storage_service.schema import DECIMAL, wire_columns
+from storage_service.schema import DECIMAL, select, wire_columns, with_columns
 
 LIVE_SOURCES: Final = ("marketprism", "rest")
 FILE_SOURCES: Final = ("archive", "import")
@@ -49,7 +49,7 @@ def validate(data_type: str, decoded: Decoded, frames: Sequence[Frame]) -> tuple
     columns = wire_columns(data_type)
     complete = not any(rows[column.name].null_count() for column in columns if not column.nullable)
     rows, dead = _split(rows, _text_rules(data_type, complete), frames)
-    rows = rows.with_columns(pl.col(c.name).cast(c.clean) for c in columns if c.clean != c.parsed)
+    rows = with_columns(rows, [pl.col(c.name).cast(c.clean) for c in columns if c.clean != c.parsed])
     rows, out_of_range = _split(rows, _value_rules(data_type), frames)
     return rows[decoded.rows.columns], [*decoded.dead, *dead, *out_of_range]
 
@@ -75,7 +75,7 @@ def _with_subject(rows: pl.DataFrame, frames: Sequence[Frame]) -> pl.DataFrame:
 
 
 def _split(rows: pl.DataFrame, rules: Rules, frames: Sequence[Frame]) -> tuple[pl.DataFrame, list[DeadLetter]]:
-    checks = rows.select([rule for rule, _ in rules])
+    checks = select(rows, [rule for rule, _ in rules])
     if not rows.height or not any(column.any() for column in checks):
         return rows, []
     bad = checks.select(pl.any_horizontal(pl.all())).to_series()
