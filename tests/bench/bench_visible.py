@@ -2,8 +2,8 @@
 
 python -m tests.bench.bench_visible [--seconds 8] [--minutes 1]
 
-A batch is visible in every view when its insert returns, and its position is written after that: a frame's latency is
-measured until the write of the position has come back to us, so it is an upper bound. ``--minutes``: how long the part
+A batch is visible in every view when its insert returns, and the first thing that follows is its acknowledgement: a
+frame's latency is measured until that has reached us, so it is an upper bound. ``--minutes``: how long the part
 count is watched at 10,000 trades/s (ten for the figure in the documents).
 """
 
@@ -17,31 +17,27 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
-import msgspec
+from nats.aio.msg import Msg
 from prometheus_client.parser import text_string_to_metric_families
 
-from marketprism.subjects import POSITIONS_BUCKET
-from storage_service.position import Cell
+from marketprism.subjects import stream_name
+from storage_service.pull import ack_fields
 from tests.bench.bench_storage import make_frames
 from tests.unit.storage.ledger import headers
 from tests.unit.storage.rig import Rig
 
 
 class Visible:
-    """When each stream sequence was published, and when its position had been written."""
+    """When each stream sequence was published, and when it had been acknowledged."""
 
     def __init__(self) -> None:
         self.published: dict[int, float] = {}
         self.seen: list[tuple[int, float]] = []
 
-    async def watch(self, js: Any) -> None:
-        """Every write of the position until cancelled."""
-        watcher = await (await js.key_value(POSITIONS_BUCKET)).watch("cell.trades.0")
-        async for entry in watcher:
-            if entry is not None and entry.value:
-                cell = msgspec.json.decode(entry.value, type=Cell)
-                if cell.state == "done":
-                    self.seen.append((cell.last, time.monotonic()))
+    async def heard(self, message: Msg) -> None:
+        """An acknowledgement of this sequence and all below it (or the word that it is being worked on)."""
+        if message.data == b"+ACK":
+            self.seen.append((ack_fields(message.subject)[0], time.monotonic()))
 
     def latencies_ms(self) -> list[float]:
         """One figure a frame, ascending."""
@@ -100,14 +96,11 @@ async def measure(rig: Rig, frames: list[tuple[str, bytes]], rate_frames: float)
     """Latencies of these frames, ascending; the first fifth is left out (files and caches are new)."""
     nc, js = await rig.connect()
     visible = Visible()
-    watching = asyncio.create_task(visible.watch(js))
-    await asyncio.sleep(0.2)
+    await nc.subscribe(f"$JS.ACK.{stream_name('trades', 0)}.>", cb=visible.heard)
+    await nc.flush()
     await publish(js, frames, rate_frames, visible)
     await rig.until_stored(timeout=300)
-    await asyncio.sleep(0.2)
-    watching.cancel()
-    await asyncio.gather(watching, return_exceptions=True)
-    await nc.close()
+    await nc.drain()
     first = sorted(visible.published)[len(visible.published) // 5]
     visible.published = {seq: sent for seq, sent in visible.published.items() if seq >= first}
     return visible.latencies_ms()
