@@ -43,6 +43,27 @@ def grouped(rows: pl.DataFrame, by: Sequence[str]) -> Groups:
     return [(key, parts[0] if len(parts) == 1 else np.concatenate(parts)) for key, parts in runs.items()]
 
 
+def in_turn(groups: Groups) -> Groups:
+    """The same rows, in runs: of a symbol that came as both trade kinds neither passes the other.
+
+    For what belongs to the symbol, not to the id space. Runs of a symbol lie in arrival order; a key may come again.
+    """
+    if len({key[:3] for key, _ in groups}) == len(groups):
+        return groups
+    of_symbol: dict[Key, Groups] = {}
+    for key, indices in groups:
+        of_symbol.setdefault(key[:3], []).append((key, indices))
+    found: Groups = []
+    for parts in of_symbol.values():
+        rows = np.concatenate([indices for _, indices in parts])
+        owner = np.repeat(np.arange(len(parts)), [len(indices) for _, indices in parts])
+        arrival = np.argsort(rows)
+        rows, owner = rows[arrival], owner[arrival]
+        begins = np.concatenate([[0], np.flatnonzero(np.diff(owner)) + 1])
+        found += [(parts[owner[begin]][0], run) for begin, run in zip(begins, np.split(rows, begins[1:]), strict=True)]
+    return found
+
+
 def spans(groups: Groups, values: npt.NDArray[np.int64]) -> list[tuple[Key, int, int]]:
     """Each group's key with the least and the greatest of its values."""
     if not groups:

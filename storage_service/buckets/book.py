@@ -19,7 +19,7 @@ import pyarrow as pa
 from storage_service.buckets.fold import Closed, DayState, Quantities, absorb, advance
 from storage_service.buckets.plan import DayPlan, Thresholds
 from storage_service.duplicates import SILENT_DAYS
-from storage_service.groups import Groups, Key, grouped, key_columns, spans
+from storage_service.groups import Groups, Key, grouped, in_turn, key_columns, spans
 
 DAY_MS: Final = 86_400_000
 GRACE_MS: Final = 3_600_000
@@ -150,7 +150,7 @@ class BucketBook:
             np.zeros(size, np.uint64), np.full(size, "", dtype=object), np.zeros(size, np.uint32), late.copy()
         )
         groups = grouped(rows, key_columns("trades")) if groups is None else groups
-        keys, order, lengths = _bearing(rows, late, groups)
+        keys, order, lengths = _bearing(rows, late, in_turn(groups))
         if not len(order):
             return result
         starts = np.cumsum(lengths) - lengths
@@ -161,10 +161,13 @@ class BucketBook:
         volumes = sums.tolist() if sums is not None else [None] * len(keys)
         ids, limits = [0] * len(keys), [0] * len(keys)
         rest: list[int] = []
+        waiting: set[Key] = set()
         for n, (key, count) in enumerate(zip(keys, lengths.tolist(), strict=True)):
-            day = self._absorb(key, count, oldest[n], newest[n], volumes[n])
+            symbol = key[:3]
+            day = None if symbol in waiting else self._absorb(key, count, oldest[n], newest[n], volumes[n])
             if day is None:
                 rest.append(n)
+                waiting.add(symbol)
             else:
                 ids[n], limits[n] = day.prefix + day.state.ordinal, day.limit.t_max_ms
         result.bucket_id[order] = np.repeat(np.array(ids, dtype=np.uint64), lengths)
