@@ -13,6 +13,7 @@ from typing import Any, Final
 import polars as pl
 
 from marketprism.clickhouse import COLD, HOT
+from storage_service.allowed import FROM_FILES
 from storage_service.buckets.book import BucketBook, Day, DayRequest, Symbol, SymbolDays, bucket_prefix
 from storage_service.buckets.fold import DayState
 from storage_service.buckets.freeze import Freezer
@@ -30,7 +31,6 @@ from storage_service.duplicates import (
 from storage_service.groups import Key, key_columns
 from storage_service.position import Holes, Ranges
 from storage_service.schema import wire_columns
-from storage_service.validate import FROM_FILES
 
 _DAY_US: Final = 86_400_000_000
 _BELOW: Final = "NOT (stream_seq >= {position:UInt64} AND created_at >= fromUnixTimestamp64Micro({epoch:Int64}, 'UTC'))"

@@ -11,30 +11,26 @@ from typing import Final
 
 import polars as pl
 
-from marketprism.events import SIDES
+from storage_service.allowed import (
+    EARLIEST_MS,
+    FREE_TEXT,
+    LATEST_MS,
+    LIVE_SOURCES,
+    MAX_MS,
+    ONE_OF,
+    OTHER_LIMIT,
+    PARALLEL,
+    POSITIVE,
+    PRICE_LIMIT,
+    UINT16_MAX,
+    names_one_symbol,
+)
 from storage_service.decode import Decoded
 from storage_service.frames import DeadLetter, Frame
-from storage_service.schema import DECIMAL, select, wire_columns, with_columns
-
-LIVE_SOURCES: Final = ("marketprism", "rest")
-FILE_SOURCES: Final = ("archive", "import")
-FROM_FILES: Final = f"data_source IN {FILE_SOURCES}"
-"""SQL: a row that files gave. What came live is what it is not true of."""
-SOURCES: Final = (*LIVE_SOURCES, *FILE_SOURCES)
-TRADE_KINDS: Final = ("trade", "agg_trade")
+from storage_service.schema import DECIMAL, FEW_ROWS, select, wire_columns, with_columns
+from storage_service.sound import sound
 
 _DECIMAL_TEXT: Final = r"^-?[0-9]{1,26}(\.[0-9]{1,12})?$"  # \d would let digits of other scripts through to the cast
-_MAX_MS: Final = 10_413_792_000_000  # 2300-01-01: beyond it DateTime64 wraps
-_DAY_MS: Final = 86_400_000
-_EARLIEST_MS: Final = -7 * _DAY_MS
-_LATEST_MS: Final = 3_600_000
-_PRICE_LIMIT: Final = 10**12
-_OTHER_LIMIT: Final = 10**18
-
-_PARALLEL: Final = (("bid_prices", "bid_quantities"), ("ask_prices", "ask_quantities"))
-_POSITIVE: Final = ("tick_size", "multiplier")
-_ONE_OF: Final = {"side": SIDES, "data_source": SOURCES, "trade_kind": TRADE_KINDS}
-_FREE_TEXT: Final = frozenset({"option_side", "canonical", "base", "quote", "settle", "underlying_asset"})
 
 Rules = list[tuple[pl.Expr, str]]
 """Each expression is true for a bad row, null counts as true, and is named by its place in the list."""
@@ -45,11 +41,14 @@ def validate(data_type: str, decoded: Decoded, frames: Sequence[Frame]) -> tuple
 
     The columns are those of decoding. Rows keep their order.
     """
-    rows = _with_subject(decoded.rows, frames)
     columns = wire_columns(data_type)
+    casts = [pl.col(column.name).cast(column.clean) for column in columns if column.clean != column.parsed]
+    if decoded.rows.height < FEW_ROWS and sound(data_type, decoded.rows, frames):
+        return with_columns(decoded.rows, casts), decoded.dead
+    rows = _with_subject(decoded.rows, frames)
     complete = not any(rows[column.name].null_count() for column in columns if not column.nullable)
     rows, dead = _split(rows, _text_rules(data_type, complete), frames)
-    rows = with_columns(rows, [pl.col(c.name).cast(c.clean) for c in columns if c.clean != c.parsed])
+    rows = with_columns(rows, casts)
     rows, out_of_range = _split(rows, _value_rules(data_type), frames)
     return rows[decoded.rows.columns], [*decoded.dead, *dead, *out_of_range]
 
@@ -63,8 +62,8 @@ def _with_subject(rows: pl.DataFrame, frames: Sequence[Frame]) -> pl.DataFrame:
         except ValueError:  # such a frame has no rows here: decoding made it a dead letter
             subjects.append(("", "", ""))
             continue
-        shared = subject.symbol.startswith("_") and subject.symbol[1:].isdecimal()
-        subjects.append((subject.exchange, subject.market_type, "" if shared else subject.symbol))
+        symbol = subject.symbol if names_one_symbol(subject.symbol) else ""
+        subjects.append((subject.exchange, subject.market_type, symbol))
     table = pl.DataFrame(
         subjects,
         schema=["_exchange", "_market", "_symbol"],
@@ -117,23 +116,23 @@ def _text_rules(data_type: str, complete: bool) -> Rules:
             bad = ~value.str.contains(_DECIMAL_TEXT)
             rules.append((bad.fill_null(False), f"{column.name} is not a decimal number of at most 12 decimals"))
         elif column.kind == "ms":
-            rules.append((~value.fill_null(0).is_between(0, _MAX_MS), f"{column.name} is not a time in milliseconds"))
+            rules.append((~value.fill_null(0).is_between(0, MAX_MS), f"{column.name} is not a time in milliseconds"))
         elif column.kind == "us":
-            bad = ~value.fill_null(0).is_between(0, _MAX_MS * 1000)
+            bad = ~value.fill_null(0).is_between(0, MAX_MS * 1000)
             rules.append((bad, f"{column.name} is not a time in microseconds"))
         elif column.kind == "uint" and column.clean == pl.UInt16():
-            rules.append((value.fill_null(0) > 65_535, f"{column.name} is above 65535"))
+            rules.append((value.fill_null(0) > UINT16_MAX, f"{column.name} is above {UINT16_MAX}"))
         elif column.kind == "float":
             rules.append((~value.is_finite(), f"{column.name} is not a finite number"))
         elif column.kind == "floats":
             bad = value.list.eval(pl.element().is_finite().fill_null(False)).list.all()
             rules.append((~bad, f"{column.name} holds a value that is not a finite number"))
-        elif column.kind == "text" and column.name not in _FREE_TEXT:
+        elif column.kind == "text" and column.name not in FREE_TEXT:
             rules.append((value.str.len_bytes() == 0, f"{column.name} is empty"))
-    for name, allowed in _ONE_OF.items():
+    for name, allowed in ONE_OF.items():
         if name in names:
             rules.append((~pl.col(name).is_in(list(allowed)), f"{name} is not one of {', '.join(allowed)}"))
-    for prices, quantities in _PARALLEL:
+    for prices, quantities in PARALLEL:
         if prices in names:
             unequal = pl.col(prices).list.len() != pl.col(quantities).list.len()
             rules.append((unequal, f"{prices} and {quantities} have different lengths"))
@@ -147,7 +146,7 @@ def _origin_rules() -> Rules:
         (pl.col("market_type") != pl.col("_market"), "market_type is not that of the subject"),
         ((pl.col("_symbol") != "") & (pl.col("symbol") != pl.col("_symbol")), "symbol is not that of the subject"),
         (
-            pl.col("data_source").is_in(list(LIVE_SOURCES)) & ~late.is_between(_EARLIEST_MS, _LATEST_MS),
+            pl.col("data_source").is_in(list(LIVE_SOURCES)) & ~late.is_between(EARLIEST_MS, LATEST_MS),
             "timestamp is not within 7 days before and 1 hour after received_at",
         ),
     ]
@@ -162,13 +161,13 @@ def _value_rules(data_type: str) -> Rules:
             continue
         value = pl.col(column.name)
         is_price = column.name.endswith("price") or column.name == "tick_size"
-        limit = pl.lit(_PRICE_LIMIT if is_price else _OTHER_LIMIT, DECIMAL)
+        limit = pl.lit(PRICE_LIMIT if is_price else OTHER_LIMIT, DECIMAL)
         size = pl.when(value < 0).then(-value).otherwise(value)
         words = f"{column.name} is {'1e12' if is_price else '1e18'} or more"
         rules.append(((size >= limit).fill_null(False), words))
         if column.name.endswith("quantity") or column.name.startswith("open_interest"):
             rules.append(((value < 0).fill_null(False), f"{column.name} is negative"))
-        if column.name in _POSITIVE:
+        if column.name in POSITIVE:
             rules.append((value <= 0, f"{column.name} is not above 0"))
     return _named(rules)
 

@@ -15,11 +15,11 @@ from datetime import date, timedelta
 from typing import Final
 
 from marketprism.clickhouse import COLD, HOT
+from storage_service.allowed import FROM_FILES
 from storage_service.days.content import Fingerprint, columns_of, row_hash
 from storage_service.days.engine import Engine
 from storage_service.days.install import COMPUTED, Installer, Source, Symbol, partitions, quoted, same_symbol
 from storage_service.days.vision import days_between
-from storage_service.validate import FROM_FILES
 
 _MISSING: Final = "sum(to_sequence - from_sequence + 1)"
 _REACH: Final = timedelta(days=7)

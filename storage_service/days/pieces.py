@@ -19,6 +19,7 @@ import pyarrow as pa
 from marketprism.clickhouse import COLD, HOT
 from marketprism.events import ROW_TYPES
 from marketprism.settings import ClickHouseSettings, StorageSettings
+from storage_service.allowed import FROM_FILES
 from storage_service.days.content import Fingerprint
 from storage_service.days.continuity import refresh_gaps
 from storage_service.days.crew import LOT_ROWS, Task, crew
@@ -28,7 +29,6 @@ from storage_service.days.install import Installer, Source, Symbol, partitions, 
 from storage_service.days.instruments import tick_size
 from storage_service.days.layouts import Layout
 from storage_service.days.trades import first_trades, fold_days, frozen_plans, insert_edges, with_buckets
-from storage_service.validate import FROM_FILES
 
 LEFT_TO_LIVE: Final = "days left to live rows"
 """In the note of a file of which not every day was installed."""

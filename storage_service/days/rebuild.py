@@ -9,13 +9,13 @@ from datetime import UTC, date, datetime
 from marketprism.clickhouse import COLD, HOT
 from marketprism.errors import DayError
 from marketprism.settings import ClickHouseSettings, StorageSettings
+from storage_service.allowed import FROM_FILES
 from storage_service.days.content import columns_of, fingerprint
 from storage_service.days.edges import bearing, edges_table
 from storage_service.days.engine import Engine
 from storage_service.days.install import COMPUTED, Installer, Source, Symbol, partitions, quoted, same_symbol
 from storage_service.days.tiers import Archivist, hot_days, is_closed
 from storage_service.days.trades import first_trades, fold_days, frozen_plans, insert_edges, with_buckets
-from storage_service.validate import FROM_FILES
 
 _BUCKETS = COMPUTED - {"created_at", "tick_size", "price_tick", "late"}
 

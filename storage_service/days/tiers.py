@@ -16,13 +16,13 @@ from typing import Final, Protocol
 from marketprism.clickhouse import COLD, HOT
 from marketprism.errors import DayError
 from marketprism.events import ROW_TYPES
+from storage_service.allowed import FROM_FILES
 from storage_service.days.content import Fingerprint, columns_of, fingerprint, row_hash
 from storage_service.days.engine import Engine
 from storage_service.days.hold import drop_holds, held
 from storage_service.days.install import EVERY, Installer, Source, partition_id, partitions
 from storage_service.days.locks import LockHeld, lock
 from storage_service.faultpoints import reach
-from storage_service.validate import FROM_FILES
 
 logger = logging.getLogger(__name__)
 
