@@ -43,7 +43,7 @@ INSERT_SECONDS = Histogram(
 STAGE_SECONDS = Histogram(
     "marketprism_storage_stage_seconds",
     "time of a batch in each stage: collect (since its first frame), clean, prepare, intent, insert, "
-    "conclude (ack and position)",
+    "conclude (ack), settle (position, while the next batch is decoded)",
     ["data_type", "stage"],
     buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 5),
 )

@@ -91,6 +91,7 @@ class Worker:
         self._created = self._epoch = 0
         self._expected = 1
         self._held: list[Frame] = []
+        self._unsettled: tuple[Cell, Batch, Prepared] | None = None
         self._day_ends = 0.0
         self._idle = asyncio.Event()  # set while nothing is being stored
         self._patiently = Patience(data_type, partition, warehouse, stop, lease, self._in_progress)
@@ -142,6 +143,7 @@ class Worker:
         raise StoreHalted(self.halted) from error
 
     async def _session(self) -> None:
+        self._unsettled = None
         self._lease.check()
         metrics.SESSIONS.labels(self.data_type).inc()
         info = await self._js.stream_info(self.stream)
@@ -173,18 +175,23 @@ class Worker:
             self._book = await self._patiently(lambda: recover_book(self._warehouse, self._freezer, below))
 
     async def _forward(self) -> None:
-        """New batches: the next is collected and validated while this one is being stored."""
+        """New batches: the next is collected while this one is being stored, and decoded while its position is written.
+
+        Who trades meanwhile waits for all that comes one after the other, and for half of it once more.
+        """
         ahead = asyncio.create_task(self._next_batches())
         try:
             while True:
                 self._idle.set()
                 self._puller.arrived.set()
+                await self._settle()
                 cleaned = await ahead
                 if not cleaned:
                     return
                 self._idle.clear()
                 ahead = asyncio.create_task(self._next_batches())
                 for part in cleaned:
+                    await self._settle()
                     await self._store(part)
         finally:
             await end_tasks([ahead])
@@ -305,7 +312,7 @@ class Worker:
         self._day_ends = time.monotonic() + _DAY_S
 
     async def _store(self, cleaned: Cleaned) -> None:
-        """Intent, insert, ack, done. Every failure in between leaves the intent, and a start replays it."""
+        """Intent, insert, ack; ``_settle`` follows. Every failure in between leaves the intent: a start replays it."""
         if time.monotonic() >= self._day_ends:
             self._begin_day()
         batch = cleaned.batch
@@ -330,9 +337,17 @@ class Worker:
             await self._positions.queue_rebuild(exchange, market_type, symbol, day)
         await self._puller.ack(batch.frames[-1])
         reach("after_ack", self.data_type)
-        await self._positions.write(self.data_type, _done(cell))
-        reach("after_done", self.data_type)
         self._held = []
+        self._unsettled = (cell, batch, prepared)
+
+    async def _settle(self) -> None:
+        """Of the batch that has been stored: its position is done, and it is counted. Before the next intent."""
+        if self._unsettled is None:
+            return
+        (cell, batch, prepared), self._unsettled = self._unsettled, None
+        with self._stage("settle").time():
+            await self._positions.write(self.data_type, _done(cell))
+        reach("after_done", self.data_type)
         tell(self.data_type, batch, prepared, cell.token)
         self._show_lag()
 
@@ -363,6 +378,7 @@ class Worker:
         self._held = batch.frames
         await self._insert(intent, prepared)
         await self._conclude(intent, batch, prepared)
+        await self._settle()
         self._expected = intent.last + 1
         logger.info("intent replayed", extra={"token": intent.token, "rows": prepared.rows})
 
