@@ -73,8 +73,8 @@ class Rig:
         self.spawn("nats", command)
         self._until_port("nats", self.nats_port)
 
-    def start_clickhouse(self) -> None:
-        self.spawn("clickhouse", [sys.executable, "-m", "marketprism.embedded"])
+    def start_clickhouse(self, module: str = "marketprism.embedded") -> None:
+        self.spawn("clickhouse", [sys.executable, "-m", module])
         self._until_port("clickhouse", self.clickhouse_port)
 
     def start_storage(self, **environment: str) -> subprocess.Popen[bytes]:
