@@ -11,6 +11,9 @@ DATA   ?= data
 WORKERS ?= $(shell $(PYTHON) -c 'import os; print(min(4, max(3, (os.cpu_count() or 2) - 1)))')
 COMPILE := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet
 
+# Tests start hundreds of processes: without compiled modules each compiles our sources again, half a second of processor.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: run install test lint bench e2e-ops fuzz soak faults faults-mutants exchange-faults docs web audit lock clean help
 
 help:            ## what there is
