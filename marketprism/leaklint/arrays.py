@@ -12,19 +12,17 @@ from marketprism.leaklint.sources import defined
 from marketprism.leaklint.windows import function_name
 
 _ARRAY_FORWARD: Final = frozenset({"arrayshiftleft", "arrayrotateleft"})
-_ARRAY_SUMS: Final = frozenset({"arraycumsum", "arraycumsumnonnegative", "arraycumsumwithreset"})
+_RUNS: Final = frozenset({"arraycumsum", "arraycumsumnonnegative", "arraycumsumwithreset", "arraydifference"})
 
 
 def shifted(tree: exp.Expression) -> Iterator[Hit]:
-    """Arrays shifted towards their start, suffix sums, and lambdas that index past their own position."""
+    """Arrays shifted towards their start, what runs from their end, and lambdas that index past their own position."""
     for node in tree.find_all(exp.Func):
         name = function_name(node)
         if name in _ARRAY_FORWARD:
             yield Hit("array-forward", node, f"{name} moves later elements onto earlier ones")
-        elif name in _ARRAY_SUMS and any(
-            function_name(part) in {"arrayreverse", "array_reverse"} for part in node.walk()
-        ):
-            yield Hit("array-forward", node, f"{name} over a reversed array sums what comes later")
+        elif name in _RUNS and any(function_name(part) in {"arrayreverse", "array_reverse"} for part in node.walk()):
+            yield Hit("array-forward", node, f"{name} over a reversed array takes in what comes later")
     for bracket in tree.find_all(exp.Bracket):
         parameters = {parameter.name for scope in _lambdas_around(bracket) for parameter in scope.expressions}
         for index in bracket.expressions:

@@ -9,7 +9,8 @@ from typing import Final
 from sqlglot import exp
 
 _CLOCK: Final = re.compile(
-    r"(^|_)(ts|time|timestamp|date|day|hour|minute|second|at|sequence|bucket_id|seq|grid|ts_1m|ts_1s|ts_start|ts_end)(_\w+)?$"
+    r"(^|_)(ts|time|timestamp|date|day|hour|minute|second|at|sequence|bucket_id|seq|grid"
+    r"|ts_1m|ts_1s|ts_start|ts_end|valid_from|valid_to)(_\w+)?$"
 )
 _NOW: Final = frozenset({"now", "now64", "today", "yesterday", "currenttimestamp", "currentdate"})
 
@@ -77,6 +78,14 @@ def conjuncts(condition: exp.Expression | None) -> Iterator[exp.Expression]:
         yield exp.LTE(this=condition.this.copy(), expression=condition.args["high"].copy())
     else:
         yield condition
+
+
+def equated(join: exp.Expression) -> set[str]:
+    """Names of the columns that a join takes as equal, by USING or by ON."""
+    parts = [part for part in conjuncts(join.args.get("on")) if isinstance(part, exp.EQ)]
+    pairs = [(part.this, part.expression) for part in parts]
+    found = {left.name for left, right in pairs if isinstance(left, exp.Column) and isinstance(right, exp.Column)}
+    return found | {part.name for part in join.args.get("using") or []}
 
 
 def table_names(node: exp.Expression) -> set[str]:

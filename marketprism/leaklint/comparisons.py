@@ -10,22 +10,27 @@ from typing import Final
 from sqlglot import exp
 
 from marketprism.leaklint.amounts import SECONDS, amount
-from marketprism.leaklint.columns import conjuncts, table_names
+from marketprism.leaklint.columns import conjuncts, equated, table_names
 from marketprism.leaklint.moments import Moment, moment, of_key
 from marketprism.leaklint.sources import sources
 from marketprism.leaklint.windows import function_name
 
 MIRROR: Final = {exp.GT: exp.LT, exp.GTE: exp.LTE, exp.LT: exp.GT, exp.LTE: exp.GTE, exp.EQ: exp.EQ}
+_SERIES: Final = frozenset({"exchange", "market_type", "symbol"})
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """``joined`` <operator> ``other``: the clock of a row that is looked up, and of the row that it is set beside."""
+    """``joined`` <operator> ``other``: the clock of a row that is looked up, and of the row that it is set beside.
+
+    ``one_series``: both are of the same instrument, whose buckets follow each other.
+    """
 
     part: exp.Expression
     operator: type[exp.Expression]
     joined: Moment
     other: Moment
+    one_series: bool = False
 
     @property
     def is_lower(self) -> bool:
@@ -60,12 +65,18 @@ class Comparison:
             grain = max(self.joined.grain, self.other.grain)
             return min(self.joined.rows, self.other.rows) < grain and not self.ahead <= -grain
         aligned = self.operator is exp.LT and self.other.grain >= self.joined.grain
-        same = self.joined.grain == self.other.grain == inf  # buckets of one series follow each other
+        same = self.one_series and self.joined.grain == self.other.grain == inf
         return not self.ahead + (0.0 if aligned or same else self.joined.grain) <= self.allowed
 
 
 def of_join(join: exp.Join, select: exp.Expression) -> Iterator[Comparison]:
     """Comparisons of a join's clocks with earlier ones: of ON, of USING (the last key of ASOF is <=), and of WHERE."""
+    one_series = equated(join) >= _SERIES
+    for found in _of_clocks(join, select):
+        yield replace(found, one_series=one_series)
+
+
+def _of_clocks(join: exp.Join, select: exp.Expression) -> Iterator[Comparison]:
     if join.args.get("using"):
         keys = [part.name for part in join.args["using"]]
         for name in keys:

@@ -8,7 +8,7 @@ from typing import Final
 
 from sqlglot import exp
 
-from marketprism.leaklint.columns import conjuncts
+from marketprism.leaklint.columns import equated
 from marketprism.leaklint.findings import Hit
 from marketprism.leaklint.sources import is_table_function
 from marketprism.leaklint.windows import function_name
@@ -19,15 +19,8 @@ LABELS_DATABASE: Final = "marketprism_labels"
 def market_type(tree: exp.Expression) -> Iterator[Hit]:
     """symbol as a key of a join, a group, a window, LIMIT BY or IN needs market_type beside it."""
     for join in tree.find_all(exp.Join):
-        using = {part.name for part in join.args.get("using") or []}
-        equal = {
-            part.this.name
-            for part in conjuncts(join.args.get("on"))
-            if isinstance(part, exp.EQ)
-            and isinstance(part.this, exp.Column)
-            and isinstance(part.expression, exp.Column)
-        }
-        if "symbol" in using | equal and "market_type" not in using | equal:
+        keys = equated(join)
+        if "symbol" in keys and "market_type" not in keys:
             yield Hit("market-type", join, f"join with {join.this.alias_or_name}")
     for select in tree.find_all(exp.Select):
         for key, title in (("group", "GROUP BY"), ("limit", "LIMIT BY")):
@@ -72,5 +65,6 @@ def _function_reads_labels(function: exp.Expression) -> bool:
 
 
 def _names_labels(node: exp.Expression) -> bool:
-    texts = [part.name for part in node.find_all(exp.Literal)] + [part.table for part in node.find_all(exp.Column)]
+    texts = [part.name for part in node.find_all(exp.Literal)]
+    texts += [part.table or part.name for part in node.find_all(exp.Column)]  # cluster('c', database, table)
     return any(text.split(".")[0] == LABELS_DATABASE for text in texts)

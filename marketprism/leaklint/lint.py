@@ -10,7 +10,7 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from marketprism.dialect import parse
-from marketprism.leaklint import arrays, history, joins, keys, windows
+from marketprism.leaklint import arrays, dates, history, joins, keys, windows
 from marketprism.leaklint.findings import RULES, Finding, Hit, line_of
 
 Rule = Callable[[exp.Expression], Iterator[Hit]]
@@ -19,6 +19,8 @@ LOOK_AHEAD: Final[tuple[Rule, ...]] = (
     windows.offsets,
     windows.frames,
     windows.fills,
+    dates.backdated,
+    dates.ranked,
     arrays.shifted,
     arrays.exploded,
     joins.asof,

@@ -77,7 +77,7 @@ def offsets(tree: exp.Expression) -> Iterator[Hit]:
             yield Hit("block-order", node, f"{name} restarts at every block")
 
 
-def _resolved(window: exp.Window, tree: exp.Expression) -> exp.Window:
+def shape_of(window: exp.Window) -> exp.Window:
     """The named window behind ``OVER w``, where the select defines it."""
     alias = window.args.get("alias")
     if window.args.get("order") or window.args.get("partition_by") or window.args.get("spec") or alias is None:
@@ -96,11 +96,11 @@ def frames(tree: exp.Expression) -> Iterator[Hit]:
         definition = isinstance(window.this, exp.Identifier)  # WINDOW w AS (…): judged where it is used
         if definition and select is not None:
             continue
-        shape = _resolved(window, tree)
+        shape = shape_of(window)
         name = function_name(window.this)
         spec = shape.args.get("spec")
         order = shape.args.get("order")
-        if _within_one_instant(shape):
+        if within_one_instant(shape):
             continue
         if spec is not None and _reaches_forward(spec):
             yield Hit("window-following", window, f"{name} over a frame that ends after the current row")
@@ -112,7 +112,7 @@ def frames(tree: exp.Expression) -> Iterator[Hit]:
             yield Hit("forward-fill", window, f"{name} from the beginning of time")
 
 
-def _within_one_instant(window: exp.Expression) -> bool:
+def within_one_instant(window: exp.Expression) -> bool:
     """Partitioned by the rows' own instant and not ordered by a clock: levels of one book, bins of one bucket."""
     order = window.args.get("order")
     return any(is_instant(key) for key in window.args.get("partition_by") or []) and not (order and clocks_in(order))

@@ -76,6 +76,11 @@ PAIRS: dict[str, tuple[str, str, str]] = {
         _asof("b.bucket_ts_start <= a.ts_1s", "vpin_by_bucket"),
         _asof("b.bucket_ts_end <= a.ts_1s", "vpin_by_bucket"),
     ),
+    "as-of another market's bucket": (
+        "unfinished-period",
+        "SELECT * FROM vpin_by_bucket AS a ASOF LEFT JOIN vpin_by_bucket AS b ON a.market_type = b.market_type AND a.symbol = b.symbol AND b.bucket_ts_start <= a.bucket_ts_start",
+        _asof("b.bucket_ts_start <= a.bucket_ts_start", "vpin_by_bucket", "vpin_by_bucket"),
+    ),
     "as-of an hour after a bucket's start": (
         "asof-forward",
         _asof("b.timestamp <= a.bucket_ts_start + INTERVAL 1 HOUR", "book_features"),

@@ -65,6 +65,7 @@ LEAKS: list[tuple[str, str]] = [
     ("array-forward", f"SELECT arrayShiftLeft(groupArray(mid), 1) FROM f GROUP BY {KEY}"),
     ("array-forward", "SELECT arrayMap(i -> mids[i + 1] - mids[i], range(1, length(mids))) FROM f"),
     ("array-forward", "SELECT arrayCumSum(arrayReverse(vols)) FROM f"),
+    ("array-forward", f"SELECT arrayDifference(arrayReverse(groupArray(mid))) FROM f GROUP BY {KEY}"),
     (
         "asof-forward",
         "SELECT * FROM t ASOF JOIN q ON t.exchange = q.exchange AND t.market_type = q.market_type AND t.symbol = q.symbol AND t.ts <= q.ts",
@@ -116,7 +117,14 @@ LEAKS: list[tuple[str, str]] = [
         f"SELECT * FROM f JOIN (SELECT {KEY}, quantile(0.9)(v) AS hi FROM f WHERE ts >= now() - INTERVAL 1 HOUR GROUP BY {KEY}) AS q USING ({KEY})",
     ),
     ("latest-row", "SELECT v / (SELECT v FROM f ORDER BY ts DESC LIMIT 1) FROM f"),
+    ("window-by-value", f"SELECT percent_rank() OVER (PARTITION BY {KEY} ORDER BY v) FROM f"),
+    ("window-by-value", f"SELECT ntile(10) OVER w FROM f WINDOW w AS (PARTITION BY {KEY}, toDate(ts) ORDER BY v)"),
+    ("backdated", f"CREATE VIEW a.b AS SELECT {KEY}, ts - INTERVAL 1 MINUTE AS ts, mid FROM f"),
+    ("backdated", f"SELECT {KEY}, bucket_id - 1 AS bucket_id, vpin FROM f"),
+    ("backdated", f"SELECT {KEY}, arrayJoin([ts, ts - 60]) AS ts, mid FROM f"),
+    ("backdated", f"SELECT {KEY}, ts, mid, subtractSeconds(available_at, 5) AS available_at FROM f"),
     ("labels-read", "SELECT * FROM marketprism_labels.returns_30s"),
+    ("labels-read", "SELECT * FROM cluster('c', marketprism_labels, returns_30s)"),
     (
         "labels-read",
         "CREATE VIEW marketprism_features.x AS SELECT * FROM f JOIN marketprism_labels.classes USING (exchange, market_type, symbol, bucket_id)",
@@ -128,6 +136,9 @@ LEAKS: list[tuple[str, str]] = [
 ]
 
 CAUSAL: list[str] = [
+    f"SELECT rank() OVER (PARTITION BY {KEY}, bucket_id ORDER BY quantity DESC) FROM f",
+    f"SELECT {KEY}, ts + INTERVAL 1 MINUTE AS ts, mid FROM f",
+    f"SELECT {KEY}, ts, ts - INTERVAL 1 HOUR AS from_time, mid FROM f",
     f"SELECT v / sum(v) OVER (PARTITION BY {KEY}, bucket_id) FROM f",
     f"SELECT sum(v) OVER (PARTITION BY {KEY}, ts_1m ORDER BY distance DESC) FROM f",
     "SELECT arraySum((p, q) -> p * q, prices, quantities) FROM f",
