@@ -105,11 +105,14 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
 def take_contiguous(waiting: deque[Frame], batch: Batch, limits: Limits) -> bool:
     """Move frames from ``waiting`` to ``batch`` while they follow on and fit; True when the batch is full.
 
-    Frames seen before (redelivered) are dropped; the caller looks at a hole (next frame's sequence too high) itself.
+    Frames seen before (redelivered) are dropped. The caller looks itself at a hole (next frame's sequence too high) and
+    at a number that is given for the second time (by a stream that went back).
     """
     while waiting:
         frame = waiting[0]
         if batch.frames and frame.seq <= batch.last:
+            if frame.stored_us > batch.frames[-1].stored_us:
+                return True
             waiting.popleft()
             continue
         if batch.frames and frame.seq != batch.last + 1:

@@ -15,7 +15,8 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
 
     ``stream_created``: µs, tells a re-created stream from the old one; ``epoch``: ClickHouse's clock (µs) when this
     stream was first met: rows stored before it belong to earlier streams. ``table``: ``rows`` rows with this digest.
-    ``dead``: rows sent to ``dead_letters`` by the same batch.
+    ``dead``: rows sent to ``dead_letters`` by the same batch. ``last_us``: when JetStream took the last message, 0 when
+    not known; ``generation``: sets tokens apart after the stream or the cell went back in time (outset.py), else 0.
     """
 
     stream: str
@@ -29,6 +30,8 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
     digest: str
     token: str
     state: Literal["intent", "done"]
+    last_us: int = 0
+    generation: int = 0
 
 
 Ranges = dict[str, list[tuple[int, int]]]
@@ -38,17 +41,20 @@ Ranges = dict[str, list[tuple[int, int]]]
 class Holes(msgspec.Struct, frozen=True, kw_only=True):
     """Open sequence holes around the last batch that changed them, which starts at stream sequence ``before``.
 
-    ``holes_before`` hold for a replay of that batch, ``holes_after`` once it is stored.
+    ``holes_before`` hold for a replay of that batch, ``holes_after`` once it is stored. ``stream_created``: of which
+    stream that sequence is (0: not said).
     """
 
     before: int
     holes_before: Ranges
     holes_after: Ranges
+    stream_created: int = 0
 
 
-def token(table: str, stream: str, created: int, partition: int, first: int, last: int) -> str:
+def token(cell: Cell, table: str) -> str:
     """The insert token: the same rows always carry the same, and nothing else ever does."""
-    return f"{table}:{stream}:{created}:{partition}:{first}-{last}"
+    created = f"{cell.stream_created}.{cell.generation}" if cell.generation else str(cell.stream_created)
+    return f"{table}:{cell.stream}:{created}:{cell.partition}:{cell.first}-{cell.last}"
 
 
 def digest(body: bytes) -> str:
@@ -72,10 +78,16 @@ class Positions:
         return await self._read(f"cell.{data_type}.{partition}", Cell)
 
     async def claim(self, data_type: str, partition: int) -> Cell | None:
-        """The cell, written once more as it is: who held it before can no longer write. Raises like ``write``."""
+        """The cell, written once more as it is, and so its holes: who held them before can no longer write either.
+
+        Raises like ``write``.
+        """
         cell = await self.read(data_type, partition)
         if cell is not None:
             await self.write(data_type, cell)
+        holes = await self.read_holes(data_type, partition)
+        if holes is not None:
+            await self.write_holes(data_type, partition, holes)
         return cell
 
     async def write(self, data_type: str, cell: Cell) -> None:

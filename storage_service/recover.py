@@ -29,7 +29,7 @@ from storage_service.duplicates import (
     SequenceJudge,
 )
 from storage_service.groups import Key, key_columns
-from storage_service.position import Holes, Ranges
+from storage_service.position import Ranges
 from storage_service.schema import wire_columns
 
 _DAY_US: Final = 86_400_000_000
@@ -52,18 +52,17 @@ async def server_clock_us(warehouse: Warehouse) -> int:
     return int((await warehouse.rows("SELECT toUnixTimestamp64Micro(now64(6))"))[0][0])
 
 
-async def recover_judge(warehouse: Warehouse, data_type: str, below: Below, holes: Holes | None) -> Judge:
-    """Watermarks and open holes, or content windows."""
+async def recover_judge(warehouse: Warehouse, data_type: str, below: Below, holes: Ranges) -> Judge:
+    """Watermarks and the open ``holes``, or content windows."""
     if data_type in SEQUENCED:
         return SequenceJudge(data_type, await _marks(warehouse, data_type, below, holes))
     return await _content(warehouse, data_type, below)
 
 
-async def _marks(warehouse: Warehouse, data_type: str, below: Below, holes: Holes | None) -> dict[Key, Mark]:
+async def _marks(warehouse: Warehouse, data_type: str, below: Below, holes: Ranges) -> dict[Key, Mark]:
     stored = await _tops(warehouse, data_type, f"{HOT}.{data_type}", _BELOW, below.parameters())
-    ranges: Ranges = {}
-    if holes is not None and data_type in CONTIGUOUS:
-        ranges = holes.holes_before if below.position <= holes.before else holes.holes_after
+    ranges = holes if data_type in CONTIGUOUS else {}
+    if ranges:
         keys = [tuple(name.split("|")) for name in ranges]
         stored |= await _tops_in_cold(warehouse, data_type, [key for key in keys if key not in stored])
     newest_us = max((stored_us for _, stored_us in stored.values()), default=0)

@@ -200,7 +200,7 @@ class StorageService:
         js = nc.jetstream(timeout=5)
         positions = Positions(await js.key_value(POSITIONS_BUCKET))
         parts = (self._warehouse, positions, self._freezer, self._settings, group.stop, self._lease)
-        return Worker(data_type, partition, nc, js, *parts)
+        return Worker(data_type, partition, nc, js, *parts, partitions=self._nats.partitions)
 
     async def _end_all(self, ownership: Ownership) -> list[BaseException]:
         """Every worker finishes its batch; then others may have the partitions at once."""

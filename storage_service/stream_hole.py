@@ -20,15 +20,22 @@ ALL: Final = "*"
 
 
 async def report_stream_hole(
-    warehouse: Warehouse, data_type: str, stream: str, created: int, partition: int, hole: tuple[int, int], at_us: int
+    warehouse: Warehouse,
+    data_type: str,
+    stream: str,
+    created: int,
+    partition: int,
+    hole: tuple[int, int],
+    span_us: tuple[int, int],
 ) -> None:
     """One ``gaps`` row with cause ``stream_hole``: ``hole`` = first and last missing stream sequence (not trade ids).
 
-    ``at_us``: when JetStream took the first message after the hole. The token makes telling it again a no-op.
+    ``span_us``: the times between which they came, as far as known; its end is when JetStream took the first message
+    after the hole. The token makes telling it again a no-op.
     """
     row = {
-        "timestamp": at_us // 1000,
-        "received_at": at_us,
+        "timestamp": span_us[1] // 1000,
+        "received_at": span_us[1],
         "exchange": ALL,
         "market_type": ALL,
         "symbol": ALL,
@@ -37,8 +44,8 @@ async def report_stream_hole(
         "of_type": data_type,
         "from_sequence": hole[0],
         "to_sequence": hole[1],
-        "from_time": at_us // 1000,
-        "to_time": at_us // 1000,
+        "from_time": span_us[0] // 1000,
+        "to_time": span_us[1] // 1000,
         "cause": "stream_hole",
         "repaired": False,
         "stream_seq": 0,

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
+import msgspec
 import polars as pl
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
@@ -34,11 +35,12 @@ from storage_service.faultpoints import reach
 from storage_service.frames import Batch, DeadLetter, Frame, Limits, take_contiguous
 from storage_service.groups import Groups, grouped, key_columns
 from storage_service.lease import Lease, LeaseLost
+from storage_service.outset import Outsets
 from storage_service.patience import Patience, Stopping, pause
 from storage_service.position import Cell, Holes, Positions, Ranges, digest, token
 from storage_service.pull import ConsumerLost, Puller
 from storage_service.recover import Below, read_days, read_marks, recover_book, recover_judge, server_clock_us
-from storage_service.stream_hole import interrupted_days, report_stream_hole
+from storage_service.stream_hole import report_stream_hole
 from storage_service.tokens import check_tokens
 from storage_service.told import tell
 
@@ -75,6 +77,7 @@ class Worker:
         settings: StorageSettings,
         stop: asyncio.Event,
         lease: Lease,
+        partitions: int = 1,
     ) -> None:
         self.data_type, self.partition = data_type, partition
         self.stream = stream_name(data_type, partition)
@@ -88,13 +91,16 @@ class Worker:
         self._judge: Judge = judge_for(data_type)
         self._book: BucketBook | None = None
         self._saved_holes: Ranges = {}
-        self._created = self._epoch = 0
+        self._created = self._epoch = self._generation = 0
         self._expected = 1
+        self._newest_us = 0  # when JetStream took the message before ``_expected``, 0 when not known
         self._held: list[Frame] = []
         self._unsettled: tuple[Cell, Batch, Prepared] | None = None
         self._day_ends = 0.0
         self._idle = asyncio.Event()  # set while nothing is being stored
         self._patiently = Patience(data_type, partition, warehouse, stop, lease, self._in_progress)
+        parts = (data_type, partition, partitions, js, warehouse, positions)
+        self._outsets = Outsets(*parts, self._patiently)
         self._stage = partial(metrics.STAGE_SECONDS.labels, data_type)
 
     async def run(self) -> None:
@@ -146,28 +152,22 @@ class Worker:
         self._unsettled = None
         self._lease.check()
         metrics.SESSIONS.labels(self.data_type).inc()
-        info = await self._js.stream_info(self.stream)
-        self._created = int(info.created.timestamp() * 1e6) if info.created else 0
-        cell = await self._positions.claim(self.data_type, self.partition)
-        lost: Cell | None = None
-        if cell is not None and cell.stream_created != self._created:
-            logger.warning("the stream was re-created: its sequences start again", extra={"stream": self.stream})
-            lost, cell = (cell if cell.state == "intent" else None), None
-        self._epoch = cell.epoch if cell else await self._patiently(lambda: server_clock_us(self._warehouse))
-        if lost is not None:
-            await self._queue_interrupted(lost)
-        self._expected = 1 if cell is None else cell.first if cell.state == "intent" else cell.last + 1
-        await self._recover(self._expected)
-        await self._puller.start(self._expected)
+        outset = await self._outsets.find()
+        self._created, self._epoch, self._generation = outset.created, outset.epoch, outset.generation
+        await self._begin_at(outset.first, outset.holes)
         await self._positions.clear_halt(self.data_type, self.partition)
-        if cell is not None and cell.state == "intent":
-            await self._replay(cell)
+        if outset.replay is not None:
+            await self._replay(outset.replay)
         await self._forward()
 
-    async def _recover(self, position: int) -> None:
-        below = Below(position, self._epoch)
+    async def _begin_at(self, position: int, holes: Ranges) -> None:
+        """State from below the position, and the stream from there on."""
+        self._expected, self._newest_us = position, 0
+        await self._recover(Below(position, self._epoch), holes)
+        await self._puller.start(position)
+
+    async def _recover(self, below: Below, holes: Ranges) -> None:
         await self._patiently(lambda: check_tokens(self._warehouse, self.data_type))
-        holes = await self._positions.read_holes(self.data_type, self.partition)
         self._judge = await self._patiently(lambda: recover_judge(self._warehouse, self.data_type, below, holes))
         self._saved_holes = _open_holes(self._judge)
         self._day_ends = 0.0
@@ -222,7 +222,7 @@ class Worker:
             if remaining <= 0 and (self._idle.is_set() or batch.bytes > _GROWS_TO_BYTES):
                 break
             await self._puller.more(timeout=remaining if remaining > 0 else 0.25)
-        self._expected = batch.last + 1
+        self._expected, self._newest_us = batch.last + 1, batch.frames[-1].stored_us
         self._stage("collect").observe(time.monotonic() - began)
         return batch
 
@@ -237,7 +237,8 @@ class Worker:
         """Put the first frame into the batch; a hole before it is told, once it is sure that it is one."""
         waiting = self._puller.waiting
         while waiting and waiting[0].seq < self._expected:
-            waiting.popleft()
+            if waiting.popleft().stored_us > self._newest_us > 0:
+                raise ConsumerLost(f"{self.stream} has given numbers anew that it had given before")
         if not waiting:
             return
         if waiting[0].seq != self._expected:
@@ -251,7 +252,8 @@ class Worker:
     async def _tell_hole(self, after: Frame) -> None:
         hole = (self._expected, after.seq - 1)
         at = (self.stream, self._created, self.partition)
-        await self._patiently(lambda: report_stream_hole(self._warehouse, self.data_type, *at, hole, after.stored_us))
+        span = (self._newest_us or after.stored_us, after.stored_us)
+        await self._patiently(lambda: report_stream_hole(self._warehouse, self.data_type, *at, hole, span))
 
     async def _first_stored(self, sequence: int) -> int:
         """Sequence of the first message at or after ``sequence`` that the stream still has."""
@@ -283,7 +285,13 @@ class Worker:
         accepted = accept(cleaned.rows, cleaned.dead, judge, self._book, groups)
         if isinstance(self._judge, SequenceJudge) and self._judge.holes_changed:
             now = _open_holes(self._judge)
-            holes = Holes(before=cleaned.batch.first, holes_before=self._saved_holes, holes_after=now)
+            holes = Holes(
+                before=cleaned.batch.first,
+                holes_before=self._saved_holes,
+                holes_after=now,
+                stream_created=self._created,
+            )
+            self._lease.check()
             await self._positions.write_holes(self.data_type, self.partition, holes)
             self._judge.holes_changed = False
             self._saved_holes = now
@@ -379,7 +387,7 @@ class Worker:
         await self._insert(intent, prepared)
         await self._conclude(intent, batch, prepared)
         await self._settle()
-        self._expected = intent.last + 1
+        self._expected, self._newest_us = intent.last + 1, batch.frames[-1].stored_us
         logger.info("intent replayed", extra={"token": intent.token, "rows": prepared.rows})
 
     async def _abandon(self, intent: Cell, due: int) -> None:
@@ -388,19 +396,13 @@ class Worker:
         if found <= due:
             raise ConsumerLost(f"message {due} of {self.stream} was passed over in delivery")
         logger.error("messages of an interrupted batch have expired", extra={"token": intent.token, "from": due})
-        await self._queue_interrupted(intent)
-        await self._recover(intent.last + 1)
-        self._expected = intent.first
-        await self._puller.start(self._expected)
-
-    async def _queue_interrupted(self, intent: Cell) -> None:
-        days = await self._patiently(lambda: interrupted_days(self._warehouse, self.data_type, intent))
-        for exchange, market_type, symbol, day in days:
-            await self._positions.queue_rebuild(exchange, market_type, symbol, day)
+        holes = await self._outsets.settle_holes(intent, self._created, intent.first)
+        # What of it is stored has sequences that are read again in other batches: it counts by when it was stored.
+        self._epoch = await self._patiently(lambda: server_clock_us(self._warehouse))
+        await self._begin_at(intent.first, holes)
 
     def _cell(self, batch: Batch, prepared: Prepared) -> Cell:
-        name = token(self.data_type, self.stream, self._created, self.partition, batch.first, batch.last)
-        return Cell(
+        cell = Cell(
             stream=self.stream,
             stream_created=self._created,
             partition=self.partition,
@@ -410,9 +412,12 @@ class Worker:
             rows=prepared.rows,
             dead=len(prepared.dead),
             digest=digest(prepared.body),
-            token=name,
+            token="",
             state="intent",
+            last_us=batch.frames[-1].stored_us,
+            generation=self._generation,
         )
+        return msgspec.structs.replace(cell, token=token(cell, self.data_type))
 
     async def _insert(self, cell: Cell, prepared: Prepared) -> None:
         if prepared.dead:
@@ -435,8 +440,7 @@ class Worker:
 
 
 def _done(cell: Cell) -> Cell:
-    values = {name: getattr(cell, name) for name in cell.__struct_fields__}
-    return Cell(**{**values, "state": "done"})
+    return msgspec.structs.replace(cell, state="done")
 
 
 def _open_holes(judge: Judge) -> Ranges:

@@ -18,8 +18,9 @@ import storage_service.worker as worker
 from marketprism.errors import MarketPrismError
 from storage_service.clickhouse_io import Warehouse
 from storage_service.faultpoints import reach
-from storage_service.position import Cell
+from storage_service.position import Cell, Ranges
 from storage_service.pull import Puller
+from storage_service.recover import Below
 from storage_service.service import run
 
 
@@ -54,8 +55,8 @@ def block_cut_changed_on_retry() -> None:
 def state_recovered_with_the_intent() -> None:
     recover = worker.Worker._recover
 
-    async def beyond(self: Any, position: int) -> None:
-        await recover(self, position + 1_000_000)
+    async def beyond(self: Any, below: Below, holes: Ranges) -> None:
+        await recover(self, Below(below.position + 1_000_000, below.epoch), holes)
 
     worker.Worker._recover = beyond  # type: ignore[method-assign]
 

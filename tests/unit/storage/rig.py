@@ -170,7 +170,9 @@ class Rig:
                 cell = await positions.read(data_type, 0)
                 if cell != before:
                     moved, before = time.monotonic(), cell
-                if cell is not None and cell.state == "done" and cell.last == info.state.last_seq:
+                created = int(info.created.timestamp() * 1e6) if info.created else 0
+                at_end = cell is not None and (cell.stream_created, cell.last) == (created, info.state.last_seq)
+                if cell is not None and cell.state == "done" and at_end:
                     return
                 if time.monotonic() > moved + timeout:
                     raise AssertionError(f"not stored: {info.state} {cell}; {self.log('storage')[-3000:]}")

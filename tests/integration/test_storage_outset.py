@@ -1,0 +1,177 @@
+"""A session begins where rows, cell and stream agree: also when one of them has gone back in time."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from marketprism.events import Trade
+from marketprism.subjects import POSITIONS_BUCKET, stream_name
+from storage_service.position import Cell, Holes, Positions
+from tests.migrated import Template
+from tests.unit.storage.ledger import Ledger
+from tests.unit.storage.rig import Rig, assert_equals_ledger
+from tests.unit.storage.samples import row
+
+pytestmark = [pytest.mark.slow]
+
+SUBJECT = "md.trades.binance.spot.BTCUSDT"
+
+
+@pytest.fixture
+def rig(tmp_path: Path, migrated: Template) -> Iterator[Rig]:
+    rig = Rig(tmp_path)
+    try:
+        rig.start_nats()
+        migrated.seed(rig.data)
+        rig.start_clickhouse()
+        yield rig
+    finally:
+        rig.close()
+
+
+async def stored(rig: Rig, frames: list[tuple[str, bytes]], salt: str = "", data_type: str = "trades") -> None:
+    """Publish to a storage service that runs until all of it is stored."""
+    await rig.publish(frames, salt=salt)
+    rig.start_storage()
+    await rig.until_stored(data_type)
+    assert rig.stop("storage") == 0
+
+
+def frames_of(*groups: list[Trade]) -> list[tuple[str, bytes]]:
+    return [(SUBJECT, msgspec.json.Encoder().encode_lines(group)) for group in groups]
+
+
+async def create_again(rig: Rig) -> None:
+    nc, js = await rig.connect()
+    await js.delete_stream(stream_name("trades"))
+    await nc.close()
+    await rig.streams()
+
+
+@pytest.mark.parametrize("closed", [False, True], ids=["open", "closed"])
+async def test_a_hole_of_a_stream_that_was_created_again(rig: Rig, closed: bool) -> None:
+    """Open: what closes it is stored. Closed before: it is not stored twice."""
+    await rig.streams()
+    ledger = Ledger(seed=3)
+    trades = [ledger.trade("BTCUSDT") for _ in range(10)]
+    await stored(rig, frames_of(trades[:3]))
+    await stored(rig, frames_of(trades[4:7]))
+    if closed:
+        await stored(rig, frames_of([trades[3]]))
+    await create_again(rig)
+    await stored(rig, frames_of([trades[3]], trades[7:]), salt="a second collector")
+    await create_again(rig)
+    await stored(rig, frames_of(trades[2:5]), salt="a third")
+    assert sequences(rig) == list(range(1, 11))
+
+
+def sequences(rig: Rig, table: str = "trades") -> list[int]:
+    return [line[0] for line in rig.rows(f"SELECT sequence FROM marketprism_hot.{table} ORDER BY sequence")]
+
+
+async def test_a_second_death_after_messages_of_an_interrupted_batch_expired(rig: Rig) -> None:
+    await rig.streams()
+    subject = "md.best_quotes.binance.linear.GONEUSDT"
+
+    def quotes(first: int, count: int) -> list[tuple[str, bytes]]:
+        rows = [row("best_quotes", symbol="GONEUSDT", sequence=first + i) for i in range(count)]
+        return [(subject, msgspec.json.encode(each) + b"\n") for each in rows]
+
+    await rig.publish(quotes(1, 20))
+    assert rig.start_storage(MARKETPRISM_FAULT="after_insert:best_quotes:1").wait(60) == -9
+    cell = await rig.cell("best_quotes")
+    assert cell is not None
+    assert (cell.state, cell.first, cell.last) == ("intent", 1, 20)
+    nc, js = await rig.connect()
+    await js.purge_stream(stream_name("best_quotes"), seq=6)
+    await nc.close()
+    await rig.publish(quotes(21, 5))
+    died = rig.start_storage(MARKETPRISM_FAULT="after_done:best_quotes:1", MARKETPRISM_STORAGE_BATCH_MAX_FRAMES="4")
+    assert died.wait(60) == -9
+    await stored(rig, [], data_type="best_quotes")
+    assert sequences(rig, "best_quotes") == list(range(1, 26))
+
+
+def gone_back(rig: Rig) -> list[tuple[str, int, int]]:
+    return rig.rows("SELECT of_type, from_sequence, to_sequence FROM marketprism_hot.gaps WHERE cause = 'stream_hole'")
+
+
+@pytest.mark.parametrize("later", [4, 30], ids=["shorter", "longer"])
+async def test_an_older_copy_of_nats(rig: Rig, later: int) -> None:
+    """Cell and stream are of before what ClickHouse has: new messages have numbers of rows that are stored."""
+    await rig.streams()
+    ledger = Ledger(seed=3)
+    await stored(rig, ledger.frames(20))
+    older = keep(rig, rig.directory / "nats")
+    await stored(rig, ledger.frames(10))
+    put_back(rig, older, rig.directory / "nats")
+    await stored(rig, ledger.frames(later))
+    assert_equals_ledger(rig, ledger)
+    assert "rows are stored that no cell tells of" in rig.log("storage")
+    await stored(rig, ledger.frames(3))
+    assert_equals_ledger(rig, ledger)
+
+
+@pytest.mark.parametrize("later", [4, 30], ids=["shorter", "longer"])
+async def test_a_stream_that_lost_its_newest_messages(rig: Rig, later: int) -> None:
+    """Only the stream is older: its new messages have numbers that the cell has behind it. A gap says what may lack."""
+    await rig.streams()
+    ledger = Ledger(seed=3)
+    await stored(rig, ledger.frames(20))
+    [folder] = (rig.directory / "nats").rglob(stream_name("trades"))
+    older = keep(rig, folder)
+    await stored(rig, ledger.frames(10))
+    put_back(rig, older, folder)
+    await stored(rig, ledger.frames(later))
+    assert_equals_ledger(rig, ledger)
+    assert gone_back(rig) == [("trades", 21, 30)]
+    await stored(rig, ledger.frames(3))
+    assert_equals_ledger(rig, ledger)
+    assert len(gone_back(rig)) == 1
+
+
+def keep(rig: Rig, folder: Path) -> Path:
+    rig.stop("nats")
+    older = rig.directory / "older"
+    shutil.copytree(folder, older)
+    rig.start_nats()
+    return older
+
+
+def put_back(rig: Rig, older: Path, folder: Path) -> None:
+    rig.stop("nats")
+    shutil.rmtree(folder)
+    shutil.move(older, folder)
+    rig.start_nats()
+
+
+async def test_a_sleeper_writes_neither_cell_nor_holes(tmp_path: Path) -> None:
+    from nats.js.errors import KeyWrongLastSequenceError
+
+    rig = Rig(tmp_path)
+    rig.start_nats()
+    try:
+        await rig.streams()
+        nc, js = await rig.connect()
+        bucket = await js.key_value(POSITIONS_BUCKET)
+        sleeper, heir = Positions(bucket), Positions(bucket)
+        of = {"stream": "s", "stream_created": 1, "partition": 0, "epoch": 1, "first": 1, "last": 10, "rows": 1}
+        cell = msgspec.convert({**of, "dead": 0, "digest": "", "token": "t", "state": "done"}, Cell)
+        holes = Holes(before=11, holes_before={}, holes_after={"a|b|C": [(1, 2)]})
+        await sleeper.claim("trades", 0)
+        await sleeper.write("trades", cell)
+        await sleeper.write_holes("trades", 0, holes)
+        assert await heir.claim("trades", 0) == cell
+        with pytest.raises(KeyWrongLastSequenceError):
+            await sleeper.write("trades", cell)
+        with pytest.raises(KeyWrongLastSequenceError):
+            await sleeper.write_holes("trades", 0, holes)
+        await heir.write_holes("trades", 0, holes)
+        await nc.close()
+    finally:
+        rig.close()
