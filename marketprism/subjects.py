@@ -18,6 +18,8 @@ HEADER_CONTRACT: Final = "Mp-Contract"
 """Version of the wire contract a frame was written with."""
 HEADER_ROWS: Final = "Mp-Rows"
 HEADER_FRAME: Final = "Mp-Frame"
+HEADER_RETRY: Final = "Mp-Retry"
+"""Of a dead letter that is sent again: its rows may be older than what is stored, and nobody remembers them."""
 """Id of the frame, equal to Nats-Msg-Id: the thread through logs from collector to insert token."""
 
 POSITIONS_BUCKET: Final = "mp_positions"

@@ -40,6 +40,7 @@ class Accepted:
     dead: list[DeadLetter]
     duplicates: int
     missing_days: list[DayRequest] = field(default_factory=list)
+    forgotten_holes: int = 0
 
 
 @dataclass(slots=True)
@@ -55,6 +56,7 @@ class Prepared:
     rebuild: list[tuple[str, str, str, int]]
     closed: list[tuple[Symbol, int, Closed]]
     newest_ms: dict[tuple[str, str], int]
+    forgotten_holes: int = 0
 
 
 def clean(data_type: str, frames: Sequence[Frame]) -> tuple[pl.DataFrame, list[DeadLetter]]:
@@ -92,7 +94,7 @@ def accept(
         rows, late = rows.filter(pl.Series(judgement.keep)), late[judgement.keep]
         groups = grouped(rows, key_columns("trades")) if book is not None else []
     missing = book.missing_days(rows, groups) if book is not None else []
-    return Accepted(rows, groups, late, dead, judgement.duplicates, missing)
+    return Accepted(rows, groups, late, dead, judgement.duplicates, missing, judgement.forgotten)
 
 
 def finish(data_type: str, accepted: Accepted, book: BucketBook | None) -> Prepared:
@@ -127,4 +129,5 @@ def finish(data_type: str, accepted: Accepted, book: BucketBook | None) -> Prepa
         rebuild=rebuild,
         closed=closed,
         newest_ms=newest,
+        forgotten_holes=accepted.forgotten_holes,
     )

@@ -17,7 +17,7 @@ from nats.js import JetStreamContext
 
 from marketprism.clickhouse import HOT
 from marketprism.events import CONTRACT_VERSION
-from marketprism.subjects import HEADER_CONTRACT, HEADER_FRAME, HEADER_ROWS, frame_id, parse_routed
+from marketprism.subjects import HEADER_CONTRACT, HEADER_FRAME, HEADER_RETRY, HEADER_ROWS, frame_id, parse_routed
 from storage_service.clickhouse_io import Warehouse
 from storage_service.duplicates import takes_old_rows
 from storage_service.frames import DeadLetter
@@ -126,6 +126,7 @@ async def retry_letters(warehouse: Warehouse, js: JetStreamContext, letters: Seq
             HEADER_CONTRACT: str(CONTRACT_VERSION),
             HEADER_ROWS: str(body.count(b"\n")),
             HEADER_FRAME: message_id,
+            HEADER_RETRY: "1",
         }
         await js.publish(letter.subject, body, headers=headers)
         await _mark(warehouse, letter, "retried")

@@ -37,11 +37,15 @@ SILENT_DAYS: Final = 9
 
 @dataclass(slots=True)
 class Judgement:
-    """Per row of the batch: is it new; did it close an open hole. ``groups``: the rows by key."""
+    """Per row of the batch: is it new; did it close an open hole. ``groups``: the rows by key.
+
+    ``forgotten``: open holes that are no longer watched, because a symbol had too many.
+    """
 
     keep: Bools
     late: Bools
     groups: Groups
+    forgotten: int = 0
 
     @property
     def duplicates(self) -> int:
@@ -68,7 +72,7 @@ class SequenceJudge:
         self._contiguous = data_type in CONTIGUOUS
         self.marks: dict[Key, Mark] = marks or {}
         self.holes_changed = False
-        self.forgotten_holes = 0
+        self._forgotten = 0
         self._day = 0
 
     def begin_day(self) -> None:
@@ -90,9 +94,19 @@ class SequenceJudge:
         late = np.zeros(rows.height, dtype=np.bool_)
         sequences = rows["sequence"].to_numpy().astype(np.uint64)  # Bybit's spot trades are beyond 2^63
         groups = groups or grouped(rows, self._by)
+        self._forgotten = 0
         for key, indices in groups:
             self._judge_symbol(key, sequences[indices], indices, keep, late)
-        return Judgement(keep, late, groups)
+        return Judgement(keep, late, groups, self._forgotten)
+
+    def reopen(self, key: Key, sequence: int) -> None:
+        """A row below the mark that is known not to be stored: a hole, whatever the judge remembers."""
+        mark = self.marks.get(key)
+        if mark is None or sequence > mark.top:
+            return
+        at = bisect_right(mark.holes, (sequence, 2**64))
+        if not at or mark.holes[at - 1][1] < sequence:
+            mark.holes.insert(at, (sequence, sequence))
 
     def _judge_symbol(
         self, key: Key, sequences: npt.NDArray[np.uint64], indices: npt.NDArray[np.int64], keep: Bools, late: Bools
@@ -126,7 +140,7 @@ class SequenceJudge:
         self.holes_changed = True
         if len(mark.holes) > MAX_HOLES:
             del mark.holes[0]
-            self.forgotten_holes += 1
+            self._forgotten += 1
 
     def _close_hole(self, mark: Mark, sequence: int) -> bool:
         at = bisect_right(mark.holes, (sequence, 2**64)) - 1
@@ -138,7 +152,7 @@ class SequenceJudge:
         self.holes_changed = True
         if len(mark.holes) > MAX_HOLES:
             del mark.holes[0]
-            self.forgotten_holes += 1
+            self._forgotten += 1
         return True
 
 

@@ -14,7 +14,7 @@ from marketprism.subjects import Subject, parse_routed
 class Frame:
     """One message. ``rows`` = its lines; ``stored_us``: when JetStream took it; ``contract``: None = header missing.
 
-    ``id``: what the publisher called the frame, for logs; '' when it did not.
+    ``id``: what the publisher called the frame, for logs; '' when it did not. ``retried``: a dead letter, sent again.
     """
 
     seq: int
@@ -25,6 +25,7 @@ class Frame:
     contract: str | None = None
     reply: str = ""
     id: str = ""
+    retried: bool = False
 
     @classmethod
     def of(
@@ -36,11 +37,12 @@ class Frame:
         contract: str | None = None,
         reply: str = "",
         name: str = "",
+        retried: bool = False,
     ) -> Frame:
         """The payload ends with a newline from here on, so that frames can be joined."""
         if not payload.endswith(b"\n"):
             payload += b"\n"
-        return cls(seq, subject, payload, stored_us, payload.count(b"\n"), contract, reply, name)
+        return cls(seq, subject, payload, stored_us, payload.count(b"\n"), contract, reply, name, retried)
 
     def parsed_subject(self) -> Subject:
         """The subject without a partition prefix. Raises ValueError."""

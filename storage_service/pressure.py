@@ -15,19 +15,20 @@ from storage_service.metrics import DISK_FREE
 
 logger = logging.getLogger(__name__)
 
-_FREE: Final = "SELECT min(unreserved_space) FROM system.disks WHERE type = 'Local' AND NOT is_read_only"
+_FREE: Final = "SELECT count(), min(unreserved_space) FROM system.disks WHERE type = 'Local' AND NOT is_read_only"
 
 
 async def watch_disk(warehouse: Warehouse, settings: StorageSettings, stop: asyncio.Event) -> None:
     """Look every ``disk_check_s``; ``warehouse.full_disk`` says why inserts wait. Returns when ``stop`` is set."""
     while not stop.is_set():
         try:
-            free = int((await warehouse.rows(_FREE))[0][0])
+            disks, free = (await warehouse.rows(_FREE))[0]
         except (ClickHouseAway, InsertRefused) as error:
             logger.debug("free space is not known: %s", error)
         else:
-            DISK_FREE.set(free)
-            _decide(warehouse, free, settings.min_free_disk_mb)
+            if disks:  # of a server without a local disk nothing is known, and nothing is short
+                DISK_FREE.set(free)
+                _decide(warehouse, int(free), settings.min_free_disk_mb)
         try:
             await asyncio.wait_for(stop.wait(), settings.disk_check_s)
         except TimeoutError:

@@ -21,7 +21,7 @@ from nats.js import JetStreamContext
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 from nats.js.errors import NotFoundError
 
-from marketprism.subjects import HEADER_CONTRACT, HEADER_FRAME
+from marketprism.subjects import HEADER_CONTRACT, HEADER_FRAME, HEADER_RETRY
 from storage_service.frames import Frame
 
 logger = logging.getLogger(__name__)
@@ -148,7 +148,7 @@ class Puller:
             return
         sequence, stored_us, self.pending = ack_fields(message.reply)
         self._credit = max(0, self._credit - 1)
-        said = headers.get(HEADER_CONTRACT), message.reply, headers.get(HEADER_FRAME, "")
+        said = headers.get(HEADER_CONTRACT), message.reply, headers.get(HEADER_FRAME, ""), HEADER_RETRY in headers
         frame = Frame.of(sequence, message.subject, message.data, stored_us, *said)
         self.waiting.append(frame)
         self.arrived.set()

@@ -87,6 +87,21 @@ async def read_marks(warehouse: Warehouse, data_type: str, below: Below, keys: C
     return {key: Mark(found[key][0]) for key in keys if key in found}
 
 
+async def not_stored(
+    warehouse: Warehouse, data_type: str, below: Below, wanted: Collection[tuple[Key, int]]
+) -> list[tuple[Key, int]]:
+    """Of these (key, sequence), in their order, those that no row below the position has, nor any in cold."""
+    by = key_columns(data_type)
+    same, asked = _same(by, [key for key, _ in wanted])
+    parameters = {**below.parameters(), **asked, "sequences": sorted({sequence for _, sequence in wanted})}
+    where = f"{same} AND sequence IN {{sequences:Array(UInt64)}}"
+    select = f"SELECT {', '.join(by)}, sequence FROM"
+    found = await warehouse.rows(f"{select} {HOT}.{data_type} WHERE {where} AND {_BELOW}", parameters)
+    found += await warehouse.rows(f"{select} {COLD}.{data_type} WHERE {where}", parameters)
+    known = {(tuple(row[:-1]), row[-1]) for row in found}
+    return [one for one in wanted if one not in known]
+
+
 def _same(by: Sequence[str], keys: Collection[tuple[str, ...]]) -> tuple[str, dict[str, list[str]]]:
     """Condition on the columns ``by``, and its parameters: of these keys, and perhaps of some more."""
     asked = {f"of_{column}": sorted({key[place] for key in keys}) for place, column in enumerate(by)}

@@ -60,6 +60,7 @@ def tell(data_type: str, batch: Batch, prepared: Prepared, token: str) -> None:
     metrics.BATCH_ROWS.labels(data_type).observe(prepared.rows)
     metrics.DUPLICATES.labels(data_type).inc(prepared.duplicates)
     metrics.DEAD_LETTERS.labels(data_type).inc(len(prepared.dead))
+    metrics.FORGOTTEN_HOLES.labels(data_type).inc(prepared.forgotten_holes)
     metrics.LATE_ROWS.labels(data_type).inc(prepared.late)
     for (exchange, market_type, _), _, closed in prepared.closed:
         metrics.BUCKET_SECONDS.labels(exchange, market_type).observe(closed.duration_ms / 1000)

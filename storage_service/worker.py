@@ -30,7 +30,7 @@ from storage_service.clickhouse_io import ClickHouseAway, InsertRefused, Warehou
 from storage_service.deadletters import SCHEMA as DEAD_SCHEMA
 from storage_service.deadletters import TABLE as DEAD_TABLE
 from storage_service.deadletters import to_batch
-from storage_service.duplicates import Judge, SequenceJudge, judge_for
+from storage_service.duplicates import CONTIGUOUS, Judge, SequenceJudge, judge_for
 from storage_service.faultpoints import reach
 from storage_service.frames import Batch, DeadLetter, Frame, Limits, take_contiguous
 from storage_service.groups import Groups, grouped, key_columns
@@ -39,7 +39,15 @@ from storage_service.outset import Outsets
 from storage_service.patience import Patience, Stopping, pause
 from storage_service.position import Cell, Holes, Positions, Ranges, digest, token
 from storage_service.pull import ConsumerLost, Puller
-from storage_service.recover import Below, read_days, read_marks, recover_book, recover_judge, server_clock_us
+from storage_service.recover import (
+    Below,
+    not_stored,
+    read_days,
+    read_marks,
+    recover_book,
+    recover_judge,
+    server_clock_us,
+)
 from storage_service.stream_hole import report_stream_hole
 from storage_service.tokens import check_tokens
 from storage_service.told import tell
@@ -282,6 +290,7 @@ class Worker:
         """Judge, freeze new symbol-days, assign, encode; open holes are on record before an intent rests on them."""
         judge, groups = self._judge, grouped(cleaned.rows, key_columns(self.data_type))
         await self._look_up(cleaned.batch.first, judge, groups)
+        await self._reopen(cleaned, judge)
         accepted = accept(cleaned.rows, cleaned.dead, judge, self._book, groups)
         if isinstance(self._judge, SequenceJudge) and self._judge.holes_changed:
             now = _open_holes(self._judge)
@@ -308,6 +317,19 @@ class Worker:
             judge.marks |= await self._patiently(lambda: read_marks(self._warehouse, self.data_type, below, keys))
         if (book := self._book) is not None and (symbols := book.unknown(groups)):
             await self._patiently(lambda: read_days(self._warehouse, self._freezer, below, book, symbols))
+
+    async def _reopen(self, cleaned: Cleaned, judge: Judge) -> None:
+        """Rows of retried dead letters are below what is stored, and in no hole: ClickHouse says which are missing."""
+        retried = [frame.seq for frame in cleaned.batch.frames if frame.retried]
+        if not retried or not isinstance(judge, SequenceJudge) or self.data_type not in CONTIGUOUS:
+            return
+        rows = cleaned.rows.filter(pl.col("stream_seq").is_in(retried))
+        wanted = [(row[:-1], row[-1]) for row in rows.select(*key_columns(self.data_type), "sequence").iter_rows()]
+        if wanted:
+            below = Below(cleaned.batch.first, self._epoch)
+            asked = await self._patiently(lambda: not_stored(self._warehouse, self.data_type, below, wanted))
+            for key, sequence in asked:
+                judge.reopen(key, sequence)
 
     def _begin_day(self) -> None:
         """Once a day, and at the first batch after a start: forget the silent. Never in a replay, whose intent rests on

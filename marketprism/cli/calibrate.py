@@ -17,8 +17,8 @@ def calibrate(
     until: Annotated[str, typer.Option(help="End of the window, UTC, ISO; empty = now.")] = "",
     symbol: Annotated[list[str] | None, typer.Option(help="Only this symbol; may be given again.")] = None,
     mode: Annotated[str, typer.Option(help="volume, count, event or adaptive.")] = "volume",
-    t_target_s: Annotated[float, typer.Option("--t-target", min=1, help="Length of a bucket, seconds.")] = 30.0,
-    t_max_s: Annotated[float, typer.Option("--t-max", min=1, help="Time limit of a bucket, seconds.")] = 60.0,
+    t_target_s: Annotated[float, typer.Option("--t-target", min=1, max=86_400, help="Bucket length, s.")] = 30.0,
+    t_max_s: Annotated[float, typer.Option("--t-max", min=1, max=86_400, help="Time limit of a bucket, s.")] = 60.0,
     valid_days: Annotated[int, typer.Option(min=1, help="Days that it holds from the next midnight.")] = 2,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Measure and show, write nothing.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
@@ -32,6 +32,11 @@ def calibrate(
     from storage_service.days.engine import Engine
 
     request = Request(_moment(until), days, mode, t_target_s, t_max_s, valid_days, symbol or ())
+    if mode == "event" and not dry_run:
+        raise SettingsError(
+            "--mode event closes by book updates, which trade rows do not count, so that no day would be cut by it;"
+            " measure with --dry-run, or write volume, count or adaptive"
+        )
     engine = Engine.open(find_servers(data).clickhouse)
     rows = run_calibration(engine, request, write=not dry_run)
     for row in rows:

@@ -60,9 +60,10 @@ class DayPlan:
     source: str = "time"
 
     def usable(self) -> bool:
-        """Whether the mode has the figure it closes by, and a time limit."""
+        """Whether the mode has the figure it closes by, and a time limit, and ``bucket_days`` can hold them all."""
         needed = {"volume": self.q_bucket, "count": self.n_trades, "event": self.n_updates, "adaptive": self.q_bucket}
-        return self.mode in MODES and self.t_max_ms > 0 and needed.get(self.mode, 1) > 0
+        fits = max(self.t_max_ms, self.n_trades, self.n_updates, self.n_min) < 1 << 32 and self.q_bucket < 10**38
+        return self.mode in MODES and self.t_max_ms > 0 and needed.get(self.mode, 1) > 0 and fits
 
     def thresholds(self) -> Thresholds:
         """The closing conditions as exact integers; the text of ``quality_close`` counts, not its binary value."""

@@ -1,4 +1,5 @@
 """Which plan a symbol-day gets: a valid configuration, else the last expired one, else the built-in default, else time.
+A row that cannot be used (no figure to close by, or one that no column holds) does not hide one that can.
 
 Pure: rows of ``bucket_config`` come in, a DayPlan comes out, and says in ``source`` which step it was.
 """
@@ -50,13 +51,9 @@ def resolve(request: DayRequest, configs: Sequence[ConfigRow], defaults: Default
     start = request.day * DAY_MS
     valid = [row for row in configs if row.valid_from <= start < row.valid_to]
     expired = [row for row in configs if row.valid_to <= start]
-    candidates = [
-        (max(valid, key=lambda row: (row.version, row.valid_from), default=None), "config"),
-        (max(expired, key=lambda row: (row.valid_to, row.version), default=None), "expired"),
-    ]
+    candidates = [(row, "config") for row in sorted(valid, key=lambda row: (-row.version, -row.valid_from))]
+    candidates += [(row, "expired") for row in sorted(expired, key=lambda row: (-row.valid_to, -row.version))]
     for row, source in candidates:
-        if row is None:
-            continue
         plan = _from_row(request, row, source)
         if plan.usable() and plan.mode != "event":  # a trade row does not count book updates: see DELIVERY.md
             return plan

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -11,6 +12,7 @@ import pytest
 
 from marketprism.events import Trade
 from marketprism.subjects import POSITIONS_BUCKET, stream_name
+from storage_service.days.queue import RebuildQueue
 from storage_service.position import Cell, Holes, Positions
 from tests.migrated import Template
 from tests.unit.storage.ledger import Ledger
@@ -95,6 +97,22 @@ async def test_a_second_death_after_messages_of_an_interrupted_batch_expired(rig
     assert died.wait(60) == -9
     await stored(rig, [], data_type="best_quotes")
     assert sequences(rig, "best_quotes") == list(range(1, 26))
+
+
+async def test_the_days_of_a_lost_batch_of_trades_wait_for_a_rebuild(rig: Rig) -> None:
+    """Its stream is gone, so that nothing can complete what its views may lack."""
+    await rig.streams()
+    ledger = Ledger(seed=3, symbols=("BTCUSDT",))
+    await rig.publish(ledger.frames(5))
+    assert rig.start_storage(MARKETPRISM_FAULT="after_insert:trades:1").wait(60) == -9
+    await create_again(rig)
+    await stored(rig, ledger.frames(5))
+    assert_equals_ledger(rig, ledger)
+    nc, js = await rig.connect()
+    waiting = await (await RebuildQueue.open(js)).waiting()
+    await nc.close()
+    day = datetime.fromtimestamp(ledger.start_ms / 1000, UTC).date()
+    assert [(entry.day, entry.symbol) for entry in waiting] == [(day, ("binance", "spot", "BTCUSDT"))]
 
 
 def gone_back(rig: Rig) -> list[tuple[str, int, int]]:

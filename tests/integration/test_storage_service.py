@@ -28,7 +28,7 @@ from storage_service.deadletters import list_letters
 from storage_service.service import StorageService
 from tests.faults.chain import VIEWS
 from tests.migrated import Template
-from tests.unit.storage.ledger import Ledger
+from tests.unit.storage.ledger import Ledger, headers
 from tests.unit.storage.rig import REPOSITORY, Rig, assert_equals_ledger
 from tests.unit.storage.samples import MS, row
 
@@ -178,6 +178,27 @@ async def test_dead_letters_are_listed_retried_and_dropped(storage: Rig, warehou
     await nc.close()
 
 
+async def test_the_first_trades_of_a_symbol_are_retried(rig: Rig, warehouse: Warehouse) -> None:
+    """They were refused before anything of it was stored: no watermark and no hole knows of them."""
+    await rig.streams()
+    market = Ledger(seed=5, symbols=("FIRSTUSDT",))
+    [first], rest = market.frames(1), market.frames(5)
+    nc, js = await rig.connect()
+    await js.publish(*first, headers={**headers(*first), "Mp-Contract": "99"})
+    await nc.close()
+    rig.start_storage()
+    await rig.publish(rest)
+    await rig.until_stored()
+    for published in ("1 published again\n", "0 published again\n"):
+        assert command(rig, "retry", "--all") == published
+        await rig.until_stored()
+    assert rig.stop("storage") == 0
+    stored = Counter({line: n for line, n in stored_rows(rig).items() if line[0] == "FIRSTUSDT"})
+    assert stored == market.expected_rows()
+    for table in ("hot.trades", *(f"features.{view}" for view in VIEWS)):
+        rig.client().command(f"DELETE FROM marketprism_{table} WHERE symbol = 'FIRSTUSDT'")
+
+
 async def test_a_book_below_what_is_stored_is_not_retried(storage: Rig, warehouse: Warehouse) -> None:
     """It would count as a duplicate: it stays on the list, and is told."""
     nc, js = await storage.connect()
@@ -268,7 +289,7 @@ async def test_a_recreated_stream_starts_again_and_loses_nothing(rig: Rig) -> No
 
 
 async def test_messages_of_an_interrupted_batch_expired(rig: Rig) -> None:
-    """What it has stored stays, its symbol-days wait for a rebuild, and the hole is told; the rest is read on."""
+    """What it has stored stays, that its views may lack it is told, and the hole; the rest is read on."""
     await rig.streams()
     subject = "md.best_quotes.binance.linear.GONEUSDT"
 
@@ -291,7 +312,8 @@ async def test_messages_of_an_interrupted_batch_expired(rig: Rig) -> None:
     assert rig.stop("storage") == 0
     stored = rig.rows("SELECT sequence FROM marketprism_hot.best_quotes WHERE symbol = 'GONEUSDT' ORDER BY sequence")
     assert [r[0] for r in stored] == list(range(1, 31))
-    assert any(key.endswith(".binance.linear.GONEUSDT") for key in await rebuild_queue(rig))
+    assert "interrupted between its table and its views" in rig.log("storage")
+    assert not any(key.endswith(".binance.linear.GONEUSDT") for key in await rebuild_queue(rig)), "no trades to rebuild"
     gaps = rig.rows("SELECT from_sequence, to_sequence FROM marketprism_hot.gaps WHERE of_type = 'best_quotes'")
     assert gaps == [(cell.first, cell.last - 2)]
 

@@ -89,12 +89,23 @@ def sequences(*values: int) -> pl.DataFrame:
 def test_open_holes_are_bounded_and_the_oldest_is_forgotten(monkeypatch):
     monkeypatch.setattr(duplicates, "MAX_HOLES", 2)
     judge = SequenceJudge("trades")
-    judge.judge(sequences(1, 3, 5, 7))
+    assert judge.judge(sequences(1, 3, 5, 7)).forgotten == 1
     [mark] = judge.marks.values()
     assert mark.holes == [(4, 4), (6, 6)]
-    assert judge.forgotten_holes == 1
     again = judge.judge(sequences(2, 4))
-    assert (again.keep.tolist(), again.late.tolist()) == ([False, True], [False, True])
+    assert (again.keep.tolist(), again.late.tolist(), again.forgotten) == ([False, True], [False, True], 0)
+
+
+def test_what_is_known_to_be_missing_is_taken_once_whatever_is_remembered():
+    judge = SequenceJudge("trades", {("x", "spot", "s", "trade"): Mark(9, [(6, 7)])})
+    for sequence in (3, 6, 8, 12):
+        judge.reopen(("x", "spot", "s", "trade"), sequence)
+    [mark] = judge.marks.values()
+    assert mark.holes == [(3, 3), (6, 7), (8, 8)], "12 is new in any case"
+    judge.reopen(("x", "spot", "other", "trade"), 1)
+    found = judge.judge(sequences(3, 2, 3, 8))
+    assert found.keep.tolist() == found.late.tolist() == [True, False, False, True]
+    assert mark.holes == [(6, 7)]
 
 
 def test_a_row_in_the_middle_of_a_hole_leaves_two():

@@ -6,6 +6,7 @@ import logging
 from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
 
 from marketprism.logs import FLOW
 from storage_service.batching import Prepared
@@ -34,6 +35,18 @@ def test_refusals_are_a_line_a_minute(caplog: pytest.LogCaptureFixture) -> None:
     lines: list[Any] = caplog.records
     assert [line.getMessage().partition(";")[0] for line in lines] == ["2 refused: wrong 2", "5 refused: wrong 1"]
     assert [(line.token, line.seq, line.row) for line in lines] == [(TOKEN, 7, 2), (TOKEN, 7, 1)]
+
+
+def test_holes_that_are_no_longer_watched_are_counted() -> None:
+    """Rows that come into them would count as duplicates: an alert waits for this figure to rise."""
+
+    def counted() -> float:
+        return REGISTRY.get_sample_value("marketprism_storage_forgotten_holes_total", {"data_type": "trades"}) or 0.0
+
+    before, prepared = counted(), _prepared(0)
+    prepared.forgotten_holes = 3
+    tell("trades", Batch([Frame.of(1, "md", b"", 1)]), prepared, TOKEN)
+    assert counted() == before + 3
 
 
 def test_the_flow_speaks_only_when_it_is_asked_to(caplog: pytest.LogCaptureFixture) -> None:
