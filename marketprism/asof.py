@@ -36,10 +36,19 @@ class Source:
     tie: str
     """SQL that orders rows of the same time: the exchange's sequence where the view has one."""
     max_age: dt.timedelta
+    is_alone: bool = True
+    """Whether no other source reads this view: with several age limits each feature has an age of its own."""
 
     @property
     def view(self) -> str:
         return self.form.view
+
+    @property
+    def ages(self) -> list[str]:
+        """Names of the columns that say how long before the instant the row became known."""
+        if self.is_alone:
+            return [f"{self.view}_age_ms"]
+        return [f"{self.view}.{column}_age_ms" for column in self.columns]
 
 
 def sources(
@@ -47,13 +56,17 @@ def sources(
 ) -> list[Source]:
     """The views of ``features``, each "view.column" or a column of unified_features_by_bucket, grouped by age limit.
 
-    Raises QueryError for an unknown view or column, or a view that does not say when its rows were known.
+    Raises QueryError for an unknown view or column, a view that does not say when its rows were known, or an age limit
+    of what is not asked for.
     """
+    if isinstance(max_age, Mapping) and (strange := sorted(set(max_age) - set(features))):
+        raise QueryError(f"max_age names {strange[0]!r}, which is not among the features asked for")
     asked: dict[tuple[str, dt.timedelta], list[str]] = {}
     for feature in features:
         view, _, column = feature.removeprefix(f"{FEATURES}.").rpartition(".")
         limit = max_age.get(feature, DEFAULT_MAX_AGE) if isinstance(max_age, Mapping) else max_age
         asked.setdefault((view or DEFAULT_VIEW, limit), []).append(column)
+    views = [view for view, _ in asked]
     found = []
     for (view, limit), columns in asked.items():
         known = _columns(client, view)
@@ -64,7 +77,7 @@ def sources(
             raise QueryError(f"{view} does not say when its rows were known (available_at); read it by itself")
         tie = "v.sequence" if "sequence" in known else "0"
         form = ranges.form_of(client, view, list(known))
-        found.append(Source({name: known[name] for name in columns}, form, tie, limit))
+        found.append(Source({name: known[name] for name in columns}, form, tie, limit, views.count(view) == 1))
     return found
 
 
@@ -85,20 +98,34 @@ def join(
     """``wanted`` (exchange, market_type, symbol, timestamp, in any order) with the features, one frame a UTC day.
 
     Each view adds its columns, and ``<view>_age_ms``: how long before the instant its row became known; NULL where none
-    was known, or none young enough. Instants inside excluded_intervals are left out unless ``keep_excluded``.
+    was known, or none young enough; with several age limits for one view, ``<view>.<feature>_age_ms`` of each feature.
+    Instants inside excluded_intervals are left out unless ``keep_excluded``, and days of which none is left.
     """
     wanted = wanted.with_columns(pl.col("timestamp").cast(_STAMP)).with_row_index("_row")
+    is_empty = True
     for _, day in wanted.group_by(pl.col("timestamp").dt.date(), maintain_order=True):
         part = day if keep_excluded else _without_excluded(client, day)
+        if part.is_empty():
+            continue
         for source in asked:
             part = _joined(client, part, source)
+        is_empty = False
         yield part.sort("_row").drop("_row")
+    if is_empty:  # the columns all the same
+        part = wanted.clear().drop("_row")
+        for source in asked:
+            new = [*_names(part, source).values(), *source.ages]
+            part = part.with_columns(pl.lit(None).alias(name) for name in new)
+        yield part
+
+
+def _names(part: pl.DataFrame, source: Source) -> dict[str, str]:
+    """What the columns of a source are called beside those that are there: with their view where a name is taken."""
+    return {column: column if column not in part.columns else f"{source.view}.{column}" for column in source.columns}
 
 
 def _joined(client: Any, part: pl.DataFrame, source: Source) -> pl.DataFrame:
-    age, known = f"{source.view}_age_ms", "_known"
-    if part.is_empty():
-        return part.with_columns(pl.lit(None, pl.Int64).alias(age), *(pl.lit(None).alias(c) for c in source.columns))
+    known = "_known"
     rows = _read(client, source, part)
     rows = rows.rename({column: f"_{column}" for column in source.columns})
     joined = part.sort("timestamp").join_asof(
@@ -110,11 +137,9 @@ def _joined(client: Any, part: pl.DataFrame, source: Source) -> pl.DataFrame:
         tolerance=source.max_age,
         check_sortedness=False,
     )
-    names = {
-        f"_{column}": column if column not in part.columns else f"{source.view}.{column}" for column in source.columns
-    }
+    names = {f"_{column}": name for column, name in _names(part, source).items()}
     elapsed = (pl.col("timestamp") - pl.col(known)).dt.total_milliseconds()
-    return joined.with_columns(elapsed.alias(age)).drop(known).rename(names)
+    return joined.with_columns(elapsed.alias(age) for age in source.ages).drop(known).rename(names)
 
 
 def _read(client: Any, source: Source, part: pl.DataFrame) -> pl.DataFrame:

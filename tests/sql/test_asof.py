@@ -134,6 +134,41 @@ def test_excluded_instants_are_left_out_by_default(engine: Any, tape: Tape) -> N
     assert features.asof(**ask, keep_excluded=True).num_rows == 2
 
 
+def test_a_day_that_is_excluded_whole_leaves_the_others(engine: Any, tape: Tape) -> None:
+    """Its columns had neither the types nor the names of the other days'."""
+    day = moment(tape.trades[0]["timestamp"] * 1000).replace(hour=0, minute=0, second=0, microsecond=0)
+    after = day + dt.timedelta(days=1)
+    key = "('binance', 'spot', 'ASOFUSDT'"
+    engine.client.command(
+        "INSERT INTO marketprism_features.excluded_by_hand (exchange, market_type, symbol, from_time, to_time, reason) "
+        f"VALUES {key}, '{day:%F %T}', '{after - dt.timedelta(milliseconds=1):%F %T.%f}', 'a test')"
+    )
+    try:
+        features = Features(engine.client)
+        names = ["vpin_by_bucket.quality", "unified_features_by_bucket.quality", "vpin_by_bucket.vpin"]
+        times = [day + dt.timedelta(hours=22), after + dt.timedelta(minutes=20)]
+        got = features.asof([ENTITY] * 2, times, names, max_age=dt.timedelta(hours=1), kind="polars")
+        alone = features.asof([ENTITY], times[1:], names, max_age=dt.timedelta(hours=1), kind="polars")
+        assert got.equals(alone)
+        assert got.height == 1
+        nothing = features.asof([ENTITY], times[:1], names, kind="polars")
+        assert (nothing.height, nothing.columns) == (0, got.columns)
+    finally:
+        engine.client.command(f"DELETE FROM marketprism_features.excluded_by_hand WHERE symbol = '{ENTITY[2]}'")
+
+
+def test_age_limits_of_one_view_have_an_age_each(engine: Any, tape: Tape) -> None:
+    at = moment(tape.trades[-1]["received_at"] + 2_000_000)
+    limits = {"vpin_by_bucket.vpin": 60 * MINUTE, "vpin_by_bucket.imbalance": dt.timedelta(microseconds=1)}
+    features = Features(engine.client)
+    got = features.asof([ENTITY], [at], list(limits), max_age=limits, keep_excluded=True, kind="polars").to_dicts()[0]
+    assert got["vpin"] is not None
+    assert got["vpin_by_bucket.vpin_age_ms"] >= 2_000
+    assert (got["imbalance"], got["vpin_by_bucket.imbalance_age_ms"]) == (None, None)
+    with pytest.raises(QueryError, match="'vpin_by_bucket.vpn', which is not among"):
+        features.asof([ENTITY], [at], list(limits), max_age={"vpin_by_bucket.vpn": MINUTE})
+
+
 class Spy:
     """A client that remembers how many rows each answer had."""
 
