@@ -274,6 +274,12 @@ class StorageSettings(BaseSettings):
     days_every_s: float = Field(
         60.0, ge=0, description="seconds between looks at the rebuild queue and at what is due daily; 0 = not here"
     )
+    feature_jobs_every_s: float = Field(
+        300.0,
+        ge=0,
+        description="seconds between runs of the jobs that compute clusters; the registry of features is looked at"
+        " daily; 0 = not here",
+    )
     days_of: Literal["all", "own"] = Field(
         "all", description="own: ClickHouse is a shard of a cluster; look after the days of these partitions only"
     )

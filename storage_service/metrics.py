@@ -93,6 +93,7 @@ def announce(data_types: Iterable[str]) -> None:
             counter.labels(data_type).inc(0)
     for source in ("config", "expired", "default", "time"):
         DAY_PLANS.labels(source).inc(0)
-    for job in ("rebuild", "verify", "archive", "calibrate"):
+    features = ("feature_registry", "footprint_clusters", "trade_clusters")
+    for job in ("rebuild", "verify", "archive", "calibrate", *features):
         for result in ("done", "failed"):
             DAY_JOBS.labels(job, result).inc(0)

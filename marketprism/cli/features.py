@@ -60,8 +60,16 @@ def export(
 
 
 @app.command()
-def job(name: Annotated[str, typer.Argument(help="feature_registry, footprint_clusters or trade_clusters.")]) -> None:
-    """Run a job that computes features outside SQL, as of now; its run is recorded in job_runs."""
+def job(
+    name: Annotated[str, typer.Argument(help="feature_registry, footprint_clusters or trade_clusters.")],
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+) -> None:
+    """Run a job that computes features outside SQL, as of now; its run is recorded in job_runs.
+
+    The storage service runs them too: clusters every MARKETPRISM_STORAGE_FEATURE_JOBS_EVERY_S, the registry daily.
+    """
+    import msgspec
+
     from marketprism.clickhouse import connect
     from marketprism.errors import JobError
     from marketprism.jobs import JOBS, run_job
@@ -71,6 +79,8 @@ def job(name: Annotated[str, typer.Argument(help="feature_registry, footprint_cl
         raise JobError(f"no job {name!r}; there are {', '.join(JOBS)}")
     client = connect(find_servers().clickhouse)
     try:
-        typer.echo(run_job(client, JOBS[name]).run_id)
+        run = run_job(client, JOBS[name])
+        said = msgspec.json.encode({"job": run.job, "run_id": run.run_id}).decode() if as_json else run.run_id
+        typer.echo(said)
     finally:
         client.close()

@@ -9,31 +9,15 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from marketprism.clickhouse import FEATURES
 from marketprism.jobs.clustering import dbscan
-from marketprism.jobs.runs import JobResult, Run
+from marketprism.jobs.runs import JobResult, Run, statement
 
 EPS_BPS: Final = 5.0
 MIN_BINS: Final = 3
 WINDOW_H: Final = 24
 KEY: Final = ["exchange", "market_type", "symbol"]
 
-BINS: Final = f"""
-SELECT
-    toString(f.exchange) AS exchange, toString(f.market_type) AS market_type, toString(f.symbol) AS symbol,
-    f.px AS px, toFloat64(sum(f.total_vol)) AS volume, toFloat64(sum(f.delta)) AS delta,
-    toDateTime64(max(f.ts_1m) + 60, 3, 'UTC') AS last_ts,
-    toBool(max(g.of_type != '')) AS has_gap
-FROM {FEATURES}.footprint_1m AS f
-INNER JOIN {FEATURES}.trades_1m AS t
-    ON t.exchange = f.exchange AND t.market_type = f.market_type AND t.symbol = f.symbol AND t.ts_1m = f.ts_1m
-LEFT JOIN (SELECT * FROM {FEATURES}.gap_minutes WHERE of_type = 'trades') AS g
-    ON g.exchange = f.exchange AND g.market_type = f.market_type AND g.symbol = f.symbol AND g.ts_1m = f.ts_1m
-WHERE f.ts_1m >= {{at:DateTime64(3)}} - toIntervalHour({{hours:UInt32}}) AND t.available_at <= {{at:DateTime64(3)}}
-GROUP BY f.exchange, f.market_type, f.symbol, f.tick_size, f.px_bin, f.px
-HAVING volume > 0 AND px > 0
-ORDER BY exchange, market_type, symbol, px
-"""
+BINS: Final = statement("footprint_clusters")
 
 
 def footprint_clusters(client: Any, run: Run) -> JobResult:

@@ -13,10 +13,16 @@ import pyarrow as pa
 
 from marketprism.clickhouse import FEATURES
 from marketprism.errors import JobError, MarketPrismError
+from marketprism.migrate import shipped
 
 logger = logging.getLogger(__name__)
 
 RUNS = f"{FEATURES}.job_runs"
+
+
+def statement(name: str) -> str:
+    """The SELECT of sql/jobs/<name>.sql: in a file of its own, so that ``lint-sql`` judges it like every feature."""
+    return (shipped("sql") / "jobs" / f"{name}.sql").read_text(encoding="utf-8")
 
 
 @dataclass(frozen=True, slots=True)

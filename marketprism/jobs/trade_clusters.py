@@ -9,9 +9,8 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 
-from marketprism.clickhouse import FEATURES, HOT
 from marketprism.jobs.clustering import dbscan
-from marketprism.jobs.runs import JobResult, Run
+from marketprism.jobs.runs import JobResult, Run, statement
 
 TIME_S: Final = 5.0
 PRICE_BPS: Final = 10.0
@@ -20,20 +19,7 @@ MIN_TRADES: Final = 3
 WINDOW_S: Final = 600
 KEY: Final = ["exchange", "market_type", "symbol"]
 
-TRADES: Final = f"""
-SELECT
-    toString(t.exchange) AS exchange, toString(t.market_type) AS market_type, toString(t.symbol) AS symbol,
-    toUnixTimestamp64Milli(t.timestamp) AS at_ms, toFloat64(t.price) AS price, toFloat64(t.quantity) AS quantity,
-    toBool(t.side = 'buy') AS is_buy, toBool(g.of_type != '') AS has_gap
-FROM {HOT}.trades AS t
-LEFT JOIN (SELECT * FROM {FEATURES}.gap_minutes WHERE of_type = 'trades') AS g
-    ON g.exchange = t.exchange AND g.market_type = t.market_type AND g.symbol = t.symbol
-    AND g.ts_1m = toStartOfMinute(toDateTime(t.timestamp, 'UTC'))
-WHERE t.bucket_id != 0 AND t.price > 0 AND t.quantity > 0
-    AND t.timestamp > {{at:DateTime64(3)}} - toIntervalSecond({{seconds:UInt32}})
-    AND t.timestamp <= {{at:DateTime64(3)}} AND t.received_at <= {{at:DateTime64(6)}}
-ORDER BY exchange, market_type, symbol, t.sequence
-"""
+TRADES: Final = statement("trade_clusters")
 
 
 def trade_clusters(client: Any, run: Run) -> JobResult:

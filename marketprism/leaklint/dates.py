@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 from sqlglot import exp
 
-from marketprism.leaklint.columns import clocks_in, is_instant
+from marketprism.leaklint.columns import clocks_in, is_instant, is_reversed
 from marketprism.leaklint.findings import Hit
 from marketprism.leaklint.moments import KNOWN, moment
+from marketprism.leaklint.sources import defined
 from marketprism.leaklint.windows import function_name, shape_of, within_one_instant
 
 
@@ -22,6 +23,28 @@ def backdated(tree: exp.Expression) -> Iterator[Hit]:
             found = [moment(part, select) for part in arrays or [item.unalias()]]
             if any(one is not None and one.moved < 0 for one in found):
                 yield Hit("backdated", item, item.sql("clickhouse"))
+
+
+def coarse(tree: exp.Expression) -> Iterator[Hit]:
+    """Windows ordered by a clock that is coarser than the rows, or by the negative of one under another name."""
+    for window in tree.find_all(exp.Window):
+        select, shape = window.find_ancestor(exp.Select), shape_of(window)
+        order, spec = shape.args.get("order"), shape.args.get("spec")
+        if order is None or select is None or within_one_instant(shape):
+            continue
+        has_peers = spec is None or str(spec.args.get("kind")).upper() != "ROWS"
+        found = [moment(item.this, select) for item in order.expressions]
+        times = [one for one in found if one is not None]
+        if has_peers and times and all(one.grain > one.rows for one in times):
+            yield Hit("window-following", window, f"{order.sql('clickhouse')} has later rows at the same place")
+        for item in order.expressions:
+            inside = defined(item.this, select) if isinstance(item.this, exp.Column) else None
+            if inside is not None and is_reversed(_ordered(inside[0], bool(item.args.get("desc")))):
+                yield Hit("window-descending", window, f"{item.this.sql('clickhouse')} is a clock put backward")
+
+
+def _ordered(node: exp.Expression, descending: bool) -> exp.Expression:
+    return exp.Ordered(this=node.copy(), desc=descending)
 
 
 def ranked(tree: exp.Expression) -> Iterator[Hit]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from sqlglot import exp
 
-from marketprism.leaklint.columns import conjuncts
+from marketprism.leaklint.columns import clocks_in, conjuncts
 from marketprism.leaklint.comparisons import Comparison, comparisons, is_asof, of_join
 from marketprism.leaklint.findings import Hit
 from marketprism.leaklint.moments import KNOWN, moment
@@ -34,9 +34,24 @@ def future(tree: exp.Expression) -> Iterator[Hit]:
         if is_asof(join) or join.args.get("kind") == "ARRAY":
             continue
         found = list(of_join(join, select))
+        if not any(_is_honest(one) for one in found):
+            yield from _unreadable(join)
         for hit in _matched(found, join.this.alias_or_name):
             if hit.rule != "unfinished-period" or not any(_is_dated(select, one, join) for one in found):
                 yield hit
+
+
+def _is_honest(one: Comparison) -> bool:
+    return not one.is_lower and not one.is_shifted_ahead and not one.is_early
+
+
+def _unreadable(join: exp.Join) -> Iterator[Hit]:
+    """Conditions on the clocks of both sides that say nothing certain: OR, NOT, <>, and comparisons by a function."""
+    name = join.this.alias_or_name
+    for part in conjuncts(join.args.get("on")):
+        of = {column.table for column in clocks_in(part)}
+        if name in of and len(of) > 1 and isinstance(part, exp.Or | exp.Not | exp.NEQ | exp.Anonymous):
+            yield Hit("join-future", part, f"{part.sql('clickhouse')} may let later rows of {name} in")
 
 
 def correlated(tree: exp.Expression) -> Iterator[Hit]:

@@ -43,8 +43,12 @@ def _keys_lack_market(keys: list[exp.Expression]) -> bool:
 def labels(tree: exp.Expression) -> Iterator[Hit]:
     """Reading marketprism_labels from anywhere else: by name, through a table function, or through a dictionary."""
     for table in tree.find_all(exp.Table):
-        if table.db == LABELS_DATABASE or (is_table_function(table) and _function_reads_labels(table.this)):
+        if _is_of_labels(table.db) or (is_table_function(table) and _function_reads_labels(table.this)):
             yield Hit("labels-read", table, table.sql("clickhouse"))
+    for member in tree.find_all(exp.In):  # IN database.table, without brackets
+        field = member.args.get("field")
+        if field is not None and _names_labels(field):
+            yield Hit("labels-read", member, member.sql("clickhouse"))
     for node in tree.find_all(exp.Func):
         if function_name(node).startswith(("dictget", "dicthas", "joinget")) and _names_labels(node):
             yield Hit("labels-read", node, node.sql("clickhouse"))
@@ -67,4 +71,9 @@ def _function_reads_labels(function: exp.Expression) -> bool:
 def _names_labels(node: exp.Expression) -> bool:
     texts = [part.name for part in node.find_all(exp.Literal)]
     texts += [part.table or part.name for part in node.find_all(exp.Column)]  # cluster('c', database, table)
-    return any(text.split(".")[0] == LABELS_DATABASE for text in texts)
+    return any(_is_of_labels(text.split(".")[0]) for text in texts)
+
+
+def _is_of_labels(database: str) -> bool:
+    """The database itself, and what a cluster calls its Distributed twin."""
+    return database in (LABELS_DATABASE, f"{LABELS_DATABASE}_cluster")

@@ -21,6 +21,7 @@ LOOK_AHEAD: Final[tuple[Rule, ...]] = (
     windows.fills,
     dates.backdated,
     dates.ranked,
+    dates.coarse,
     arrays.shifted,
     arrays.exploded,
     joins.asof,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Final
 
@@ -12,18 +13,7 @@ from marketprism.leaklint.findings import Hit
 
 _LEADS: Final = frozenset({"lead", "leadinframe"})
 _LAGS: Final = frozenset({"lag", "laginframe"})
-_FILLS: Final = frozenset(
-    {
-        "any",
-        "anylast",
-        "any_respect_nulls",
-        "anyrespectnulls",
-        "anylastrespectnulls",
-        "any_value",
-        "last_value",
-        "lastvalue",
-    }
-)
+_FILLS: Final = re.compile(r"(any|any_?last|any_?value|last_?value|arg_?max)(_?respect_?nulls)?")
 _BLOCK_ORDER: Final = frozenset(
     {"runningdifference", "runningdifferencestartingwithfirstvalue", "runningaccumulate", "runningconcurrency"}
 )
@@ -108,7 +98,7 @@ def frames(tree: exp.Expression) -> Iterator[Hit]:
             yield Hit("window-unordered", window, f"{name} over a whole partition")
         if order is not None and any(is_reversed(item) for item in order.expressions):
             yield Hit("window-descending", window, f"{name} over {order.sql('clickhouse')}")
-        if name in _FILLS and (spec is None or str(spec.args.get("start")).upper() == "UNBOUNDED"):
+        if _FILLS.fullmatch(name) and (spec is None or str(spec.args.get("start")).upper() == "UNBOUNDED"):
             yield Hit("forward-fill", window, f"{name} from the beginning of time")
 
 

@@ -1,4 +1,4 @@
-"""What the storage service does for days by itself: the rebuild queue; once a day verify, archive, calibrate.
+"""What the storage service does by itself: the rebuild queue; once a day verify, archive, calibrate; feature jobs.
 
 A job is the command that a person would run, as a child process: it takes nothing from the workers' memory and threads,
 dies with the service, and may be killed at any step (DELIVERY.md, days). A day is due when its midnight and the hour of
@@ -37,6 +37,7 @@ _BOUND: Final = Path(marketprism.__file__).parent / "supervisor" / "bound.py"
 _RETRY_S: Final = 600.0
 """A job that failed on a day is tried again on it after this; other days are not held up."""
 _SYMBOLS_AT_ONCE: Final = 500
+_CLUSTERS: Final = ("footprint_clusters", "trade_clusters")
 _CALIBRATION_HOUR: Final = 23
 """UTC: late enough to know the day, and before the next one's first trade freezes its plan."""
 
@@ -116,6 +117,7 @@ class DayKeeper:
         self._run, self._clock, self._owns = run_command, clock, owns
         self._finished: dict[str, date] = {}
         self._not_before: dict[tuple[str, date], datetime] = {}
+        self._began: dict[str, datetime] = {}
 
     async def run(self) -> None:
         """The first look comes one interval after the start, so that short runs are not burdened."""
@@ -123,6 +125,7 @@ class DayKeeper:
             await asyncio.sleep(self._settings.days_every_s)
             try:
                 await self.look()
+                await self.run_features()
             except (NatsError, ClickHouseAway, InsertRefused, OSError, TimeoutError) as error:
                 logger.warning("days could not be looked after, trying again", extra={"error": str(error)})
 
@@ -136,6 +139,21 @@ class DayKeeper:
             await self._daily("archive", yesterday, self._archive)
         if self._settings.calibrate_days and now.hour >= _CALIBRATION_HOUR:
             await self._daily("calibrate", now.date(), self._calibrate)
+
+    async def run_features(self) -> None:
+        """Run the jobs that compute features outside SQL, where they are due: until then these features are NULL."""
+        often = self._settings.feature_jobs_every_s
+        if not often:
+            return
+        for job, every in (("feature_registry", 86_400.0), *((name, often) for name in _CLUSTERS)):
+            now = self._clock()
+            began = self._began.get(job)
+            if began is not None and timedelta(0) <= now - began < timedelta(seconds=every):
+                continue
+            self._began[job] = now
+            done, _ = await self._job(job, now.date(), ["features", "job", job, "--json"])
+            if not done and job not in _CLUSTERS:
+                del self._began[job]  # not a day later
 
     async def _rebuild_queued(self) -> None:
         waiting = await self._waiting()

@@ -248,6 +248,42 @@ async def test_yesterday_is_verified_and_archived_once_after_its_quiet_hour() ->
     assert jobs.asked[2:] == [verify, [*archive, "--drop"], [*archive, "--drop"]]
 
 
+async def test_feature_jobs_run_when_they_are_due() -> None:
+    now = datetime(2025, 3, 2, 5, 0, tzinfo=UTC)
+    jobs = Jobs()
+    keeper = DayKeeper(NothingQueued(), None, StorageSettings(_env_file=None), jobs, clock=lambda: now)
+
+    async def at(moment: datetime) -> list[str]:
+        nonlocal now
+        now = moment
+        jobs.asked.clear()
+        await keeper.run_features()
+        assert all(asked == ["features", "job", asked[2], "--json"] for asked in jobs.asked)
+        return [asked[2] for asked in jobs.asked]
+
+    clusters = ["footprint_clusters", "trade_clusters"]
+    assert await at(now) == ["feature_registry", *clusters]
+    assert await at(datetime(2025, 3, 2, 5, 4, 59, tzinfo=UTC)) == []
+    assert await at(datetime(2025, 3, 2, 5, 5, tzinfo=UTC)) == clusters
+    assert await at(datetime(2025, 3, 2, 4, 0, tzinfo=UTC)) == ["feature_registry", *clusters], "the clock was put back"
+    jobs.code = 13
+    assert await at(datetime(2025, 3, 3, 4, 0, tzinfo=UTC)) == ["feature_registry", *clusters]
+    assert await at(datetime(2025, 3, 3, 4, 1, tzinfo=UTC)) == ["feature_registry"], "it does not wait for a day"
+    off = StorageSettings(_env_file=None, feature_jobs_every_s=0)
+    keeper = DayKeeper(NothingQueued(), None, off, jobs, clock=lambda: now)
+    assert await at(now) == []
+
+
+async def test_the_storage_service_runs_the_feature_jobs(rig: Rig) -> None:
+    """Clusters and registry of a system that nobody looks after."""
+    rig.start_storage(MARKETPRISM_STORAGE_DAYS_EVERY_S="0.3")
+    await rig.until_says("storage", "features job trade_clusters --json", timeout=90)
+    assert rig.stop("storage") == 0
+    runs = rig.rows("SELECT job, state FROM marketprism_features.job_runs ORDER BY job")
+    assert runs == [(name, "done") for name in ("feature_registry", "footprint_clusters", "trade_clusters")]
+    assert rig.rows("SELECT count() > 100 FROM marketprism_features.feature_registry") == [(1,)]
+
+
 async def test_a_crashed_verify_is_a_failure_although_its_exit_code_is_that_of_differences() -> None:
     from storage_service import metrics
 

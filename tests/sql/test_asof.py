@@ -165,7 +165,7 @@ def test_age_limits_of_one_view_have_an_age_each(engine: Any, tape: Tape) -> Non
     assert got["vpin"] is not None
     assert got["vpin_by_bucket.vpin_age_ms"] >= 2_000
     assert (got["imbalance"], got["vpin_by_bucket.imbalance_age_ms"]) == (None, None)
-    with pytest.raises(QueryError, match="'vpin_by_bucket.vpn', which is not among"):
+    with pytest.raises(QueryError, match=r"'vpin_by_bucket\.vpn', which is not among"):
         features.asof([ENTITY], [at], list(limits), max_age={"vpin_by_bucket.vpn": MINUTE})
 
 

@@ -14,6 +14,8 @@ from marketprism.leaklint import RULES, default_files, lint_text, lint_tree
 
 KEY = "exchange, market_type, symbol"
 
+SIDES = "SELECT * FROM a JOIN b ON a.exchange = b.exchange AND a.market_type = b.market_type AND a.symbol = b.symbol"
+
 LEAKS: list[tuple[str, str]] = [
     ("window-lead", f"SELECT lead(mid) OVER (PARTITION BY {KEY} ORDER BY ts) FROM f"),
     ("window-lead", f"SELECT lead(mid, 3) OVER (PARTITION BY {KEY} ORDER BY ts) FROM f"),
@@ -117,6 +119,21 @@ LEAKS: list[tuple[str, str]] = [
         f"SELECT * FROM f JOIN (SELECT {KEY}, quantile(0.9)(v) AS hi FROM f WHERE ts >= now() - INTERVAL 1 HOUR GROUP BY {KEY}) AS q USING ({KEY})",
     ),
     ("latest-row", "SELECT v / (SELECT v FROM f ORDER BY ts DESC LIMIT 1) FROM f"),
+    (
+        "forward-fill",
+        f"SELECT argMax(mid, ts) OVER (PARTITION BY {KEY} ORDER BY ts ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) FROM f",
+    ),
+    ("window-following", f"SELECT sum(v) OVER (PARTITION BY {KEY} ORDER BY toDate(ts)) FROM f"),
+    (
+        "window-descending",
+        f"SELECT sum(v) OVER (PARTITION BY {KEY} ORDER BY r) FROM (SELECT *, -toUnixTimestamp(ts) AS r FROM f)",
+    ),
+    ("join-future", f"{SIDES} AND NOT (b.ts <= a.ts)"),
+    ("join-future", f"{SIDES} AND (b.ts > a.ts OR b.v = 1)"),
+    ("join-future", f"{SIDES} AND b.ts != a.ts"),
+    ("join-future", f"{SIDES} AND greater(b.ts, a.ts)"),
+    ("labels-read", "SELECT * FROM marketprism_labels_cluster.bucket_labels"),
+    ("labels-read", "SELECT * FROM f WHERE symbol IN marketprism_labels.chosen"),
     ("window-by-value", f"SELECT percent_rank() OVER (PARTITION BY {KEY} ORDER BY v) FROM f"),
     ("window-by-value", f"SELECT ntile(10) OVER w FROM f WINDOW w AS (PARTITION BY {KEY}, toDate(ts) ORDER BY v)"),
     ("backdated", f"CREATE VIEW a.b AS SELECT {KEY}, ts - INTERVAL 1 MINUTE AS ts, mid FROM f"),
@@ -136,6 +153,10 @@ LEAKS: list[tuple[str, str]] = [
 ]
 
 CAUSAL: list[str] = [
+    f"{SIDES} AND b.ts <= a.ts AND b.ts != a.ts",
+    f"SELECT sum(v) OVER (PARTITION BY {KEY} ORDER BY ts_1m) FROM trades_1m",
+    f"SELECT sum(v) OVER (PARTITION BY {KEY} ORDER BY toDate(ts) ROWS BETWEEN 3 PRECEDING AND CURRENT ROW) FROM f",
+    f"SELECT sum(v) OVER (PARTITION BY {KEY} ORDER BY r) FROM (SELECT *, toUnixTimestamp(ts) AS r FROM f)",
     f"SELECT rank() OVER (PARTITION BY {KEY}, bucket_id ORDER BY quantity DESC) FROM f",
     f"SELECT {KEY}, ts + INTERVAL 1 MINUTE AS ts, mid FROM f",
     f"SELECT {KEY}, ts, ts - INTERVAL 1 HOUR AS from_time, mid FROM f",
