@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import pyarrow as pa
@@ -15,11 +16,28 @@ from marketprism.jobs.runs import JobResult, Run
 _COMMENT = re.compile(r"\s*COMMENT '(?:[^'\\]|\\.)*'")
 _SPACE = re.compile(r"\s+")
 _FILLS = re.compile(r" TO ([\w.]+)")
+_NAMES = re.compile(rf"\b(?:{FEATURES}|{LABELS})\.\w+")
 
 
 def sql_hash(statement: str) -> str:
     """SHA-256 of a SHOW CREATE statement, white space and comments aside: a better comment is no new version."""
     return hashlib.sha256(_SPACE.sub(" ", _COMMENT.sub("", statement)).strip().encode()).hexdigest()
+
+
+def sql_hashes(objects: Mapping[str, str]) -> dict[str, str]:
+    """Of each object with all that it reads: a view over a changed one has changed, although its own text has not."""
+    found: dict[str, str] = {}
+
+    def hashed(name: str, above: frozenset[str]) -> str:
+        if name not in found:
+            text = _COMMENT.sub("", objects[name])
+            read = {other for other in _NAMES.findall(text) if other in objects} - above - {name}
+            own = sql_hash(objects[name])
+            below = [hashed(other, above | {name}) for other in sorted(read)]
+            found[name] = hashlib.sha256(" ".join([own, *below]).encode()).hexdigest() if below else own
+        return found[name]
+
+    return {name: hashed(name, frozenset()) for name in sorted(objects)}
 
 
 def feature_registry(client: Any, run: Run) -> JobResult:
@@ -40,9 +58,9 @@ def feature_registry(client: Any, run: Run) -> JobResult:
         ).result_rows
     }
     changed = []
-    for name, statement in objects.items():
+    for name, hashed in sql_hashes(objects).items():
         version, *last = known.get(name, (0, "", ""))
-        now = [columns.get(name, ""), sql_hash(statement)]
+        now = [columns.get(name, ""), hashed]
         if now != last:
             changed.append((name, version + 1, *now))
     return JobResult(len(objects), run.insert(client, "feature_registry", _table(changed, run.at)))

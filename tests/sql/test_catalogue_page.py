@@ -144,6 +144,24 @@ def test_the_registry_counts_versions(engine: Any) -> None:
         client.command(f"DROP VIEW {view}")
 
 
+def test_a_view_has_a_new_version_when_what_it_reads_changes(engine: Any) -> None:
+    """Views that users know are often ``SELECT *`` of the one that computes."""
+    client, inner, outer = engine.client, "marketprism_features.computes", "marketprism_features.shows"
+    try:
+        for factor in (1, 1, 2):
+            client.command(f"CREATE OR REPLACE VIEW {inner} AS SELECT toUInt8({factor}) AS a")
+            client.command(f"CREATE OR REPLACE VIEW {outer} AS SELECT * FROM {inner}")
+            run_job(client, feature_registry)
+        for name in (inner, outer):
+            rows = engine.rows(
+                f"SELECT version FROM marketprism_features.feature_registry WHERE name = '{name}' ORDER BY version"
+            )
+            assert [row["version"] for row in rows] == [1, 2], name
+    finally:
+        client.command(f"DROP VIEW IF EXISTS {outer}")
+        client.command(f"DROP VIEW IF EXISTS {inner}")
+
+
 def test_a_table_has_a_new_version_when_what_fills_it_changes(engine: Any) -> None:
     client, table = engine.client, "marketprism_features.registered_sums"
     client.command(f"CREATE TABLE {table} (a UInt8) ENGINE = MergeTree ORDER BY a")
