@@ -27,32 +27,29 @@ def backdated(tree: exp.Expression) -> Iterator[Hit]:
 
 def coarse(tree: exp.Expression) -> Iterator[Hit]:
     """Windows ordered by a clock that is coarser than the rows, or by the negative of one under another name."""
-    for window in tree.find_all(exp.Window):
-        select, shape = window.find_ancestor(exp.Select), shape_of(window)
-        order, spec = shape.args.get("order"), shape.args.get("spec")
-        if order is None or select is None or within_one_instant(shape):
-            continue
+    for window, order, select in _ordered(tree):
+        spec = shape_of(window).args.get("spec")
         has_peers = spec is None or str(spec.args.get("kind")).upper() != "ROWS"
-        found = [moment(item.this, select) for item in order.expressions]
-        times = [one for one in found if one is not None]
-        if has_peers and times and all(one.grain > one.rows for one in times):
+        times = [found for item in order.expressions if (found := moment(item.this, select)) is not None]
+        if has_peers and times and all(found.grain > found.rows for found in times):
             yield Hit("window-following", window, f"{order.sql('clickhouse')} has later rows at the same place")
         for item in order.expressions:
             inside = defined(item.this, select) if isinstance(item.this, exp.Column) else None
-            if inside is not None and is_reversed(_ordered(inside[0], bool(item.args.get("desc")))):
+            if inside is not None and is_reversed(exp.Ordered(this=inside[0].copy(), desc=item.args.get("desc"))):
                 yield Hit("window-descending", window, f"{item.this.sql('clickhouse')} is a clock put backward")
-
-
-def _ordered(node: exp.Expression, descending: bool) -> exp.Expression:
-    return exp.Ordered(this=node.copy(), desc=descending)
 
 
 def ranked(tree: exp.Expression) -> Iterator[Hit]:
     """Windows ordered by no clock over more than one instant: a value's rank among those that are still to come."""
-    for window in tree.find_all(exp.Window):
-        select = window.find_ancestor(exp.Select)
-        order = shape_of(window).args.get("order")
-        if order is None or select is None or within_one_instant(shape_of(window)):
-            continue
+    for window, order, select in _ordered(tree):
         if not clocks_in(order) and not any(moment(item.this, select) for item in order.expressions):
             yield Hit("window-by-value", window, f"{function_name(window.this)} over {order.sql('clickhouse')}")
+
+
+def _ordered(tree: exp.Expression) -> Iterator[tuple[exp.Window, exp.Order, exp.Select]]:
+    """Windows with an order over more than one instant, that order, and the select that they stand in."""
+    for window in tree.find_all(exp.Window):
+        shape, select = shape_of(window), window.find_ancestor(exp.Select)
+        order = shape.args.get("order")
+        if order is not None and select is not None and not within_one_instant(shape):
+            yield window, order, select

@@ -42,6 +42,7 @@ def future(tree: exp.Expression) -> Iterator[Hit]:
 
 
 def _is_honest(one: Comparison) -> bool:
+    """Whether it lets in no row that was not known yet."""
     return not one.is_lower and not one.is_shifted_ahead and not one.is_early
 
 
@@ -93,7 +94,7 @@ def _matched(found: list[Comparison], name: str) -> Iterator[Hit]:
         if one.operator is exp.EQ and one.is_shifted_ahead:
             yield Hit("join-future", one.part, f"{_text(one)} pairs a row with a later one of {name}")
             return
-    if any(not one.is_lower and not one.is_shifted_ahead and not one.is_early for one in found if _binds(one, found)):
+    if any(_is_honest(one) for one in found if _binds(one, found)):
         return
     later = [one for one in found if one.is_lower or one.is_shifted_ahead]
     early = [one for one in found if not one.is_lower and one.is_early and not one.is_shifted_ahead]

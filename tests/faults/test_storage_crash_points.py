@@ -12,21 +12,15 @@ import pytest
 from storage_service.faultpoints import BEFORE_SEND, POINTS
 from tests.migrated import Template
 from tests.unit.storage.ledger import DAY_US, Ledger
-from tests.unit.storage.rig import Rig, assert_equals_ledger
+from tests.unit.storage.rig import Rig, assert_equals_ledger, running
 
 pytestmark = [pytest.mark.faults, pytest.mark.xdist_group("storage-faults")]
 
 
 @pytest.fixture(scope="module")
 def rig(tmp_path_factory: pytest.TempPathFactory, migrated: Template) -> Iterator[Rig]:
-    rig = Rig(tmp_path_factory.mktemp("storage-faults"))
-    try:
-        rig.start_nats()
-        migrated.seed(rig.data)
-        rig.start_clickhouse()
+    with running(tmp_path_factory.mktemp("storage-faults"), migrated) as rig:
         yield rig
-    finally:
-        rig.close()
 
 
 @pytest.fixture(scope="module")

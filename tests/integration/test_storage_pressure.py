@@ -20,7 +20,7 @@ from marketprism.subjects import stream_name
 from storage_service import clickhouse_io
 from storage_service.service import StorageService
 from tests.migrated import Template
-from tests.unit.storage.rig import Rig
+from tests.unit.storage.rig import Rig, running
 from tests.unit.storage.samples import row
 
 pytestmark = [pytest.mark.timeout(180), pytest.mark.xdist_group("storage-service")]
@@ -31,14 +31,8 @@ TABLE = f"marketprism_hot.{TYPE}"
 
 @pytest.fixture(scope="module")
 def rig(tmp_path_factory: pytest.TempPathFactory, migrated: Template) -> Iterator[Rig]:
-    rig = Rig(tmp_path_factory.mktemp("pressure"))
-    try:
-        rig.start_nats()
-        migrated.seed(rig.data)
-        rig.start_clickhouse()
+    with running(tmp_path_factory.mktemp("pressure"), migrated) as rig:
         yield rig
-    finally:
-        rig.close()
 
 
 @asynccontextmanager

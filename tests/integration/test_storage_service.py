@@ -29,22 +29,16 @@ from storage_service.service import StorageService
 from tests.faults.chain import VIEWS
 from tests.migrated import Template
 from tests.unit.storage.ledger import Ledger, headers
-from tests.unit.storage.rig import REPOSITORY, Rig, assert_equals_ledger
-from tests.unit.storage.samples import MS, row
+from tests.unit.storage.rig import REPOSITORY, Rig, assert_equals_ledger, running
+from tests.unit.storage.samples import MS, quotes, row
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("storage-service")]
 
 
 @pytest.fixture(scope="module")
 def rig(tmp_path_factory: pytest.TempPathFactory, migrated: Template) -> Iterator[Rig]:
-    rig = Rig(tmp_path_factory.mktemp("storage-service"))
-    try:
-        rig.start_nats()
-        migrated.seed(rig.data)
-        rig.start_clickhouse()
+    with running(tmp_path_factory.mktemp("storage-service"), migrated) as rig:
         yield rig
-    finally:
-        rig.close()
 
 
 @pytest.fixture
@@ -266,21 +260,15 @@ async def test_expired_messages_are_a_loud_gap(rig: Rig) -> None:
 async def test_a_recreated_stream_starts_again_and_loses_nothing(rig: Rig) -> None:
     """Its sequences begin at 1 under the token of another creation; stored rows are known by their own ids."""
     await rig.streams()
-    subject = "md.best_quotes.binance.linear.SOLUSDT"
-
-    def quotes(first: int, count: int) -> list[tuple[str, bytes]]:
-        rows = [row("best_quotes", symbol="SOLUSDT", sequence=first + i) for i in range(count)]
-        return [(subject, msgspec.json.encode(r) + b"\n") for r in rows]
-
     rig.start_storage()
-    await rig.publish(quotes(1, 20))
+    await rig.publish(quotes("SOLUSDT", 1, 20))
     await rig.until_stored("best_quotes")
     assert rig.stop("storage") == 0
     nc, js = await rig.connect()
     await js.delete_stream(stream_name("best_quotes"))
     await nc.close()
     await rig.streams()
-    await rig.publish(quotes(15, 10))  # six of them again
+    await rig.publish(quotes("SOLUSDT", 15, 10))  # six of them again
     rig.start_storage()
     await rig.until_stored("best_quotes")
     assert rig.stop("storage") == 0
@@ -291,13 +279,7 @@ async def test_a_recreated_stream_starts_again_and_loses_nothing(rig: Rig) -> No
 async def test_messages_of_an_interrupted_batch_expired(rig: Rig) -> None:
     """What it has stored stays, that its views may lack it is told, and the hole; the rest is read on."""
     await rig.streams()
-    subject = "md.best_quotes.binance.linear.GONEUSDT"
-
-    def quotes(first: int, count: int) -> list[tuple[str, bytes]]:
-        rows = [row("best_quotes", symbol="GONEUSDT", sequence=first + i) for i in range(count)]
-        return [(subject, msgspec.json.encode(r) + b"\n") for r in rows]
-
-    await rig.publish(quotes(1, 20))
+    await rig.publish(quotes("GONEUSDT", 1, 20))
     process = rig.start_storage(MARKETPRISM_FAULT="after_insert:best_quotes:1")
     assert process.wait(60) == -9
     cell = await rig.cell("best_quotes")
@@ -306,7 +288,7 @@ async def test_messages_of_an_interrupted_batch_expired(rig: Rig) -> None:
     nc, js = await rig.connect()
     await js.purge_stream(stream_name("best_quotes"), seq=cell.last - 1)
     await nc.close()
-    await rig.publish(quotes(21, 10))
+    await rig.publish(quotes("GONEUSDT", 21, 10))
     rig.start_storage()
     await rig.until_stored("best_quotes")
     assert rig.stop("storage") == 0

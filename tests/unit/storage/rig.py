@@ -10,6 +10,8 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,7 @@ from marketprism.streams import ensure_streams
 from marketprism.subjects import POSITIONS_BUCKET, stream_name
 from marketprism.supervisor.ports import free_ports
 from storage_service.position import Cell, Positions
+from tests.migrated import Template
 from tests.unit.storage.ledger import Ledger, headers
 
 REPOSITORY = Path(__file__).resolve().parents[3]
@@ -179,6 +182,19 @@ class Rig:
                 await asyncio.sleep(0.05)
         finally:
             await nc.close()
+
+
+@contextmanager
+def running(directory: Path, migrated: Template) -> Iterator[Rig]:
+    """A rig with NATS and a migrated ClickHouse; whatever runs is killed at the end."""
+    rig = Rig(directory)
+    try:
+        rig.start_nats()
+        migrated.seed(rig.data)
+        rig.start_clickhouse()
+        yield rig
+    finally:
+        rig.close()
 
 
 def assert_equals_ledger(rig: Rig, ledger: Ledger) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import polars as pl
 
 from marketprism.events import ROW_TYPES
@@ -44,6 +45,12 @@ def row(data_type: str, **changed: Any) -> dict[str, Any]:
         values[column.name] = by_kind[column.kind]
     assert set(values) == set(ROW_TYPES[data_type].__struct_fields__)
     return {**values, **changed}
+
+
+def quotes(symbol: str, first: int, count: int) -> list[tuple[str, bytes]]:
+    """(subject, payload) of best quotes with rising sequences, a frame each."""
+    rows = [row("best_quotes", symbol=symbol, sequence=first + i) for i in range(count)]
+    return [(f"md.best_quotes.binance.linear.{symbol}", msgspec.json.encode(each) + b"\n") for each in rows]
 
 
 def edge_frame(data_type: str) -> pl.DataFrame:
