@@ -63,41 +63,44 @@ class Outsets:
         """Claims the cell. Raises nats errors and what Warehouse raises."""
         info = await self._js.stream_info(self._stream)
         created = int(info.created.timestamp() * 1e6) if info.created else 0
-        cell = await self._positions.claim(self._data_type, self._partition)
-        holes = await self._positions.read_holes(self._data_type, self._partition)
+        cell, holes = await self._positions.claim(self._data_type, self._partition)
         if cell is None:
-            return Outset(created, await self._clock(), 0, 1)
+            return Outset(created, await self._clock(), 0, 1, _open_below(holes, 1))
         if cell.stream_created != created:
             logger.warning("the stream was re-created: its sequences start again", extra={"stream": self._stream})
-            same = holes is not None and holes.stream_created == created
-            ranges = await self.settle_holes(cell, created, 1, holes.holes_before if same and holes else None)
+            ranges = await self._settle_holes(cell, holes, created, 1)
             return Outset(created, await self._clock(), 0, 1, ranges)
         newest = await self._newest_stored(cell)
-        ends = info.state.last_seq
-        is_shorter = ends < cell.last or not await self._is_as_it_was(cell)
-        if is_shorter or newest > cell.last:
-            return await self._begin_anew(cell, created, ends if is_shorter else None, newest)
-        first = cell.first if cell.state == "intent" else cell.last + 1
+        has_gone_back = info.state.last_seq < cell.last or not await self._is_as_it_was(cell)
+        if has_gone_back or newest > cell.last:
+            return await self._begin_anew(cell, holes, newest, info.state.last_seq if has_gone_back else None)
         replay = cell if cell.state == "intent" else None
-        return Outset(created, cell.epoch, cell.generation, first, _open_below(holes, first), replay)
+        return Outset(created, cell.epoch, cell.generation, cell.due, _open_below(holes, cell.due), replay)
 
-    async def settle_holes(self, cell: Cell, created: int, first: int, known: Ranges | None = None) -> Ranges:
+    async def without(self, intent: Cell) -> Outset:
+        """Where to go on when an intent cannot be replayed: what of it is stored counts by when it was stored, since
+        its sequences are read again in other batches."""
+        holes = await self._positions.read_holes(self._data_type, self._partition)
+        ranges = await self._settle_holes(intent, holes, intent.stream_created, intent.first)
+        return Outset(intent.stream_created, await self._clock(), intent.generation, intent.first, ranges)
+
+    async def _settle_holes(self, cell: Cell, holes: Holes | None, created: int, first: int) -> Ranges:
         """The open holes after a cell that is not followed by its next: recorded so that they hold from ``first`` on.
 
         Of an intent ClickHouse knows whether it was stored; if so its symbol-days are queued: its views may lack it.
         """
         stored_to = cell.last
-        if cell.state == "intent" and not await self.queue_interrupted(cell):
+        if cell.state == "intent" and not await self._queue_interrupted(cell):
             stored_to = cell.first - 1
-        holes = await self._positions.read_holes(self._data_type, self._partition)
         if holes is None:
             return {}
-        ranges = _open_below(holes, stored_to + 1) if known is None else known
+        is_settled = holes.stream_created == created != cell.stream_created  # by a start that came to no cell
+        ranges = holes.holes_before if is_settled else _open_below(holes, stored_to + 1)
         record = Holes(stream_created=created, before=first, holes_before=ranges, holes_after=ranges)
         await self._positions.write_holes(self._data_type, self._partition, record)
         return ranges
 
-    async def queue_interrupted(self, intent: Cell) -> bool:
+    async def _queue_interrupted(self, intent: Cell) -> bool:
         """Whether rows of the intent are stored; their symbol-days are queued for a rebuild."""
         days = await self._patiently(lambda: interrupted_days(self._warehouse, self._data_type, intent))
         if self._data_type == "trades":
@@ -110,25 +113,21 @@ class Outsets:
             )
         return bool(days)
 
-    async def _begin_anew(self, cell: Cell, created: int, ends: int | None, newest: int) -> Outset:
+    async def _begin_anew(self, cell: Cell, holes: Holes | None, newest: int, ends: int | None) -> Outset:
         """``ends``: the stream's last message, where the stream has gone back; None where only the cell has.
 
         The cell that says so is written at once: with a few messages more nothing would look wrong any more.
         """
-        first = cell.first if cell.state == "intent" else cell.last + 1
-        if ends is not None:
-            first = min(first, await self._first_after(cell, ends))
-            lost = (first, max(cell.last, newest))
-            logger.error("messages that had come are gone", extra={"stream": self._stream, "from": lost[0]})
-        else:
-            lost = (0, 0)
+        created, first, epoch = cell.stream_created, cell.due, await self._clock()
+        if ends is None:
             logger.error("rows are stored that no cell tells of", extra={"stream": self._stream, "to": newest})
-        ranges = await self.settle_holes(cell, created, first)
-        epoch = await self._clock()
-        if ends is not None and lost[1] >= lost[0]:
-            at = (self._stream, created, self._partition)
+        else:
+            first = min(first, await self._first_after(cell, ends))
+            logger.error("messages that had come are gone", extra={"stream": self._stream, "from": first})
+            at, lost = (self._stream, created, self._partition), (first, max(cell.last, newest))
             span = (cell.last_us or epoch, epoch)
             await self._patiently(lambda: report_stream_hole(self._warehouse, self._data_type, *at, lost, span))
+        ranges = await self._settle_holes(cell, holes, created, first)
         began = msgspec.structs.replace(
             cell, epoch=epoch, generation=epoch, first=first, last=first - 1, last_us=0, rows=0, dead=0, state="done"
         )

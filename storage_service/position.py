@@ -33,6 +33,11 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
     last_us: int = 0
     generation: int = 0
 
+    @property
+    def due(self) -> int:
+        """The next sequence to read: an intent is read once more."""
+        return self.first if self.state == "intent" else self.last + 1
+
 
 Ranges = dict[str, list[tuple[int, int]]]
 """Key parts joined by ``|`` → ranges of missing sequences, both ends included."""
@@ -77,8 +82,8 @@ class Positions:
         """The cell, and its revision for the next write."""
         return await self._read(f"cell.{data_type}.{partition}", Cell)
 
-    async def claim(self, data_type: str, partition: int) -> Cell | None:
-        """The cell, written once more as it is, and so its holes: who held them before can no longer write either.
+    async def claim(self, data_type: str, partition: int) -> tuple[Cell | None, Holes | None]:
+        """Cell and open holes, written once more as they are: who held them before can no longer write either.
 
         Raises like ``write``.
         """
@@ -88,7 +93,7 @@ class Positions:
         holes = await self.read_holes(data_type, partition)
         if holes is not None:
             await self.write_holes(data_type, partition, holes)
-        return cell
+        return cell, holes
 
     async def write(self, data_type: str, cell: Cell) -> None:
         """Raises ``KeyWrongLastSequenceError`` when someone else has written since."""

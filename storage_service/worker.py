@@ -35,7 +35,7 @@ from storage_service.faultpoints import reach
 from storage_service.frames import Batch, DeadLetter, Frame, Limits, take_contiguous
 from storage_service.groups import Groups, grouped, key_columns
 from storage_service.lease import Lease, LeaseLost
-from storage_service.outset import Outsets
+from storage_service.outset import Outset, Outsets
 from storage_service.patience import Patience, Stopping, pause
 from storage_service.position import Cell, Holes, Positions, Ranges, digest, token
 from storage_service.pull import ConsumerLost, Puller
@@ -46,7 +46,6 @@ from storage_service.recover import (
     read_marks,
     recover_book,
     recover_judge,
-    server_clock_us,
 )
 from storage_service.stream_hole import report_stream_hole
 from storage_service.tokens import check_tokens
@@ -161,18 +160,18 @@ class Worker:
         self._lease.check()
         metrics.SESSIONS.labels(self.data_type).inc()
         outset = await self._outsets.find()
-        self._created, self._epoch, self._generation = outset.created, outset.epoch, outset.generation
-        await self._begin_at(outset.first, outset.holes)
+        await self._begin_at(outset)
         await self._positions.clear_halt(self.data_type, self.partition)
         if outset.replay is not None:
             await self._replay(outset.replay)
         await self._forward()
 
-    async def _begin_at(self, position: int, holes: Ranges) -> None:
+    async def _begin_at(self, outset: Outset) -> None:
         """State from below the position, and the stream from there on."""
-        self._expected, self._newest_us = position, 0
-        await self._recover(Below(position, self._epoch), holes)
-        await self._puller.start(position)
+        self._created, self._epoch, self._generation = outset.created, outset.epoch, outset.generation
+        self._expected, self._newest_us = outset.first, 0
+        await self._recover(Below(outset.first, outset.epoch), outset.holes)
+        await self._puller.start(outset.first)
 
     async def _recover(self, below: Below, holes: Ranges) -> None:
         await self._patiently(lambda: check_tokens(self._warehouse, self.data_type))
@@ -418,10 +417,7 @@ class Worker:
         if found <= due:
             raise ConsumerLost(f"message {due} of {self.stream} was passed over in delivery")
         logger.error("messages of an interrupted batch have expired", extra={"token": intent.token, "from": due})
-        holes = await self._outsets.settle_holes(intent, self._created, intent.first)
-        # What of it is stored has sequences that are read again in other batches: it counts by when it was stored.
-        self._epoch = await self._patiently(lambda: server_clock_us(self._warehouse))
-        await self._begin_at(intent.first, holes)
+        await self._begin_at(await self._outsets.without(intent))
 
     def _cell(self, batch: Batch, prepared: Prepared) -> Cell:
         cell = Cell(

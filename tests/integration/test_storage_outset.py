@@ -16,8 +16,8 @@ from storage_service.days.queue import RebuildQueue
 from storage_service.position import Cell, Holes, Positions
 from tests.migrated import Template
 from tests.unit.storage.ledger import Ledger
-from tests.unit.storage.rig import Rig, assert_equals_ledger
-from tests.unit.storage.samples import row
+from tests.unit.storage.rig import Rig, assert_equals_ledger, running
+from tests.unit.storage.samples import quotes
 
 pytestmark = [pytest.mark.slow]
 
@@ -26,14 +26,8 @@ SUBJECT = "md.trades.binance.spot.BTCUSDT"
 
 @pytest.fixture
 def rig(tmp_path: Path, migrated: Template) -> Iterator[Rig]:
-    rig = Rig(tmp_path)
-    try:
-        rig.start_nats()
-        migrated.seed(rig.data)
-        rig.start_clickhouse()
+    with running(tmp_path, migrated) as rig:
         yield rig
-    finally:
-        rig.close()
 
 
 async def stored(rig: Rig, frames: list[tuple[str, bytes]], salt: str = "", data_type: str = "trades") -> None:
@@ -78,13 +72,7 @@ def sequences(rig: Rig, table: str = "trades") -> list[int]:
 
 async def test_a_second_death_after_messages_of_an_interrupted_batch_expired(rig: Rig) -> None:
     await rig.streams()
-    subject = "md.best_quotes.binance.linear.GONEUSDT"
-
-    def quotes(first: int, count: int) -> list[tuple[str, bytes]]:
-        rows = [row("best_quotes", symbol="GONEUSDT", sequence=first + i) for i in range(count)]
-        return [(subject, msgspec.json.encode(each) + b"\n") for each in rows]
-
-    await rig.publish(quotes(1, 20))
+    await rig.publish(quotes("GONEUSDT", 1, 20))
     assert rig.start_storage(MARKETPRISM_FAULT="after_insert:best_quotes:1").wait(60) == -9
     cell = await rig.cell("best_quotes")
     assert cell is not None
@@ -92,7 +80,7 @@ async def test_a_second_death_after_messages_of_an_interrupted_batch_expired(rig
     nc, js = await rig.connect()
     await js.purge_stream(stream_name("best_quotes"), seq=6)
     await nc.close()
-    await rig.publish(quotes(21, 5))
+    await rig.publish(quotes("GONEUSDT", 21, 5))
     died = rig.start_storage(MARKETPRISM_FAULT="after_done:best_quotes:1", MARKETPRISM_STORAGE_BATCH_MAX_FRAMES="4")
     assert died.wait(60) == -9
     await stored(rig, [], data_type="best_quotes")
@@ -184,7 +172,7 @@ async def test_a_sleeper_writes_neither_cell_nor_holes(tmp_path: Path) -> None:
         await sleeper.claim("trades", 0)
         await sleeper.write("trades", cell)
         await sleeper.write_holes("trades", 0, holes)
-        assert await heir.claim("trades", 0) == cell
+        assert await heir.claim("trades", 0) == (cell, holes)
         with pytest.raises(KeyWrongLastSequenceError):
             await sleeper.write("trades", cell)
         with pytest.raises(KeyWrongLastSequenceError):
