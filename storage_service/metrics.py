@@ -6,6 +6,8 @@ from collections.abc import Iterable
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from marketprism import feature_jobs
+
 ROWS = Counter("marketprism_storage_rows_total", "rows stored", ["data_type"])
 BATCHES = Counter("marketprism_storage_batches_total", "batches stored", ["data_type"])
 BYTES = Counter("marketprism_storage_bytes_total", "bytes of frames handled", ["data_type"])
@@ -93,7 +95,6 @@ def announce(data_types: Iterable[str]) -> None:
             counter.labels(data_type).inc(0)
     for source in ("config", "expired", "default", "time"):
         DAY_PLANS.labels(source).inc(0)
-    features = ("feature_registry", "footprint_clusters", "trade_clusters")
-    for job in ("rebuild", "verify", "archive", "calibrate", *features):
+    for job in ("rebuild", "verify", "archive", "calibrate", *feature_jobs.NAMES):
         for result in ("done", "failed"):
             DAY_JOBS.labels(job, result).inc(0)

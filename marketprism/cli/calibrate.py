@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from marketprism.errors import DayError, SettingsError
+from marketprism.moments import moment
 
 
 def calibrate(
@@ -31,7 +32,7 @@ def calibrate(
     from storage_service.days.calibration import Request, run_calibration
     from storage_service.days.engine import Engine
 
-    request = Request(_moment(until), days, mode, t_target_s, t_max_s, valid_days, symbol or ())
+    request = Request(_until(until), days, mode, t_target_s, t_max_s, valid_days, symbol or ())
     if mode == "event" and not dry_run:
         raise SettingsError(
             "--mode event closes by book updates, which trade rows do not count, so that no day would be cut by it;"
@@ -56,7 +57,7 @@ def calibrate(
         )
 
 
-def _moment(text: str) -> datetime:
+def _until(text: str) -> datetime:
     """Raises SettingsError for what is no time, or not past; the minute that runs is not in the window.
 
     An end that is still to come would write a version that no later run replaces.
@@ -64,14 +65,10 @@ def _moment(text: str) -> datetime:
     now = datetime.now(UTC)
     if not text:
         return now.replace(second=0, microsecond=0)
-    try:
-        given = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise SettingsError(f"--until {text!r} is no ISO date or time; write 2026-05-08 or 2026-05-08T12:00") from error
-    moment = given.replace(tzinfo=UTC) if given.tzinfo is None else given.astimezone(UTC)
-    if moment > now:
+    until = moment(text, "--until")
+    if until > now:
         raise SettingsError(f"--until {text!r} is still to come; it is {now:%F %R} UTC")
-    return moment
+    return until
 
 
 def register(app: typer.Typer) -> None:

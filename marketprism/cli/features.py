@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import math
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from marketprism.errors import SettingsError
+from marketprism.feature_jobs import NAMES, REGISTRY
+from marketprism.moments import moment
 
 app = typer.Typer(help="The feature catalogue: list it, show one, export rows, run a job.", no_args_is_help=True)
 
@@ -61,12 +67,16 @@ def export(
 
 @app.command()
 def job(
-    name: Annotated[str, typer.Argument(help="feature_registry, footprint_clusters or trade_clusters.")],
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+    name: Annotated[str, typer.Argument(help=f"{', '.join(NAMES[:-1])} or {NAMES[-1]}.")],
+    at: Annotated[str, typer.Option(help="As of this instant, UTC (2024-08-08T12:00:00); now without it.")] = "",
+    start: Annotated[str, typer.Option("--from", help="As of each instant from here on, with --to: for history.")] = "",
+    end: Annotated[str, typer.Option("--to", help="The first instant that is not looked at any more.")] = "",
+    every: Annotated[int, typer.Option(min=1, help="Seconds between two instants of --from and --to.")] = 300,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a run.")] = False,
 ) -> None:
-    """Run a job that computes features outside SQL, as of now; its run is recorded in job_runs.
+    """Run a job that computes features outside SQL, as of now or of earlier instants; each run is recorded in job_runs.
 
-    The storage service runs them too: clusters every MARKETPRISM_STORAGE_FEATURE_JOBS_EVERY_S, the registry daily.
+    The storage service runs them too: windows every MARKETPRISM_STORAGE_FEATURE_JOBS_EVERY_S, the registry daily.
     """
     import msgspec
 
@@ -77,10 +87,32 @@ def job(
 
     if name not in JOBS:
         raise JobError(f"no job {name!r}; there are {', '.join(JOBS)}")
+    instants = _instants(name, at, start, end, every)
     client = connect(find_servers().clickhouse)
     try:
-        run = run_job(client, JOBS[name])
-        said = msgspec.json.encode({"job": run.job, "run_id": run.run_id}).decode() if as_json else run.run_id
-        typer.echo(said)
+        for instant in instants:
+            run = run_job(client, JOBS[name], instant)
+            said = {"job": run.job, "run_id": run.run_id, "at": run.at.isoformat()}
+            typer.echo(msgspec.json.encode(said).decode() if as_json else run.run_id)
     finally:
         client.close()
+
+
+def _instants(name: str, at: str, start: str, end: str, every: int) -> list[dt.datetime | None]:
+    """What to look at; None is now. Raises SettingsError for instants that make no sense, or are still to come."""
+    if not (at or start or end):
+        return [None]
+    if name == REGISTRY:
+        raise SettingsError(f"{name} tells what the features are now; leave --at, --from and --to out")
+    if bool(start) != bool(end) or bool(at) == bool(start):
+        raise SettingsError("give --at, or both --from and --to")
+    if at:
+        found = [moment(at, "--at")]
+    else:
+        first, last = moment(start, "--from"), moment(end, "--to")
+        found = [first + dt.timedelta(seconds=s) for s in range(0, math.ceil((last - first).total_seconds()), every)]
+        if not found:
+            raise SettingsError(f"--to {end!r} is not after --from {start!r}")
+    if found[-1] > dt.datetime.now(dt.UTC):
+        raise SettingsError(f"{found[-1]:%F %T} is still to come; a job knows nothing of it")
+    return list(found)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 import sys
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from marketprism.errors import SettingsError
+from marketprism.moments import moment
 
 app = typer.Typer(help="Panels on a time grid: export them, or the universe of a day.", no_args_is_help=True)
 
@@ -50,8 +51,8 @@ def export(
 
     panel = Panel(
         tuple(dict.fromkeys(_split(symbols))),
-        _moment(first, "--from")[0],
-        _moment(last, "--to")[1],
+        _span(first, "--from")[0],
+        _span(last, "--to")[1],
         exchange,
         market_type,
         _length(grid, "--grid"),
@@ -92,7 +93,7 @@ def universe(
     from marketprism.panel import universe as read_universe
     from marketprism.supervisor.attach import find_servers
 
-    start, end = _moment(first, "--from")[0], _moment(last, "--to")[1]
+    start, end = _span(first, "--from")[0], _span(last, "--to")[1]
     panel = Panel(("*",), start, end, exchange, market_type, min_coverage=min_coverage, max_crossed=max_crossed)
     client = connect(find_servers(data).clickhouse)
     try:
@@ -121,11 +122,7 @@ def _length(text: str, option: str) -> int:
     return int(match[1]) * _UNITS[match[2]]
 
 
-def _moment(text: str, option: str) -> tuple[datetime, datetime]:
+def _span(text: str, option: str) -> tuple[datetime, datetime]:
     """The instant, or the first one of a day and the first one after it."""
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise SettingsError(f"{option} {text!r} is no time; write 2024-08-08 or 2024-08-08T12:00:00") from error
-    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    return (moment, moment + timedelta(days=1)) if len(text) == 10 else (moment, moment)
+    at = moment(text, option)
+    return (at, at + timedelta(days=1)) if len(text) == 10 else (at, at)

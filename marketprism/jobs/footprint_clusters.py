@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import Any, Final
 
 import numpy as np
 import polars as pl
-import pyarrow as pa
 
 from marketprism.jobs.clustering import dbscan
 from marketprism.jobs.runs import JobResult, Run, statement
@@ -27,10 +25,7 @@ def footprint_clusters(client: Any, run: Run) -> JobResult:
     found = [_clusters(part) for _, part in bins.group_by(KEY, maintain_order=True)]
     if not found:
         return JobResult(0, 0)
-    rows = pl.concat(found).with_columns(
-        run_ts=pl.lit(run.at.astimezone(dt.UTC)).cast(pl.Datetime("ms", "UTC")), run_id=pl.lit(run.run_id)
-    )
-    return JobResult(len(bins), run.insert(client, "footprint_clusters", _plain(rows)))
+    return JobResult(len(bins), run.insert_dated(client, "footprint_clusters", pl.concat(found)))
 
 
 def _clusters(bins: pl.DataFrame) -> pl.DataFrame:
@@ -50,12 +45,3 @@ def _clusters(bins: pl.DataFrame) -> pl.DataFrame:
         .with_columns(quality=pl.lit("gap" if gap else "ok"))
         .drop("cluster")
     )
-
-
-def _plain(rows: pl.DataFrame) -> pa.Table:
-    """As Arrow with plain strings, which the engine reads as they are."""
-    table = rows.to_arrow()
-    for index, field in enumerate(table.schema):
-        if pa.types.is_large_string(field.type) or pa.types.is_string_view(field.type):
-            table = table.set_column(index, field.name, table.column(index).cast(pa.string()))
-    return table

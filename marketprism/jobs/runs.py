@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import polars as pl
 import pyarrow as pa
 
 from marketprism.clickhouse import FEATURES
@@ -32,6 +33,18 @@ class Run:
     job: str
     run_id: str
     at: dt.datetime
+    taken: Callable[[], dt.timedelta] = lambda: dt.timedelta(0)
+    """How long the run has taken so far."""
+
+    def insert_dated(self, client: Any, table: str, rows: pl.DataFrame) -> int:
+        """Write rows with ``run_ts``, ``run_id``, and ``available_at``: after the instant by what the run took."""
+        at = self.at.astimezone(dt.UTC)
+        dated = rows.with_columns(
+            run_ts=pl.lit(at).cast(pl.Datetime("ms", "UTC")),
+            run_id=pl.lit(self.run_id),
+            available_at=pl.lit(at + self.taken()).cast(pl.Datetime("us", "UTC")),
+        )
+        return self.insert(client, table, _plain(dated))
 
     def insert(self, client: Any, table: str, rows: pa.Table) -> int:
         """Write rows under a token of the run, so that a retry writes them once; returns how many."""
@@ -61,7 +74,7 @@ def run_job(
     """
     now = clock or (lambda: dt.datetime.now(dt.UTC))
     started = now()
-    run = Run(job.__name__, uuid.uuid4().hex, at or started)
+    run = Run(job.__name__, uuid.uuid4().hex, at or started, lambda: now() - started)
     result, failure = JobResult(0, 0), ""
     try:
         result = job(client, run)
@@ -94,3 +107,12 @@ def _record(
         }
     )
     run.insert(client, "job_runs", row)
+
+
+def _plain(rows: pl.DataFrame) -> pa.Table:
+    """As Arrow with plain strings, which the engine reads as they are."""
+    table = rows.to_arrow()
+    for index, field in enumerate(table.schema):
+        if pa.types.is_large_string(field.type) or pa.types.is_string_view(field.type):
+            table = table.set_column(index, field.name, table.column(index).cast(pa.string()))
+    return table

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import Any, Final
 
 import numpy as np
 import polars as pl
-import pyarrow as pa
 
 from marketprism.jobs.clustering import dbscan
 from marketprism.jobs.runs import JobResult, Run, statement
@@ -18,6 +16,7 @@ LOG_SIZE: Final = 0.2
 MIN_TRADES: Final = 3
 WINDOW_S: Final = 600
 KEY: Final = ["exchange", "market_type", "symbol"]
+SHARES: Final = ("largest_volume", "mean_density", "buy_share", "sell_share")
 
 TRADES: Final = statement("trade_clusters")
 
@@ -31,19 +30,8 @@ def trade_clusters(client: Any, run: Run) -> JobResult:
     ]
     if not rows:
         return JobResult(0, 0)
-    table = pa.table(
-        {
-            **{name: [row[name] for row in rows] for name in (*KEY, "quality")},
-            "run_ts": pa.array([run.at.astimezone(dt.UTC)] * len(rows), pa.timestamp("ms", "UTC")),
-            "run_id": [run.run_id] * len(rows),
-            "clusters": pa.array([row["clusters"] for row in rows], pa.uint32()),
-            **{
-                name: pa.array([row[name] for row in rows], pa.float64())
-                for name in ("largest_volume", "mean_density", "buy_share", "sell_share")
-            },
-        }
-    )
-    return JobResult(len(trades), run.insert(client, "trade_clusters", table))
+    table = pl.DataFrame(rows, schema_overrides={"clusters": pl.UInt32, **dict.fromkeys(SHARES, pl.Float64)})
+    return JobResult(len(trades), run.insert_dated(client, "trade_clusters", table))
 
 
 def summary(trades: pl.DataFrame) -> dict[str, Any]:

@@ -22,6 +22,7 @@ import msgspec
 from nats.errors import Error as NatsError
 
 import marketprism
+from marketprism import feature_jobs
 from marketprism.clickhouse import HOT
 from marketprism.settings import ClickHouseSettings, StorageSettings
 from marketprism.tasks import end_tasks
@@ -37,7 +38,6 @@ _BOUND: Final = Path(marketprism.__file__).parent / "supervisor" / "bound.py"
 _RETRY_S: Final = 600.0
 """A job that failed on a day is tried again on it after this; other days are not held up."""
 _SYMBOLS_AT_ONCE: Final = 500
-_CLUSTERS: Final = ("footprint_clusters", "trade_clusters")
 _CALIBRATION_HOUR: Final = 23
 """UTC: late enough to know the day, and before the next one's first trade freezes its plan."""
 
@@ -145,14 +145,14 @@ class DayKeeper:
         often = self._settings.feature_jobs_every_s
         if not often:
             return
-        for job, every in (("feature_registry", 86_400.0), *((name, often) for name in _CLUSTERS)):
+        for job, every in ((feature_jobs.REGISTRY, 86_400.0), *((name, often) for name in feature_jobs.PERIODIC)):
             now = self._clock()
             began = self._began.get(job)
             if began is not None and timedelta(0) <= now - began < timedelta(seconds=every):
                 continue
             self._began[job] = now
             done, _ = await self._job(job, now.date(), ["features", "job", job, "--json"])
-            if not done and job not in _CLUSTERS:
+            if not done and job == feature_jobs.REGISTRY:
                 del self._began[job]  # not a day later
 
     async def _rebuild_queued(self) -> None:

@@ -16,6 +16,7 @@ import msgspec
 import pytest
 
 from marketprism.events import Trade
+from marketprism.feature_jobs import PERIODIC
 from marketprism.kv import kv_stream
 from marketprism.settings import ClickHouseSettings, StorageSettings
 from marketprism.subjects import POSITIONS_BUCKET
@@ -261,7 +262,7 @@ async def test_feature_jobs_run_when_they_are_due() -> None:
         assert all(asked == ["features", "job", asked[2], "--json"] for asked in jobs.asked)
         return [asked[2] for asked in jobs.asked]
 
-    clusters = ["footprint_clusters", "trade_clusters"]
+    clusters = ["footprint_candidates", "footprint_clusters", "trade_clusters"]
     assert await at(now) == ["feature_registry", *clusters]
     assert await at(datetime(2025, 3, 2, 5, 4, 59, tzinfo=UTC)) == []
     assert await at(datetime(2025, 3, 2, 5, 5, tzinfo=UTC)) == clusters
@@ -280,7 +281,7 @@ async def test_the_storage_service_runs_the_feature_jobs(rig: Rig) -> None:
     await rig.until_says("storage", "features job trade_clusters --json", timeout=90)
     assert rig.stop("storage") == 0
     runs = rig.rows("SELECT job, state FROM marketprism_features.job_runs ORDER BY job")
-    assert runs == [(name, "done") for name in ("feature_registry", "footprint_clusters", "trade_clusters")]
+    assert runs == [(name, "done") for name in ("feature_registry", *PERIODIC)]
     assert rig.rows("SELECT count() > 100 FROM marketprism_features.feature_registry") == [(1,)]
 
 

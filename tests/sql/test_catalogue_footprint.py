@@ -14,9 +14,9 @@ import polars as pl
 import pytest
 
 from marketprism.errors import JobError
-from marketprism.jobs import footprint_clusters, run_job, trade_clusters
+from marketprism.jobs import footprint_candidates, footprint_clusters, run_job, trade_clusters
 from marketprism.jobs.trade_clusters import summary
-from tests.sql.catalogue_tape import MINUTE_MS, Tape, by_minute, insert, make_tape
+from tests.sql.catalogue_tape import MINUTE_MS, Tape, by_minute, insert, make_tape, same
 from tests.sql.rows import assign_buckets, trade
 from tests.sql.tape import EVENING_MS
 
@@ -100,7 +100,7 @@ def test_dynamic_levels(engine: Any) -> None:
     at = dt.datetime(2024, 8, 9, 1, 0)
     clusters = [(100.0 + step / 10, 5.0 + step % 7, step * 60) for step in range(-150, 150) if step]
     values = ", ".join(
-        f"('binance', 'spot', 'LEVELUSDT', '{at:%F %T}', 'r', {price}, {volume}, 0, 3, "
+        f"('binance', 'spot', 'LEVELUSDT', '{at:%F %T}', 'r', '{at:%F} 01:00:20', {price}, {volume}, 0, 3, "
         f"'{at - dt.timedelta(seconds=abs(age)):%F %T}', 'ok')"
         for price, volume, age in clusters
     )
@@ -125,11 +125,15 @@ def test_dynamic_levels(engine: Any) -> None:
     assert row["level_log_ratio"] == pytest.approx(math.log(above / below), rel=1e-9)
     assert row["resistance_bps"] == pytest.approx(10.0, rel=1e-9)
     assert row["support_bps"] == pytest.approx(10.0, rel=1e-9)
-    earlier = engine.rows(
-        "SELECT * FROM marketprism_features.dynamic_levels(exchange = 'binance', market_type = 'spot', "
-        "symbol = 'LEVELUSDT', at = '2024-08-09 00:59:59', price = 100.0)"
-    )
-    assert earlier == [], "a run after the instant is not seen"
+    assert (row["quality"], row["available_at"]) == ("ok", at + dt.timedelta(seconds=20))
+    for instant, why in (("00:59:59", "a run after the instant is not seen"), ("01:00:19", "nobody had its rows yet")):
+        assert (
+            engine.rows(
+                "SELECT * FROM marketprism_features.dynamic_levels(exchange = 'binance', market_type = 'spot', "
+                f"symbol = 'LEVELUSDT', at = '2024-08-09 {instant}', price = 100.0)"
+            )
+            == []
+        ), why
 
 
 def groups(points: Any, eps: float, least: int) -> list[set[int]]:
@@ -201,6 +205,86 @@ def test_trade_clusters(engine: Any, tape: Tape) -> None:
         max((max(trades[i]["timestamp"] for i in g) - min(trades[i]["timestamp"] for i in g)) / 1000, 1) for g in found
     ]
     assert shown["mean_density"] == pytest.approx(np.mean([len(g) / s for g, s in zip(found, spans, strict=True)]))
+
+
+def test_candidates_are_kept_with_when_they_were_known(engine: Any, tape: Tape) -> None:
+    """One run, three windows, each what footprint_candidates_at says; dated by the time the run took."""
+    at = dt.datetime.fromtimestamp(tape.trades[-1]["timestamp"] // 1000, dt.UTC)
+    ticks = iter([at + dt.timedelta(days=400, seconds=second) for second in (0, 3, 4)])
+    run = run_job(engine.client, footprint_candidates, at, clock=lambda: next(ticks))
+    kept = engine.rows(
+        "SELECT * EXCEPT (run_id, available_at) FROM marketprism_features.footprint_candidates "
+        f"WHERE run_id = '{run.run_id}' ORDER BY exchange, market_type, symbol, hours, cluster_price"
+    )
+    assert {row["hours"] for row in kept if row["symbol"] == tape.symbol} == {1, 4, 24}
+    for hours in (1, 4, 24):
+        shown = engine.rows(
+            f"SELECT * FROM marketprism_features.footprint_candidates_at(run_at = '{at:%F %T}', hours = {hours}) "
+            "ORDER BY exchange, market_type, symbol, cluster_price"
+        )
+        assert shown == [{k: v for k, v in row.items() if k != "hours"} for row in kept if row["hours"] == hours]
+    stamps = engine.rows(
+        f"SELECT DISTINCT available_at FROM marketprism_features.footprint_candidates WHERE run_id = '{run.run_id}'"
+    )
+    assert [row["available_at"] for row in stamps] == [at.replace(tzinfo=None) + dt.timedelta(seconds=3)]
+
+
+def test_a_hole_in_the_window_is_told(engine: Any, tape: Tape) -> None:
+    """From the minute in which it begins; a window that ends before it is whole."""
+    assert tape.hole is not None
+    start = dt.datetime.fromtimestamp(tape.hole[0] // 1000 // 60 * 60, dt.UTC)
+    for instant, expected in ((start - dt.timedelta(seconds=1), {"warmup"}), (start, {"gap"})):
+        rows = engine.rows(
+            f"SELECT DISTINCT quality FROM marketprism_features.footprint_candidates_at(run_at = '{instant:%F %T}', "
+            f"hours = 1) WHERE symbol = '{tape.symbol}'"
+        )
+        assert {row["quality"] for row in rows} == expected
+
+
+@needs_sklearn
+def test_unified_rows_show_the_newest_run_that_was_there(engine: Any, tape: Tape) -> None:
+    """Levels as dynamic_levels gives them at the bucket's close, for ten minutes; candidates alike."""
+    ends = [row["timestamp"] // 1000 for row in tape.trades]
+    for share in (3, 5):
+        at = dt.datetime.fromtimestamp(ends[len(ends) * share // 8], dt.UTC)
+        for job in (footprint_clusters, footprint_candidates):
+            run_job(engine.client, job, at)
+    rows = engine.rows(
+        "SELECT u.*, r.known AS known, r.found AS found FROM marketprism_features.unified_features_by_bucket AS u "
+        "ASOF LEFT JOIN (SELECT symbol, run_ts, max(available_at) AS known, groupArray((hours, candidate_type, "
+        "cluster_price)) AS found FROM marketprism_features.footprint_candidates "
+        f"WHERE symbol = '{tape.symbol}' GROUP BY symbol, run_ts) AS r "
+        f"ON r.symbol = u.symbol AND r.known <= u.available_at WHERE u.symbol = '{tape.symbol}' ORDER BY bucket_id"
+    )
+    levels = candidates = 0
+    for row in rows:
+        price, closed = float(row["close"]), row["available_at"]
+        (shown,) = engine.rows(
+            "SELECT * FROM marketprism_features.dynamic_levels(exchange = 'binance', market_type = 'spot', "
+            f"symbol = '{tape.symbol}', at = '{closed:%F %T.%f}', price = {price})"
+        ) or [None]
+        age = row["levels_staleness_ms"]
+        if shown is None or age is None or age > 600_000:
+            assert (row["resistance"], row["support"], row["level_log_ratio"]) == (None, None, None)
+        else:
+            levels += 1
+            for name in ("resistance", "support", "resistance_bps", "support_bps", "level_log_ratio"):
+                assert same(row[name], shown[name], rel=1e-6), (name, row["bucket_id"])
+        age = row["candidates_staleness_ms"]
+        assert (age is None) == (row["found"] == [])
+        fresh = age is not None and age <= 600_000
+        candidates += fresh
+        for hours in (1, 4, 24):
+            count = sum(one[0] == hours for one in row["found"])
+            assert row[f"candidates_{hours}h"] == (count if fresh else None)
+        for kind in ("absorption", "exhaustion"):
+            away = [(one[2] / price - 1) * 1e4 for one in row["found"] if one[1] == kind]
+            nearest = min(map(abs, away)) if fresh and away else None
+            found = row[f"{kind}_bps"]
+            assert same(None if found is None else abs(found), nearest, absolute=1e-9)
+            assert found is None or any(same(found, one, absolute=1e-9) for one in away)
+    assert 0 < levels < len(rows)
+    assert 0 < candidates < len(rows)
 
 
 @needs_sklearn
