@@ -54,13 +54,20 @@ def _show(outcome: Any, as_json: bool, done: str) -> None:
 
 
 @app.command()
-def rebuild(day: Day, symbol: Symbols = None, as_json: AsJson = False, data: Data = None) -> None:
+def rebuild(
+    day: Day,
+    symbol: Symbols = None,
+    missing_ok: Annotated[bool, typer.Option(help="A day without trades of these symbols is done, no error.")] = False,
+    as_json: AsJson = False,
+    data: Data = None,
+) -> None:
     """Fold a closed day's trades again under its frozen plan and install buckets and all views' targets."""
     from marketprism.cli.archive import parsed_day
 
     chosen = parsed_day(day)
-    outcome = _rebuilder(data, symbol).rebuild(chosen, symbol or ())
-    _require_trades(outcome, symbol)
+    outcome = _rebuilder(data, None if missing_ok else symbol).rebuild(chosen, symbol or ())
+    if not missing_ok:
+        _require_trades(outcome, symbol)
     _show(outcome, as_json, "rebuilt")
 
 

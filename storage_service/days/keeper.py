@@ -170,9 +170,12 @@ class DayKeeper:
     async def _rebuild(self, day: date, entries: list[Waiting]) -> None:
         names = sorted({entry.symbol[2] for entry in entries})
         options = [part for name in names for part in ("--symbol", name)]
-        done, _ = await self._job("rebuild", day, ["buckets", "rebuild", "--day", str(day), "--json", *options])
+        arguments = ["buckets", "rebuild", "--day", str(day), "--missing-ok", "--json", *options]
+        done, answer = await self._job("rebuild", day, arguments)
         if not done:
             return
+        if answer.lines and not answer.lines[0]["symbols"]:  # gone since they were queued: no later try finds any
+            logger.warning("nothing is left to rebuild", extra={"day": str(day), "symbols": names[:20]})
         for entry in entries:
             if not await self._queue.done(entry):
                 logger.info("a row came while its day was rebuilt: once more", extra={"key": entry.key})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
 import sys
 import threading
 import time
@@ -153,6 +154,33 @@ async def test_a_late_trade_is_rebuilt_by_itself_and_no_reader_sees_half_a_day(r
     assert rig.stop("storage") == 0
 
 
+async def test_a_queued_day_of_which_no_trade_is_left_is_done(rig: Rig) -> None:
+    """Its partition was dropped, or its symbol deleted everywhere: there is nothing that trying again could find."""
+    ledger = Ledger(seed=4, start_ms=int(MIDNIGHT.timestamp() * 1000) - 200_000)
+    rig.start_storage()
+    await rig.publish(frames([ledger.trade(name) for name in ("BTCUSDT", "ETHUSDT")]))
+    await rig.until_stored()
+    assert rig.stop("storage") == 0
+    client = rig.client()
+    client.command("ALTER TABLE marketprism_hot.trades DELETE WHERE symbol = 'BTCUSDT' SETTINGS mutations_sync = 1")
+    client.close()
+    nc, js = await rig.connect()
+    positions = Positions(await js.key_value(POSITIONS_BUCKET))
+    for symbol, day in (("BTCUSDT", 20_148), ("ETHUSDT", 20_000)):
+        await positions.queue_rebuild("binance", "spot", symbol, day)
+    await nc.close()
+    rig.start_storage(MARKETPRISM_STORAGE_DAYS_EVERY_S="0.3", MARKETPRISM_STORAGE_DAYS_QUIET_S="1")
+    await until_rebuilt(rig)
+    await rig.until_says("storage", "nothing is left to rebuild")
+    page = await asyncio.to_thread(metrics_page, rig)
+    assert 'marketprism_storage_day_jobs_total{job="rebuild",result="failed"} 0.0' in page
+    assert rig.stop("storage") == 0
+    assert rig.log("storage").count("nothing is left to rebuild") == 2, "each is told once"
+    command = [sys.executable, "-m", "marketprism", "buckets", "rebuild", "--day", "2024-10-04", "--symbol", "ETHUSDT"]
+    named = await asyncio.to_thread(subprocess.run, command, env=rig.environment, capture_output=True)
+    assert named.returncode == 12, "who names a symbol and a day is told that there is none"
+
+
 async def test_a_key_put_again_during_the_rebuild_stays(nats_only: Rig) -> None:
     nc, js = await nats_only.connect()
     positions, queue = Positions(await js.key_value(POSITIONS_BUCKET)), await RebuildQueue.open(js)
@@ -219,7 +247,8 @@ async def test_a_shard_rebuilds_its_own_symbols_and_leaves_the_others_to_theirs(
         clock=lambda: datetime(2025, 3, 2, 1, 30, tzinfo=UTC), owns=lambda symbol: symbol[2] == "HERE",
     )  # fmt: skip
     await keeper.look()
-    assert jobs.asked == [["buckets", "rebuild", "--day", "2025-03-01", "--json", "--symbol", "HERE"]]
+    rebuild = ["buckets", "rebuild", "--day", "2025-03-01", "--missing-ok", "--json", "--symbol", "HERE"]
+    assert jobs.asked == [rebuild]
     assert [entry.symbol[2] for entry in queue.left] == ["THERE"]
 
 
