@@ -83,6 +83,7 @@ def test_few_files_need_a_waiver_of_the_leak_linter() -> None:
         "recreate_recent_buckets",
         "recreate_unified_features_1s",
         "create_grid_panel_between",
+        "create_reference_venues",
         "recreate_grid_panel_between",
         "create_hot_tickers",
         "create_cold_tickers",

@@ -64,6 +64,8 @@ OF_ONE = {
     "to_ts = {to_ts:DateTime64(3, 'UTC')}",
 }
 """The same, read for one symbol."""
+OF_INSTRUMENT = {"reference_venues": "canonical"}
+"""Views of instruments, not symbols, and the column that names one: a cut's instrument bears the name of its symbol."""
 KEYS = ("bucket_id", "bucket_seq", "ts", "ts_1m", "ts_1h", "timestamp", "sequence", "day", "tick_size", "px_bin")
 Row = dict[str, Any]
 Rows = dict[tuple[Any, ...], Row]
@@ -113,11 +115,18 @@ def make_cuts(client: Any, tape: Tape, count: int, seed: int) -> list[Cut]:
         parts.append(tape.known_at(cuts[-1].symbol, at, hole))
     trades = pa.concat_tables([trades_table(part.trades, part.symbol) for part in parts])
     client.insert_arrow("marketprism_hot.trades", trades)
+    _name_instruments(client, [tape.symbol, *(cut.symbol for cut in cuts)])
     insert_quiet(client, parts)
     known = [tape.symbol, *(cut.symbol for cut in cuts if excluded["created_at"] * 1_000_000 <= cut.at_us)]
     rows = "\n".join(json.dumps({**excluded, "symbol": symbol}) for symbol in known)
     client.command(f"INSERT INTO marketprism_features.excluded_by_hand FORMAT JSONEachRow {rows}")
     return cuts
+
+
+def _name_instruments(client: Any, symbols: Sequence[str]) -> None:
+    """Metadata, known before anything was traded: an instrument for each symbol, of its own name."""
+    rows = "\n".join(json.dumps({**KEY, "symbol": name, "canonical": name, "sequence": 1}) for name in symbols)
+    client.command(f"INSERT INTO marketprism_hot.instruments FORMAT JSONEachRow {rows}")
 
 
 def _exclusion(tape: Tape) -> dict[str, Any]:
@@ -167,8 +176,10 @@ def read_with(client: Any, view: str, tape: Tape, cuts: Sequence[Cut]) -> dict[s
 
 def read(client: Any, view: str, columns: list[str], tape: Tape) -> dict[str, Rows]:
     """Symbol → key → row with its ``available_us``; a view without available_at takes that of its bucket or minute."""
-    source, asked = f"marketprism_features.{view}", f"startsWith(v.symbol, '{tape.symbol}')"
-    select = f"SELECT v.*, v.available_at AS known_at FROM {source} AS v WHERE {asked}"
+    name = OF_INSTRUMENT.get(view, "symbol")
+    source, asked = f"marketprism_features.{view}", f"startsWith(v.{name}, '{tape.symbol}')"
+    named = "" if name == "symbol" else f"v.{name} AS symbol, "
+    select = f"SELECT v.*, {named}v.available_at AS known_at FROM {source} AS v WHERE {asked}"
     if "available_at" not in columns:
         key, clock = ("bucket_id", "unified_buckets") if "bucket_id" in columns else ("ts_1m", "trades_1m")
         select = (
@@ -188,6 +199,8 @@ def _take(answer: Any, out: dict[str, Rows]) -> None:
         plain["available_us"] = epoch_us(known) if isinstance(known, dt.datetime) else None
         plain.pop("available_at", None)
         symbol = plain.pop("symbol")
+        for name_of_cut in ("canonical", "reference_symbol"):
+            plain.pop(name_of_cut, None)
         out.setdefault(symbol, {})[_key(plain)] = plain
 
 
