@@ -1,4 +1,4 @@
-"""What a row may hold, where that is more than its types say."""
+"""What a row may hold, where that is more than its types say; and which tables feed views."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ FILE_SOURCES: Final = ("archive", "import")
 FROM_FILES: Final = f"data_source IN {FILE_SOURCES}"
 """SQL: a row that files gave. What came live is what it is not true of."""
 SOURCES: Final = (*LIVE_SOURCES, *FILE_SOURCES)
+VIEWED: Final = ("trades", "orderbooks")
+"""Raw tables that materialized views hang on: of these alone a day can be rebuilt, and need be."""
 TRADE_KINDS: Final = ("trade", "agg_trade")
 
 MAX_MS: Final = 10_413_792_000_000  # 2300-01-01: beyond it DateTime64 wraps

@@ -19,6 +19,7 @@ from nats.js.errors import NotFoundError
 
 from marketprism.clickhouse import HOT
 from marketprism.subjects import partition_of, stream_name
+from storage_service.allowed import VIEWED
 from storage_service.clickhouse_io import Warehouse
 from storage_service.position import Cell, Holes, Positions, Ranges
 from storage_service.recover import server_clock_us
@@ -101,14 +102,13 @@ class Outsets:
         return ranges
 
     async def _queue_interrupted(self, intent: Cell) -> bool:
-        """Whether rows of the intent are stored; their symbol-days are queued for a rebuild."""
+        """Whether rows of the intent are stored; where they feed views, their symbol-days are queued for a rebuild."""
         days = await self._patiently(lambda: interrupted_days(self._warehouse, self._data_type, intent))
-        if self._data_type == "trades":
+        if days and self._data_type in VIEWED:
             for exchange, market_type, symbol, day in days:
-                await self._positions.queue_rebuild(exchange, market_type, symbol, day)
-        elif days:
+                await self._positions.queue_rebuild(exchange, market_type, symbol, day, self._data_type)
             logger.error(
-                "a batch was interrupted between its table and its views, which may lack it",
+                "a batch was interrupted between its table and its views, which may lack it: its days will be rebuilt",
                 extra={"data_type": self._data_type, "days": [".".join(map(str, day)) for day in days][:20]},
             )
         return bool(days)

@@ -107,10 +107,12 @@ class Positions:
         """Written before the intent of the batch that starts at ``holes.before``."""
         await self._write(f"holes.{data_type}.{partition}", holes)
 
-    async def queue_rebuild(self, exchange: str, market_type: str, symbol: str, day: int) -> None:
+    async def queue_rebuild(
+        self, exchange: str, market_type: str, symbol: str, day: int, data_type: str = "trades"
+    ) -> None:
         """Ask for a symbol-day (day number) to be rebuilt, asking twice is asking once: a key
-        ``rebuild.<day number>.<exchange>.<market_type>.<symbol>``."""
-        name = ".".join(_key_part(part) for part in (str(day), exchange, market_type, symbol))
+        ``rebuild.<data type>.<day number>.<exchange>.<market_type>.<symbol>``."""
+        name = ".".join(_key_part(part) for part in (data_type, str(day), exchange, market_type, symbol))
         await self._bucket.put(f"rebuild.{name}", b"{}")
 
     async def record_halt(self, data_type: str, partition: int, reason: str) -> None:

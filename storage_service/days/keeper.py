@@ -116,7 +116,7 @@ class DayKeeper:
         self._queue, self._warehouse, self._settings = queue, warehouse, settings
         self._run, self._clock, self._owns = run_command, clock, owns
         self._finished: dict[str, date] = {}
-        self._not_before: dict[tuple[str, date], datetime] = {}
+        self._not_before: dict[tuple[str, date, str], datetime] = {}
         self._began: dict[str, datetime] = {}
 
     async def run(self) -> None:
@@ -158,33 +158,36 @@ class DayKeeper:
     async def _rebuild_queued(self) -> None:
         waiting = await self._waiting()
         metrics.REBUILD_QUEUE.set(len(waiting))
-        for day, group in groupby(waiting, key=lambda entry: entry.day):
+        for (day, data_type), group in groupby(waiting, key=lambda entry: (entry.day, entry.data_type)):
             entries = list(group)[:_SYMBOLS_AT_ONCE]
-            if self._may("rebuild", day) and await self._is_quiet(day):
-                await self._rebuild(day, entries)
+            if self._may("rebuild", day, data_type) and await self._is_quiet(day, data_type):
+                await self._rebuild(day, data_type, entries)
         metrics.REBUILD_QUEUE.set(len(await self._waiting()) if waiting else 0)
 
     async def _waiting(self) -> list[Waiting]:
         return [entry for entry in await self._queue.waiting() if self._owns(entry.symbol)]
 
-    async def _rebuild(self, day: date, entries: list[Waiting]) -> None:
+    async def _rebuild(self, day: date, data_type: str, entries: list[Waiting]) -> None:
         names = sorted({entry.symbol[2] for entry in entries})
         options = [part for name in names for part in ("--symbol", name)]
+        if data_type != "trades":
+            options = ["--table", data_type, *options]
         arguments = ["buckets", "rebuild", "--day", str(day), "--missing-ok", "--json", *options]
-        done, answer = await self._job("rebuild", day, arguments)
+        done, answer = await self._job("rebuild", day, arguments, table=data_type)
         if not done:
             return
         if answer.lines and not answer.lines[0]["symbols"]:  # gone since they were queued: no later try finds any
-            logger.warning("nothing is left to rebuild", extra={"day": str(day), "symbols": names[:20]})
+            told = {"day": str(day), "table": data_type, "symbols": names[:20]}
+            logger.warning("nothing is left to rebuild", extra=told)
         for entry in entries:
             if not await self._queue.done(entry):
                 logger.info("a row came while its day was rebuilt: once more", extra={"key": entry.key})
 
-    async def _is_quiet(self, day: date) -> bool:
+    async def _is_quiet(self, day: date, data_type: str) -> bool:
         now = self._clock()
         if not is_closed(day, now):
             return False
-        query = f"SELECT count(), toUnixTimestamp(max(created_at)) FROM {HOT}.trades WHERE {partitions([day])}"
+        query = f"SELECT count(), toUnixTimestamp(max(created_at)) FROM {HOT}.{data_type} WHERE {partitions([day])}"
         rows, newest = (await self._warehouse.rows(query))[0]
         return not rows or now.timestamp() - int(newest) >= self._settings.days_quiet_s
 
@@ -217,22 +220,23 @@ class DayKeeper:
         done, _ = await self._job("calibrate", day, arguments)
         return done
 
-    def _may(self, job: str, day: date) -> bool:
-        waits = self._not_before.get((job, day), datetime.min.replace(tzinfo=UTC)) - self._clock()
+    def _may(self, job: str, day: date, table: str = "") -> bool:
+        waits = self._not_before.get((job, day, table), datetime.min.replace(tzinfo=UTC)) - self._clock()
         return not timedelta(0) < waits <= timedelta(seconds=_RETRY_S)  # longer: the clock has been put back
 
     async def _job(
-        self, job: str, day: date, arguments: list[str], good: Callable[[Answer], bool] = _succeeded
+        self, job: str, day: date, arguments: list[str], good: Callable[[Answer], bool] = _succeeded, table: str = ""
     ) -> tuple[bool, Answer]:
-        """Whether the command did it, and what it said. One that failed is left alone for a while, on that day."""
+        """Whether the command did it, and what it said. One that failed is left alone for a while, on that day (and
+        table)."""
         answer = await self._run(arguments)
         done = good(answer)
         metrics.DAY_JOBS.labels(job, "done" if done else "failed").inc()
         if done:
-            self._not_before.pop((job, day), None)
+            self._not_before.pop((job, day, table), None)
             logger.info("job on days done", extra={"job": job, "arguments": " ".join(arguments)})
         else:
-            self._not_before[job, day] = self._clock() + timedelta(seconds=_RETRY_S)
+            self._not_before[job, day, table] = self._clock() + timedelta(seconds=_RETRY_S)
             logger.warning("a job on days failed", extra={"job": job, "day": str(day), "exit_code": answer.code})
         return done, answer
 

@@ -1,4 +1,5 @@
-"""The symbol-days that wait for a rebuild: keys of the positions bucket, put there beside the rows that came late.
+"""The symbol-days that wait for a rebuild: keys of the positions bucket, put there beside the rows that came late, or
+when the views of a batch may lack it.
 
 A key is taken away only at the revision that was read before the rebuild began: a row that came meanwhile has put it
 again, and the day is rebuilt once more.
@@ -25,12 +26,13 @@ _WRONG_LAST_SEQUENCE: Final = 10071
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A symbol-day that asks for a rebuild, as of ``revision``."""
+    """A symbol-day of a raw table that asks for a rebuild, as of ``revision``."""
 
     key: str
     revision: int
     day: date
     symbol: tuple[str, str, str]
+    data_type: str = "trades"
 
 
 class RebuildQueue:
@@ -46,7 +48,7 @@ class RebuildQueue:
         return cls(js, await js.key_value(POSITIONS_BUCKET))
 
     async def waiting(self) -> list[Waiting]:
-        """All of it, oldest day first."""
+        """All of it, oldest day first, table by table."""
         found = []
         for key in await stored_keys(self._js, POSITIONS_BUCKET, "rebuild.>"):
             try:
@@ -55,11 +57,8 @@ class RebuildQueue:
                 if gone.entry is not None:
                     await self._forget(key, gone.entry.revision or 0)
                 continue
-            _, number, *parts = key.split(".")
-            exchange, market_type, name = (_plain(part) for part in parts)
-            day = date.fromordinal(_EPOCH.toordinal() + int(number))
-            found.append(Waiting(key, entry.revision or 0, day, (exchange, market_type, name)))
-        return sorted(found, key=lambda entry: (entry.day, entry.symbol))
+            found.append(_parsed(key, entry.revision or 0))
+        return sorted(found, key=lambda entry: (entry.day, entry.data_type, entry.symbol))
 
     async def done(self, entry: Waiting) -> bool:
         """Take the key away; False when it was put again since it was read, and stays."""
@@ -75,6 +74,13 @@ class RebuildQueue:
         """Take away the mark of a deletion, and nothing that was put after it: days that were rebuilt are many."""
         subject = kv_subject(POSITIONS_BUCKET, key)
         await self._js.purge_stream(kv_stream(POSITIONS_BUCKET), subject=subject, seq=revision + 1)
+
+
+def _parsed(key: str, revision: int) -> Waiting:
+    """Keys without a data type were put by a service that knew of trades only."""
+    *told, number, exchange, market_type, name = (_plain(part) for part in key.split(".")[1:])
+    day = date.fromordinal(_EPOCH.toordinal() + int(number))
+    return Waiting(key, revision, day, (exchange, market_type, name), *told)
 
 
 def _plain(part: str) -> str:

@@ -201,6 +201,22 @@ async def test_a_key_put_again_during_the_rebuild_stays(nats_only: Rig) -> None:
     await nc.close()
 
 
+async def test_a_key_says_whose_rows_ask_and_old_keys_are_read_as_trades(nats_only: Rig) -> None:
+    nc, js = await nats_only.connect()
+    bucket = await js.key_value(POSITIONS_BUCKET)
+    positions, queue = Positions(bucket), await RebuildQueue.open(js)
+    await bucket.put("rebuild.20148.okx.linear.OLD=2EUSDT", b"{}")
+    await positions.queue_rebuild("okx", "linear", "NEW.USDT", 20_148)
+    await positions.queue_rebuild("okx", "linear", "NEW.USDT", 20_148, "orderbooks")
+    found = await queue.waiting()
+    assert [(each.data_type, each.symbol[2]) for each in found] == [
+        ("orderbooks", "NEW.USDT"), ("trades", "NEW.USDT"), ("trades", "OLD.USDT"),
+    ]  # fmt: skip
+    assert [await queue.done(each) for each in found] == [True] * 3
+    assert await queue.waiting() == []
+    await nc.close()
+
+
 class Jobs:
     """Answers of commands, and what was asked."""
 
@@ -250,6 +266,25 @@ async def test_a_shard_rebuilds_its_own_symbols_and_leaves_the_others_to_theirs(
     rebuild = ["buckets", "rebuild", "--day", "2025-03-01", "--missing-ok", "--json", "--symbol", "HERE"]
     assert jobs.asked == [rebuild]
     assert [entry.symbol[2] for entry in queue.left] == ["THERE"]
+
+
+async def test_books_of_a_day_are_rebuilt_beside_its_trades() -> None:
+    """A table that fails is left alone for ten minutes, the other one is done."""
+    queue, asked = Queued(), []
+    queue.left = [Waiting(kind, 1, BEFORE, ("binance", "spot", "ANY"), kind) for kind in ("orderbooks", "trades")]
+
+    async def fail_books(arguments: list[str]) -> Answer:
+        asked.append(arguments[5:])
+        return Answer(12 if "orderbooks" in arguments else 0, [])
+
+    keeper = DayKeeper(
+        queue, Quiet(), StorageSettings(_env_file=None), fail_books,
+        clock=lambda: datetime(2025, 3, 2, 1, 30, tzinfo=UTC),
+    )  # fmt: skip
+    await keeper.look()
+    await keeper.look()
+    assert asked == [["--json", "--table", "orderbooks", "--symbol", "ANY"], ["--json", "--symbol", "ANY"]]
+    assert [entry.data_type for entry in queue.left] == ["orderbooks"]
 
 
 async def test_yesterday_is_verified_and_archived_once_after_its_quiet_hour() -> None:

@@ -15,6 +15,7 @@ from marketprism import events
 from marketprism.errors import MigrationError
 from marketprism.migrate import VERSIONS_TABLE, migrate, pending, schema, shipped
 from marketprism.sqlfiles import has_header, read_header
+from storage_service.allowed import VIEWED
 from tests.conftest import REPOSITORY
 
 KEY = ("exchange", "market_type", "symbol")
@@ -256,3 +257,11 @@ def test_a_failing_statement_says_which_file(engine: Any, folder: Path) -> None:
         migrate(engine.client, folder)
     assert "\n" not in str(caught.value)
     assert migrate(engine.client) == []
+
+
+def test_the_raw_tables_with_views_are_those_whose_days_are_rebuilt(engine: Any) -> None:
+    fed = engine.rows(
+        "SELECT create_table_query AS text FROM system.tables WHERE engine = 'MaterializedView' "
+        "AND position(create_table_query, 'REFRESH ') = 0"
+    )
+    assert {found for row in fed for found in re.findall(r"FROM marketprism_hot\.(\w+)", row["text"])} == set(VIEWED)
