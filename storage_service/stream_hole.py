@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import logging
+import time
+from collections.abc import Callable
 from typing import Final
 
 import pyarrow as pa
+from nats.errors import Error as NatsError
+from nats.js import JetStreamContext
 
 from marketprism.clickhouse import HOT
 from storage_service.clickhouse_io import Warehouse
@@ -17,6 +21,34 @@ logger = logging.getLogger(__name__)
 
 ALL: Final = "*"
 """Exchange, market and symbol of such a row: the stream does not say whose messages they were."""
+LOOK_S: Final = 5.0
+"""Pause between looks at a stream from which nothing comes: a hole is told after two of them."""
+
+
+class Looks:
+    """Whether messages that are due are gone from a stream, where none after them has come to tell it."""
+
+    def __init__(self, js: JetStreamContext, stream: str, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._js, self._stream, self._monotonic = js, stream, monotonic
+        self._next = 0.0
+        self._suspected = 0
+
+    async def first_left(self, due: int) -> int:
+        """The first sequence that the stream has, or gives next, where that is above ``due``; else 0. 0 between looks.
+
+        Two looks running must find it: a message may be on its way while the stream gives it up.
+        """
+        now = self._monotonic()
+        if now < self._next:
+            return 0
+        self._next = now + LOOK_S
+        try:
+            first = (await self._js.stream_info(self._stream)).state.first_seq
+        except (NatsError, OSError, TimeoutError) as error:  # who reads the stream hears of it, too
+            logger.debug("%s cannot be looked at: %s", self._stream, error)
+            return 0
+        is_sure, self._suspected = self._suspected == due < first, due if first > due else 0
+        return first if is_sure else 0
 
 
 async def report_stream_hole(
@@ -31,7 +63,7 @@ async def report_stream_hole(
     """One ``gaps`` row with cause ``stream_hole``: ``hole`` = first and last missing stream sequence (not trade ids).
 
     ``span_us``: the times between which they came, as far as known; its end is when JetStream took the first message
-    after the hole. The token makes telling it again a no-op.
+    after the hole, or when it was noticed that there is none. The token makes telling it again a no-op.
     """
     row = {
         "timestamp": span_us[1] // 1000,

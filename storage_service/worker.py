@@ -46,8 +46,9 @@ from storage_service.recover import (
     read_marks,
     recover_book,
     recover_judge,
+    server_clock_us,
 )
-from storage_service.stream_hole import report_stream_hole
+from storage_service.stream_hole import Looks, report_stream_hole
 from storage_service.tokens import check_tokens
 from storage_service.told import tell
 
@@ -105,6 +106,8 @@ class Worker:
         self._unsettled: tuple[Cell, Batch, Prepared] | None = None
         self._day_ends = 0.0
         self._idle = asyncio.Event()  # set while nothing is being stored
+        self._rests = False  # nothing is being stored, and the position of what was is on record
+        self._looks = Looks(js, self.stream)
         self._patiently = Patience(data_type, partition, warehouse, stop, lease, self._in_progress)
         parts = (data_type, partition, partitions, js, warehouse, positions)
         self._outsets = Outsets(*parts, self._patiently)
@@ -156,7 +159,7 @@ class Worker:
         raise StoreHalted(self.halted) from error
 
     async def _session(self) -> None:
-        self._unsettled = None
+        self._unsettled, self._rests = None, False
         self._lease.check()
         metrics.SESSIONS.labels(self.data_type).inc()
         outset = await self._outsets.find()
@@ -192,7 +195,9 @@ class Worker:
                 self._idle.set()
                 self._puller.arrived.set()
                 await self._settle()
+                self._rests = True
                 cleaned = await ahead
+                self._rests = False
                 if not cleaned:
                     return
                 self._idle.clear()
@@ -222,6 +227,8 @@ class Worker:
                 return batch
             if await self._puller.more(timeout=0.25):
                 await self._begin(batch)
+            elif self._rests:
+                await self._pass_over_lost()
             self._show_lag()
         began = time.monotonic()
         while not self._stop.is_set() and not take_contiguous(self._puller.waiting, batch, self._limits):
@@ -252,15 +259,26 @@ class Worker:
             found = await self._first_stored(self._expected)
             if found < waiting[0].seq:
                 raise ConsumerLost(f"message {found} of {self.stream} was passed over in delivery")
-            await self._tell_hole(waiting[0])
+            await self._tell_hole(waiting[0].seq, waiting[0].stored_us)
             self._expected = waiting[0].seq
         batch.add(waiting.popleft())
 
-    async def _tell_hole(self, after: Frame) -> None:
-        hole = (self._expected, after.seq - 1)
+    async def _tell_hole(self, until: int, until_us: int) -> None:
+        hole = (self._expected, until - 1)
         at = (self.stream, self._created, self.partition)
-        span = (self._newest_us or after.stored_us, after.stored_us)
+        span = (self._newest_us or until_us, until_us)
         await self._patiently(lambda: report_stream_hole(self._warehouse, self.data_type, *at, hole, span))
+
+    async def _pass_over_lost(self) -> None:
+        """Nothing comes, and what is due is gone: told now and put on record, not when the market goes on."""
+        first = await self._looks.first_left(self._expected)
+        if not first or self._puller.waiting:
+            return
+        self._lease.check()
+        await self._tell_hole(first, await self._patiently(lambda: server_clock_us(self._warehouse)))
+        passed = self._cell(self._expected, first - 1, 0)
+        await self._positions.write(self.data_type, _done(passed))
+        self._expected = first
 
     async def _first_stored(self, sequence: int) -> int:
         """Sequence of the first message at or after ``sequence`` that the stream still has."""
@@ -348,7 +366,7 @@ class Worker:
         self._held = batch.frames
         with self._stage("prepare").time():
             prepared = await self._prepare(cleaned)
-        cell = self._cell(batch, prepared)
+        cell = self._intent(batch, prepared)
         reach("before_intent", self.data_type)
         self._lease.check()
         if prepared.rows or prepared.dead:
@@ -388,15 +406,18 @@ class Worker:
         while not batch.frames or batch.last < intent.last:
             if self._stop.is_set():
                 raise Stopping
+            due = batch.last + 1 if batch.frames else intent.first
             if await self._puller.more(timeout=0.25):
                 waiting = self._puller.waiting
-                due = batch.last + 1 if batch.frames else intent.first
                 while waiting and waiting[0].seq < due:
                     waiting.popleft()
                 if waiting and waiting[0].seq > due:
                     await self._abandon(intent, due)
                     return
                 take_contiguous(waiting, batch, everything)
+            elif await self._looks.first_left(due) and not self._puller.waiting:
+                await self._abandon(intent, due)
+                return
         [cleaned] = await self._clean(batch.frames)
         prepared = await self._prepare(cleaned)
         if digest(prepared.body) != intent.digest or len(prepared.dead) != intent.dead:
@@ -419,23 +440,28 @@ class Worker:
         logger.error("messages of an interrupted batch have expired", extra={"token": intent.token, "from": due})
         await self._begin_at(await self._outsets.without(intent))
 
-    def _cell(self, batch: Batch, prepared: Prepared) -> Cell:
-        cell = Cell(
+    def _cell(self, first: int, last: int, last_us: int) -> Cell:
+        """Of these sequences of our stream, without a row."""
+        return Cell(
             stream=self.stream,
             stream_created=self._created,
             partition=self.partition,
             epoch=self._epoch,
-            first=batch.first,
-            last=batch.last,
-            rows=prepared.rows,
-            dead=len(prepared.dead),
-            digest=digest(prepared.body),
+            first=first,
+            last=last,
+            rows=0,
+            dead=0,
+            digest="",
             token="",
             state="intent",
-            last_us=batch.frames[-1].stored_us,
+            last_us=last_us,
             generation=self._generation,
         )
-        return msgspec.structs.replace(cell, token=token(cell, self.data_type))
+
+    def _intent(self, batch: Batch, prepared: Prepared) -> Cell:
+        empty = self._cell(batch.first, batch.last, batch.frames[-1].stored_us)
+        counts = {"rows": prepared.rows, "dead": len(prepared.dead), "digest": digest(prepared.body)}
+        return msgspec.structs.replace(empty, **counts, token=token(empty, self.data_type))
 
     async def _insert(self, cell: Cell, prepared: Prepared) -> None:
         if prepared.dead:

@@ -27,7 +27,7 @@ from storage_service.service import run
 def ack_before_insert() -> None:
     async def store(self: Any, cleaned: Any) -> None:
         prepared = await self._prepare(cleaned)
-        cell = self._cell(cleaned.batch, prepared)
+        cell = self._intent(cleaned.batch, prepared)
         await self._puller.ack(cleaned.batch.frames[-1])
         await self._positions.write(self.data_type, worker._done(cell))
         reach("after_intent", self.data_type)
