@@ -21,6 +21,7 @@ from marketprism.clickhouse import HOT
 from marketprism.subjects import partition_of, stream_name
 from storage_service.allowed import VIEWED
 from storage_service.clickhouse_io import Warehouse
+from storage_service.holes_left import holes_left
 from storage_service.position import Cell, Holes, Positions, Ranges
 from storage_service.recover import server_clock_us
 from storage_service.stream_hole import interrupted_days, report_stream_hole
@@ -66,7 +67,7 @@ class Outsets:
         created = int(info.created.timestamp() * 1e6) if info.created else 0
         cell, holes = await self._positions.claim(self._data_type, self._partition)
         if cell is None:
-            return Outset(created, await self._clock(), 0, 1, _open_below(holes, 1))
+            return Outset(created, await self._clock(), 0, 1, await self._settle_holes(None, holes, created, 1))
         if cell.stream_created != created:
             logger.warning("the stream was re-created: its sequences start again", extra={"stream": self._stream})
             ranges = await self._settle_holes(cell, holes, created, 1)
@@ -85,33 +86,31 @@ class Outsets:
         ranges = await self._settle_holes(intent, holes, intent.stream_created, intent.first)
         return Outset(intent.stream_created, await self._clock(), intent.generation, intent.first, ranges)
 
-    async def _settle_holes(self, cell: Cell, holes: Holes | None, created: int, first: int) -> Ranges:
-        """The open holes after a cell that is not followed by its next: recorded so that they hold from ``first`` on.
+    async def _settle_holes(self, cell: Cell | None, holes: Holes | None, created: int, first: int) -> Ranges:
+        """The open holes where a position is not followed by its next, by what ClickHouse holds; on record from now on.
 
-        Of an intent ClickHouse knows whether it was stored; if so its symbol-days are queued: its views may lack it.
+        An intent's symbol-days are queued if it was stored: its views may lack it.
         """
-        stored_to = cell.last
-        if cell.state == "intent" and not await self._queue_interrupted(cell):
-            stored_to = cell.first - 1
-        if holes is None:
-            return {}
-        is_settled = holes.stream_created == created != cell.stream_created  # by a start that came to no cell
-        ranges = holes.holes_before if is_settled else _open_below(holes, stored_to + 1)
-        record = Holes(stream_created=created, before=first, holes_before=ranges, holes_after=ranges)
-        await self._positions.write_holes(self._data_type, self._partition, record)
+        if cell is not None and cell.state == "intent":
+            await self._queue_interrupted(cell)
+        ranges: Ranges = await self._patiently(lambda: holes_left(self._warehouse, self._data_type, holes, cell))
+        if holes is not None or ranges:
+            record = Holes(stream_created=created, before=first, holes_before=ranges, holes_after=ranges)
+            await self._positions.write_holes(self._data_type, self._partition, record)
         return ranges
 
-    async def _queue_interrupted(self, intent: Cell) -> bool:
-        """Whether rows of the intent are stored; where they feed views, their symbol-days are queued for a rebuild."""
+    async def _queue_interrupted(self, intent: Cell) -> None:
+        """Queue the symbol-days of what the intent has stored, where it feeds views."""
+        if self._data_type not in VIEWED:
+            return
         days = await self._patiently(lambda: interrupted_days(self._warehouse, self._data_type, intent))
-        if days and self._data_type in VIEWED:
+        if days:
             for exchange, market_type, symbol, day in days:
                 await self._positions.queue_rebuild(exchange, market_type, symbol, day, self._data_type)
             logger.error(
                 "a batch was interrupted between its table and its views, which may lack it: its days will be rebuilt",
                 extra={"data_type": self._data_type, "days": [".".join(map(str, day)) for day in days][:20]},
             )
-        return bool(days)
 
     async def _begin_anew(self, cell: Cell, holes: Holes | None, newest: int, ends: int | None) -> Outset:
         """``ends``: the stream's last message, where the stream has gone back; None where only the cell has.

@@ -130,8 +130,8 @@ class Positions:
     async def _read(self, key: str, form: type[_Form]) -> _Form | None:
         try:
             entry = await self._bucket.get(key)
-        except KeyNotFoundError:
-            self._revisions[key] = 0
+        except KeyNotFoundError as gone:  # a deletion has a revision, too: the next write comes after it
+            self._revisions[key] = (gone.entry.revision or 0) if gone.entry is not None else 0
             return None
         self._revisions[key] = entry.revision or 0
         return msgspec.json.decode(entry.value or b"", type=form)

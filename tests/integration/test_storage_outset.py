@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from marketprism.events import Trade
+from marketprism.kv import kv_stream
 from marketprism.subjects import POSITIONS_BUCKET, stream_name
 from storage_service.days.queue import RebuildQueue
 from storage_service.position import Cell, Holes, Positions
@@ -64,6 +65,43 @@ async def test_a_hole_of_a_stream_that_was_created_again(rig: Rig, closed: bool)
     await create_again(rig)
     await stored(rig, frames_of(trades[2:5]), salt="a third")
     assert sequences(rig) == list(range(1, 11))
+
+
+@pytest.mark.parametrize("forget", ["delete", "purge"])
+async def test_a_cell_that_was_deleted_stores_nothing_twice(rig: Rig, forget: str) -> None:
+    """A hole was opened and closed in the batches that are read again: the record of before its closing is no truth."""
+    await rig.streams()
+    ledger = Ledger(seed=3)
+    trades = [ledger.trade("BTCUSDT") for _ in range(9)]
+    await stored(rig, frames_of(trades[:2]))
+    await stored(rig, frames_of(trades[3:5], trades[6:7]))  # 3 and 6 are missing
+    await stored(rig, frames_of([trades[2]]))
+    nc, js = await rig.connect()
+    bucket = await js.key_value(POSITIONS_BUCKET)
+    await getattr(bucket, forget)("cell.trades.0")
+    await nc.close()
+    await stored(rig, frames_of(trades[7:]))
+    assert sequences(rig) == [1, 2, 3, 4, 5, 7, 8, 9]
+    await stored(rig, frames_of([trades[2]], [trades[5]]), salt="a second collector")
+    assert sequences(rig) == list(range(1, 10)), "the hole that is open is still open, the closed one is not"
+
+
+async def test_holes_of_a_position_that_went_back_are_those_of_the_rows(rig: Rig) -> None:
+    """Only the KV bucket is an older copy: it knows neither of the row that closed a hole nor of those opened since."""
+    await rig.streams()
+    ledger = Ledger(seed=3)
+    trades = [ledger.trade("BTCUSDT") for _ in range(12)]
+    await stored(rig, frames_of(trades[:2], trades[3:5]))  # 3 is missing
+    [folder] = (rig.directory / "nats").rglob(kv_stream(POSITIONS_BUCKET))
+    older = keep(rig, folder)
+    await stored(rig, frames_of([trades[2]]))
+    await stored(rig, frames_of(trades[6:8], trades[10:11]))  # 6, 9 and 10 are missing
+    put_back(rig, older, folder)
+    await stored(rig, frames_of([trades[11]]))
+    assert "rows are stored that no cell tells of" in rig.log("storage")
+    assert sequences(rig) == [1, 2, 3, 4, 5, 7, 8, 11, 12]
+    await stored(rig, frames_of(trades[2:3], trades[5:6], trades[8:10]), salt="a second collector")
+    assert sequences(rig) == list(range(1, 13))
 
 
 def sequences(rig: Rig, table: str = "trades") -> list[int]:
