@@ -3,8 +3,9 @@
     python -m tests.faults.compare_ledger LEDGER --url http://127.0.0.1:8123
 
 Shares no code with MarketPrism: the ledger is read line by line here, the tables over ClickHouse's HTTP interface.
-Every trade is compared by id, price, quantity and side; then what the views hold: each bucket against the trades that
-carry its id, each minute, and each price of each footprint against the ledger. Exit code: 0 equal, 1 something differs.
+Every trade is compared by id, price, quantity and side, and where buckets were cut with where they must be
+(``derive_cuts``); then what the views hold: each bucket against the trades that carry its id, each second and minute,
+and each price of each footprint against the ledger. Exit code: 0 equal, 1 something differs.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+
+from tests.faults.derive_cuts import check_cuts
 
 Key = tuple[str, str]
 MINUTE_MS = 60_000
@@ -101,7 +104,9 @@ def compare(expected: dict[Key, dict[int, Trade]], tables: Tables) -> Verdict:
             f"FROM marketprism_hot.trades WHERE {where} AND sequence >= {min(trades)}"
         )
         _trades(f"{market} {symbol}", trades, stored, verdict)
+        verdict.wrong += check_cuts(f"{market} {symbol}", where, min(trades), tables)
         _buckets(f"{market} {symbol}", stored, where, tables, verdict)
+        _seconds(f"{market} {symbol}", trades, where, tables, verdict)
         _minutes(f"{market} {symbol}", trades, where, tables, verdict)
     extra = tables.rows(
         "SELECT count(), uniqExact(exchange, market_type, symbol, sequence) FROM marketprism_hot.trades"
@@ -150,6 +155,29 @@ def _buckets(name: str, stored: list[list[Any]], where: str, tables: Tables, ver
     )
     held = {(row[0], Decimal(row[1]).normalize()): row[2:] for row in views}
     _equal(f"{name} footprint of bucket", {k: v for k, v in prices.items() if k[0] > first}, held, verdict)
+
+
+def _seconds(name: str, trades: dict[int, Trade], where: str, tables: Tables, verdict: Verdict) -> None:
+    """As with buckets, the first second is left out. First and last price are by id, as trades were numbered."""
+    seconds: dict[int, list[Trade]] = defaultdict(list)
+    for _, trade in sorted(trades.items()):
+        seconds[trade.time_ms // 1000].append(trade)
+    wanted = {}
+    for second, of_it in seconds.items():
+        sums = [Decimal(0)] * 3
+        for trade in of_it:
+            _add(sums, trade.quantity, trade.side)
+        prices = [trade.price for trade in of_it]
+        notional = sum((trade.price * trade.quantity for trade in of_it), Decimal(0))
+        wanted[second] = [*sums, notional, prices[0], max(prices), min(prices), prices[-1]]
+    first = min(wanted)
+    views = tables.rows(
+        "SELECT toUnixTimestamp(ts_1s), sum(trades), sum(vol), sum(buy_vol), sum(notional), argMinMerge(open), "
+        "max(high), min(low), argMaxMerge(close) "
+        f"FROM marketprism_features.flow_1s WHERE {where} AND ts_1s > fromUnixTimestamp({first}) GROUP BY ts_1s"
+    )
+    held = {row[0]: row[1:] for row in views}
+    _equal(f"{name} second", {n: values for n, values in wanted.items() if n > first}, held, verdict)
 
 
 def _minutes(name: str, trades: dict[int, Trade], where: str, tables: Tables, verdict: Verdict) -> None:

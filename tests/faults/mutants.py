@@ -136,7 +136,11 @@ def noticed(name: str, directory: Path, seed: int, patience_s: float) -> tuple[s
         verdict = compare(chain.ledger.trades, chain.tables)
         return ("doubled" if verdict.doubled else "stands still"), f"{_harm(verdict)}; {error}"[:150]
     except AssertionError as error:
-        return ("halts" if "stopped storing" in str(error) else "ends"), str(error).partition("\n")[0][:150]
+        detail = str(error).partition("\n")[0][:150]
+        if chain is None or "stopped storing" not in detail:
+            return "ends", detail
+        doubled = compare(chain.ledger.trades, chain.tables).doubled  # it may halt over what it has just doubled
+        return "halts" + (f", doubled {doubled}" if doubled else ""), detail
     finally:
         if chain is not None:
             chain.close()
@@ -156,9 +160,10 @@ def main() -> int:
     )
     given = parser.parse_args()
     missed, began = 0, time.monotonic()
-    for number, name in enumerate(given.names or HARM):
+    seeds = {name: 100 + number for number, name in enumerate(HARM)}  # by name the same run as among all
+    for name in given.names or HARM:
         with tempfile.TemporaryDirectory(prefix="marketprism-mutant-") as temporary:
-            how, detail = noticed(name, Path(temporary), 100 + number, given.patience_s)
+            how, detail = noticed(name, Path(temporary), seeds[name], given.patience_s)
         right = HARM[name] in how
         missed += not right
         verdict = "noticed" if right else f"NOTICED OTHERWISE (must be: {HARM[name]})" if how else "NOT NOTICED"
