@@ -24,6 +24,7 @@ RULES: Final[dict[str, str]] = {
     "whole-history": "an aggregate over all of history used beside its rows knows the future; bound it in time",
     "latest-row": "the newest row of a table joined to older rows; bound it in time",
     "labels-read": "labels look ahead by design; nothing outside marketprism_labels may read them",
+    "labels-written": "a view of another database that writes labels; labels have views of their own",
     "unparsed": "SQL that the parser does not understand cannot be shown to be free of leaks",
     "waiver": "a leak-ok line needs a known rule, a reason, and a place where the rule is broken",
 }

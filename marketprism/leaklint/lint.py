@@ -10,7 +10,7 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from marketprism.dialect import parse
-from marketprism.leaklint import arrays, dates, history, joins, keys, windows
+from marketprism.leaklint import arrays, dates, history, joins, keys, labels, windows
 from marketprism.leaklint.findings import RULES, Finding, Hit, line_of
 
 Rule = Callable[[exp.Expression], Iterator[Hit]]
@@ -28,10 +28,11 @@ LOOK_AHEAD: Final[tuple[Rule, ...]] = (
     joins.future,
     joins.correlated,
     joins.members,
-    keys.labels,
     history.whole,
 )
 KEYS: Final[tuple[Rule, ...]] = (keys.market_type,)
+# Asked of every statement that is not the labels' own, whether it computes something or not.
+LABELS: Final[tuple[Rule, ...]] = (labels.read, labels.behind, labels.written)
 
 _WAIVER: Final = re.compile(r"^\s*--\s*leak-ok\s*:\s*([^:]*?)\s*(?::\s*(.*?))?\s*$", re.MULTILINE)
 
@@ -39,7 +40,8 @@ _WAIVER: Final = re.compile(r"^\s*--\s*leak-ok\s*:\s*([^:]*?)\s*(?::\s*(.*?))?\s
 def lint_text(sql: str, path: str = "<sql>") -> list[Finding]:
     """Findings of every statement that computes something: views, INSERT … SELECT and plain SELECT.
 
-    Tables, databases and settings compute nothing and are passed over; SQL that cannot be parsed is a finding.
+    Of tables, databases and settings, which compute nothing, only what they make of the labels is judged; SQL that
+    cannot be parsed is a finding.
     """
     waived, findings = _waivers(sql, path)
     try:
@@ -47,14 +49,10 @@ def lint_text(sql: str, path: str = "<sql>") -> list[Finding]:
     except SqlglotError as error:
         return [*findings, Finding(path, _error_line(error), "unparsed", str(error).splitlines()[0][:200])]
     for statement in statements:
-        if not _computes(statement):
-            continue
-        if isinstance(statement, exp.Command):
-            findings.append(Finding(path, line_of(statement), "unparsed", f"opaque {str(statement.this)[:40]}"))
-            continue
-        rules = KEYS if _target_database(statement) == keys.LABELS_DATABASE else LOOK_AHEAD + KEYS
-        for rule in rules:
+        for rule in _rules(statement):
             findings += [Finding(path, line_of(hit.node), hit.rule, hit.detail) for hit in rule(statement)]
+        if isinstance(statement, exp.Command) and _computes(statement):
+            findings.append(Finding(path, line_of(statement), "unparsed", f"opaque {str(statement.this)[:40]}"))
     broken = {finding.rule for finding in findings}
     unused = [
         Finding(path, line, "waiver", f"{rule} is not broken here")
@@ -78,22 +76,19 @@ def _waivers(sql: str, path: str) -> tuple[dict[str, int], list[Finding]]:
     return waived, findings
 
 
+def _rules(statement: exp.Expression) -> tuple[Rule, ...]:
+    """What is asked of a statement: labels may look ahead, and read each other."""
+    own = labels.of_labels(statement)
+    rules: tuple[Rule, ...] = (labels.moved,) if own else (labels.moved, *LABELS)
+    if isinstance(statement, exp.Command) or not _computes(statement):
+        return rules
+    return rules + KEYS if own else rules + LOOK_AHEAD + KEYS
+
+
 def _computes(statement: exp.Expression) -> bool:
     if isinstance(statement, exp.Command):
         return bool(re.search(r"\b(select|view)\b", statement.sql(), re.IGNORECASE))
     return statement.find(exp.Select) is not None
-
-
-def _target_database(statement: exp.Expression) -> str:
-    if isinstance(statement, exp.Create):
-        properties = statement.args.get("properties")
-        to = properties.find(exp.ToTableProperty) if properties else None
-        target = to.this if to is not None else statement.find(exp.Table)
-        return target.db if target is not None else ""
-    if isinstance(statement, exp.Insert):
-        table = statement.this if isinstance(statement.this, exp.Table) else statement.this.find(exp.Table)
-        return table.db if table is not None else ""
-    return ""
 
 
 def _error_line(error: SqlglotError) -> int:

@@ -146,6 +146,10 @@ LEAKS: list[tuple[str, str]] = [
         "labels-read",
         "CREATE VIEW marketprism_features.x AS SELECT * FROM f JOIN marketprism_labels.classes USING (exchange, market_type, symbol, bucket_id)",
     ),
+    (
+        "labels-written",
+        "CREATE MATERIALIZED VIEW marketprism_features.v TO marketprism_labels.t AS SELECT a FROM marketprism_features.f",
+    ),
     ("unparsed", "SELECT FROM WHERE ((("),
     ("waiver", "-- leak-ok: window-lead\nSELECT 1 FROM f"),
     ("waiver", "-- leak-ok: no-such-rule: because\nSELECT 1 FROM f"),
