@@ -76,16 +76,36 @@ def conjuncts(condition: exp.Expression | None) -> Iterator[exp.Expression]:
     elif isinstance(condition, exp.Between):
         yield exp.GTE(this=condition.this.copy(), expression=condition.args["low"].copy())
         yield exp.LTE(this=condition.this.copy(), expression=condition.args["high"].copy())
+    elif isinstance(condition, exp.EQ) and _is_of_tuples(condition):
+        for left, right in zip(condition.this.expressions, condition.expression.expressions, strict=True):
+            yield exp.EQ(this=left.copy(), expression=right.copy())
     else:
         yield condition
 
 
+def _is_of_tuples(condition: exp.Expression) -> bool:
+    sides = (condition.this, condition.expression)
+    return all(isinstance(side, exp.Tuple) for side in sides) and len({len(side.expressions) for side in sides}) == 1
+
+
 def equated(join: exp.Expression) -> set[str]:
-    """Names of the columns that a join takes as equal, by USING or by ON."""
-    parts = [part for part in conjuncts(join.args.get("on")) if isinstance(part, exp.EQ)]
-    pairs = [(part.this, part.expression) for part in parts]
-    found = {left.name for left, right in pairs if isinstance(left, exp.Column) and isinstance(right, exp.Column)}
-    return found | {part.name for part in join.args.get("using") or []}
+    """Names of the columns that a join takes as equal: by USING, by ON, or by WHERE as after a comma."""
+    name, select = join.this.alias_or_name, join.find_ancestor(exp.Select)
+    where = select.args.get("where") if select is not None else None
+    found = {part.name for part in join.args.get("using") or []}
+    for left, right in _pairs(join.args.get("on")):
+        found |= {left.name, right.name}
+    for left, right in _pairs(where.this if where else None):
+        if (left.table == name) != (right.table == name):
+            found |= {left.name, right.name}
+    return found
+
+
+def _pairs(condition: exp.Expression | None) -> Iterator[tuple[exp.Column, exp.Column]]:
+    """Columns that a condition takes as equal."""
+    for part in conjuncts(condition):
+        if isinstance(part, exp.EQ) and isinstance(part.this, exp.Column) and isinstance(part.expression, exp.Column):
+            yield part.this, part.expression
 
 
 def table_names(node: exp.Expression) -> set[str]:

@@ -19,7 +19,7 @@ RULES: Final[dict[str, str]] = {
     "asof-forward": "an as-of join that takes the next row instead of the last",
     "join-future": "a join that matches rows later than the row they join",
     "unfinished-period": "a period is complete at its end, not its start; join on available_at or on the shifted end",
-    "market-type": "symbol without market_type: a spot and a perpetual of one name would mix",
+    "market-type": "symbol without market_type (joined: or exchange): two instruments of one name would mix",
     "backdated": "a row dated before what it says was known; date it by the moment it was, or join it as of then",
     "whole-history": "an aggregate over all of history used beside its rows knows the future; bound it in time",
     "latest-row": "the newest row of a table joined to older rows; bound it in time",

@@ -67,5 +67,19 @@ def defined(column: exp.Column, select: exp.Expression) -> tuple[exp.Expression,
     return within(column.name, read[0]) if len(read) == 1 else None
 
 
+def origins(column: exp.Column, select: exp.Expression) -> set[str]:
+    """A column's name and the names of what it stands for, down to the columns of tables."""
+    found: dict[tuple[int, str], str] = {}
+    waiting = [(column, select)]
+    while waiting:
+        column, select = waiting.pop()
+        key = (id(select), column.sql())
+        inside = defined(column, select) if key not in found else None
+        found[key] = column.name
+        if inside is not None:
+            waiting += [(part, inside[1]) for part in inside[0].find_all(exp.Column)]
+    return set(found.values())
+
+
 def _names(node: exp.Expression, name: str) -> bool:
     return any(column.name == name for column in node.find_all(exp.Column))
