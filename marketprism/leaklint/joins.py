@@ -10,7 +10,7 @@ from marketprism.leaklint.columns import clocks_in, conjuncts
 from marketprism.leaklint.comparisons import Comparison, comparisons, is_asof, of_join
 from marketprism.leaklint.findings import Hit
 from marketprism.leaklint.moments import KNOWN, moment
-from marketprism.leaklint.sources import sources
+from marketprism.leaklint.sources import item_of, sources
 
 
 def asof(tree: exp.Expression) -> Iterator[Hit]:
@@ -137,15 +137,7 @@ def _only_marks_quality(select: exp.Select, name: str) -> bool:
     columns = [column for column in select.find_all(exp.Column) if column.find_ancestor(exp.Join, exp.Select) is select]
     read = [column for column in columns if column.table == name or (not column.table and column.name not in aliases)]
     starred = any(item.is_star for item in select.expressions)
-    return bool(read) and not starred and all(_item_of(column, select) == "quality" for column in read)
-
-
-def _item_of(column: exp.Column, select: exp.Select) -> str:
-    """The name of the select's item that a column stands in."""
-    node: exp.Expression = column
-    while node.parent is not None and node.parent is not select:
-        node = node.parent
-    return str(node.alias_or_name)
+    return bool(read) and not starred and all(item_of(column, select).alias_or_name == "quality" for column in read)
 
 
 def _text(found: Comparison) -> str:

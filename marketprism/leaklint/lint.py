@@ -10,7 +10,7 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from marketprism.dialect import parse
-from marketprism.leaklint import arrays, dates, history, joins, keys, labels, windows
+from marketprism.leaklint import arrays, dates, fills, history, joins, keys, labels, windows
 from marketprism.leaklint.findings import RULES, Finding, Hit, line_of
 
 Rule = Callable[[exp.Expression], Iterator[Hit]]
@@ -18,7 +18,8 @@ Rule = Callable[[exp.Expression], Iterator[Hit]]
 LOOK_AHEAD: Final[tuple[Rule, ...]] = (
     windows.offsets,
     windows.frames,
-    windows.fills,
+    fills.windows,
+    fills.unbounded,
     dates.backdated,
     dates.ranked,
     dates.coarse,

@@ -67,6 +67,13 @@ def defined(column: exp.Column, select: exp.Expression) -> tuple[exp.Expression,
     return within(column.name, read[0]) if len(read) == 1 else None
 
 
+def item_of(node: exp.Expression, select: exp.Select) -> exp.Expression:
+    """The item, or other part, of a select that a node stands in."""
+    while node.parent is not None and node.parent is not select:
+        node = node.parent
+    return node
+
+
 def origins(column: exp.Column, select: exp.Expression) -> set[str]:
     """A column's name and the names of what it stands for, down to the columns of tables."""
     found: dict[tuple[int, str], str] = {}

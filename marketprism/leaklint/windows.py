@@ -1,8 +1,7 @@
-"""Rules on window functions and on fills."""
+"""Rules on window functions."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Final
 
@@ -13,7 +12,6 @@ from marketprism.leaklint.findings import Hit
 
 _LEADS: Final = frozenset({"lead", "leadinframe"})
 _LAGS: Final = frozenset({"lag", "laginframe"})
-_FILLS: Final = re.compile(r"(any|any_?last|any_?value|last_?value|arg_?max)(_?respect_?nulls)?")
 _BLOCK_ORDER: Final = frozenset(
     {"runningdifference", "runningdifferencestartingwithfirstvalue", "runningaccumulate", "runningconcurrency"}
 )
@@ -80,7 +78,7 @@ def shape_of(window: exp.Window) -> exp.Window:
 
 
 def frames(tree: exp.Expression) -> Iterator[Hit]:
-    """Frames that reach forward, windows without or with reversed order, and fills without an age limit."""
+    """Frames that reach forward, and windows without or with reversed order."""
     for window in tree.find_all(exp.Window):
         select = window.find_ancestor(exp.Select)
         definition = isinstance(window.this, exp.Identifier)  # WINDOW w AS (…): judged where it is used
@@ -98,8 +96,6 @@ def frames(tree: exp.Expression) -> Iterator[Hit]:
             yield Hit("window-unordered", window, f"{name} over a whole partition")
         if order is not None and any(is_reversed(item) for item in order.expressions):
             yield Hit("window-descending", window, f"{name} over {order.sql('clickhouse')}")
-        if _FILLS.fullmatch(name) and (spec is None or str(spec.args.get("start")).upper() == "UNBOUNDED"):
-            yield Hit("forward-fill", window, f"{name} from the beginning of time")
 
 
 def within_one_instant(window: exp.Expression) -> bool:
@@ -111,10 +107,3 @@ def within_one_instant(window: exp.Expression) -> bool:
 def _reaches_forward(spec: exp.Expression) -> bool:
     sides = [str(spec.args.get(key) or "").upper() for key in ("start_side", "end_side")]
     return "FOLLOWING" in sides
-
-
-def fills(tree: exp.Expression) -> Iterator[Hit]:
-    """ORDER BY … WITH FILL … INTERPOLATE carries values for ever."""
-    for fill in tree.find_all(exp.WithFill):
-        if fill.args.get("interpolate") is not None:
-            yield Hit("forward-fill", fill, "INTERPOLATE has no age limit")
