@@ -8,7 +8,7 @@ from typing import Final
 
 from sqlglot import exp
 
-from marketprism.leaklint.windows import function_name
+from marketprism.leaklint.functions import function_name
 
 SECONDS: Final = {
     "nanosecond": 1e-9,

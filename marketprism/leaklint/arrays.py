@@ -8,8 +8,8 @@ from typing import Final
 from sqlglot import exp
 
 from marketprism.leaklint.findings import Hit
+from marketprism.leaklint.functions import function_name
 from marketprism.leaklint.sources import defined
-from marketprism.leaklint.windows import function_name
 
 _ARRAY_FORWARD: Final = frozenset({"arrayshiftleft", "arrayrotateleft"})
 _RUNS: Final = frozenset({"arraycumsum", "arraycumsumnonnegative", "arraycumsumwithreset", "arraydifference"})

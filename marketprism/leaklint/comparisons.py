@@ -11,9 +11,9 @@ from sqlglot import exp
 
 from marketprism.leaklint.amounts import SECONDS, amount
 from marketprism.leaklint.columns import conjuncts, equated, table_names
+from marketprism.leaklint.functions import function_name
 from marketprism.leaklint.moments import Moment, moment, of_key
 from marketprism.leaklint.sources import sources
-from marketprism.leaklint.windows import function_name
 
 MIRROR: Final = {exp.GT: exp.LT, exp.GTE: exp.LTE, exp.LT: exp.GT, exp.LTE: exp.GTE, exp.EQ: exp.EQ}
 _SERIES: Final = frozenset({"exchange", "market_type", "symbol"})

@@ -8,9 +8,11 @@ from sqlglot import exp
 
 from marketprism.leaklint.columns import clocks_in, is_instant, is_reversed
 from marketprism.leaklint.findings import Hit
+from marketprism.leaklint.functions import function_name
+from marketprism.leaklint.instants import within_one_instant
 from marketprism.leaklint.moments import KNOWN, moment
 from marketprism.leaklint.sources import defined
-from marketprism.leaklint.windows import function_name, shape_of, within_one_instant
+from marketprism.leaklint.windows import shape_of
 
 
 def backdated(tree: exp.Expression) -> Iterator[Hit]:

@@ -10,9 +10,11 @@ from sqlglot import exp
 
 from marketprism.leaklint.columns import is_clock
 from marketprism.leaklint.findings import Hit
+from marketprism.leaklint.functions import function_name
+from marketprism.leaklint.instants import within_one_instant
 from marketprism.leaklint.moments import moment
 from marketprism.leaklint.sources import defined, item_of
-from marketprism.leaklint.windows import function_name, shape_of, within_one_instant
+from marketprism.leaklint.windows import shape_of
 
 _COMBINATORS: Final = r"(_?respect_?nulls|_?ignore_?nulls|_?or_?null|_?or_?default|distinct|_?if)*"
 _FILLS: Final = re.compile(rf"(any|any_?last|any_?value|last_?value|arg_?max){_COMBINATORS}")

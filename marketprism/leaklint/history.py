@@ -9,9 +9,9 @@ from sqlglot import exp
 from marketprism.leaklint.columns import clocks_in, conjuncts, is_now, is_reversed
 from marketprism.leaklint.comparisons import MIRROR
 from marketprism.leaklint.findings import Hit
+from marketprism.leaklint.functions import function_name
 from marketprism.leaklint.moments import moment
 from marketprism.leaklint.sources import sources
-from marketprism.leaklint.windows import function_name
 
 _PREFIXES = (
     "quantile",

@@ -114,15 +114,17 @@ def _unfinished(found: Comparison, name: str) -> Hit:
 
 
 def _is_dated(select: exp.Select, found: Comparison, join: exp.Join) -> bool:
-    """Whether the row that comes out is not one of the shorter period: it is grouped back to the longer one, its
-    available_at takes in that of what it found, or of what it found only ``quality`` is computed.
-    """
+    """Whether the row that comes out is not one of the shorter period: grouped back to the longer one, or told."""
     grain = max(found.joined.grain, found.other.grain)
     group = select.args.get("group")
     keys = [key for part in group.expressions if (key := moment(part, select))] if group is not None else []
     if keys and all(key.grain >= grain for key in keys):
         return True
-    name = join.this.alias_or_name
+    return is_told(select, join.this.alias_or_name)
+
+
+def is_told(select: exp.Select, name: str) -> bool:
+    """Whether available_at takes in that of the source of that name, or only ``quality`` is computed from it."""
     for item in select.expressions:
         if item.alias == "available_at" and any(
             column.table == name and KNOWN.match(column.name) for column in item.find_all(exp.Column)

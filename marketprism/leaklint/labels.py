@@ -9,8 +9,8 @@ from typing import Final
 from sqlglot import exp
 
 from marketprism.leaklint.findings import Hit
+from marketprism.leaklint.functions import function_name
 from marketprism.leaklint.sources import is_table_function
-from marketprism.leaklint.windows import function_name
 
 LABELS_DATABASE: Final = "marketprism_labels"
 

@@ -10,7 +10,7 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from marketprism.dialect import parse
-from marketprism.leaklint import arrays, dates, fills, history, joins, keys, labels, windows
+from marketprism.leaklint import arrays, buckets, dates, fills, history, joins, keys, labels, windows
 from marketprism.leaklint.findings import RULES, Finding, Hit, line_of
 
 Rule = Callable[[exp.Expression], Iterator[Hit]]
@@ -26,6 +26,7 @@ LOOK_AHEAD: Final[tuple[Rule, ...]] = (
     arrays.shifted,
     arrays.exploded,
     joins.asof,
+    buckets.own,
     joins.future,
     joins.correlated,
     joins.members,

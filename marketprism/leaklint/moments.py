@@ -11,8 +11,8 @@ from sqlglot import exp
 
 from marketprism.leaklint.amounts import SECONDS, amount
 from marketprism.leaklint.columns import is_clock
+from marketprism.leaklint.functions import function_name
 from marketprism.leaklint.sources import defined, within
-from marketprism.leaklint.windows import function_name
 
 _TRUNCATIONS: Final = {
     "tostartoffiveminutes": 300.0,

@@ -7,8 +7,10 @@ from typing import Final
 
 from sqlglot import exp
 
-from marketprism.leaklint.columns import clocks_in, is_instant, is_reversed
+from marketprism.leaklint.columns import is_reversed
 from marketprism.leaklint.findings import Hit
+from marketprism.leaklint.functions import function_name
+from marketprism.leaklint.instants import within_one_instant
 
 _LEADS: Final = frozenset({"lead", "leadinframe"})
 _LAGS: Final = frozenset({"lag", "laginframe"})
@@ -17,19 +19,6 @@ _BLOCK_ORDER: Final = frozenset(
 )
 # Ranks and row numbers without ORDER BY are arbitrary, not a look into the future.
 _NO_ORDER_NEEDED: Final = frozenset({"rownumber", "row_number"})
-
-
-def function_name(node: exp.Expression | None) -> str:
-    """Lower-case name of a function node, whatever class the parser gave it."""
-    if node is None:
-        return ""
-    if isinstance(node, exp.IgnoreNulls | exp.RespectNulls):
-        return function_name(node.this)
-    if isinstance(node, exp.Anonymous | exp.AnonymousAggFunc | exp.ParameterizedAgg | exp.CombinedAggFunc):
-        return str(node.this).lower()
-    if isinstance(node, exp.Func):
-        return str(node.sql_name()).lower()
-    return ""
 
 
 def _arguments(node: exp.Expression) -> list[exp.Expression]:
@@ -96,12 +85,6 @@ def frames(tree: exp.Expression) -> Iterator[Hit]:
             yield Hit("window-unordered", window, f"{name} over a whole partition")
         if order is not None and any(is_reversed(item) for item in order.expressions):
             yield Hit("window-descending", window, f"{name} over {order.sql('clickhouse')}")
-
-
-def within_one_instant(window: exp.Expression) -> bool:
-    """Partitioned by the rows' own instant and not ordered by a clock: levels of one book, bins of one bucket."""
-    order = window.args.get("order")
-    return any(is_instant(key) for key in window.args.get("partition_by") or []) and not (order and clocks_in(order))
 
 
 def _reaches_forward(spec: exp.Expression) -> bool:
