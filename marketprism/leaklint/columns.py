@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from sqlglot import exp
@@ -83,6 +83,13 @@ def conjuncts(condition: exp.Expression | None) -> Iterator[exp.Expression]:
         yield condition
 
 
+def conditions(select: exp.Expression) -> Iterator[exp.Expression]:
+    """The parts of a select's WHERE and PREWHERE."""
+    for key in ("prewhere", "where"):
+        clause = select.args.get(key)
+        yield from conjuncts(clause.this if clause is not None else None)
+
+
 def _is_of_tuples(condition: exp.Expression) -> bool:
     sides = (condition.this, condition.expression)
     return all(isinstance(side, exp.Tuple) for side in sides) and len({len(side.expressions) for side in sides}) == 1
@@ -91,19 +98,18 @@ def _is_of_tuples(condition: exp.Expression) -> bool:
 def equated(join: exp.Expression) -> set[str]:
     """Names of the columns that a join takes as equal: by USING, by ON, or by WHERE as after a comma."""
     name, select = join.this.alias_or_name, join.find_ancestor(exp.Select)
-    where = select.args.get("where") if select is not None else None
     found = {part.name for part in join.args.get("using") or []}
-    for left, right in _pairs(join.args.get("on")):
+    for left, right in _pairs(conjuncts(join.args.get("on"))):
         found |= {left.name, right.name}
-    for left, right in _pairs(where.this if where else None):
+    for left, right in _pairs(conditions(select) if select is not None else []):
         if (left.table == name) != (right.table == name):
             found |= {left.name, right.name}
     return found
 
 
-def _pairs(condition: exp.Expression | None) -> Iterator[tuple[exp.Column, exp.Column]]:
-    """Columns that a condition takes as equal."""
-    for part in conjuncts(condition):
+def _pairs(parts: Iterable[exp.Expression]) -> Iterator[tuple[exp.Column, exp.Column]]:
+    """Columns that conditions take as equal."""
+    for part in parts:
         if isinstance(part, exp.EQ) and isinstance(part.this, exp.Column) and isinstance(part.expression, exp.Column):
             yield part.this, part.expression
 

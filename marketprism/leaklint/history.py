@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 from sqlglot import exp
 
-from marketprism.leaklint.columns import clocks_in, conjuncts, is_now, is_reversed
-from marketprism.leaklint.comparisons import MIRROR
+from marketprism.leaklint.bounds import bounded, bounded_below
+from marketprism.leaklint.columns import clocks_in, is_instant, is_reversed
 from marketprism.leaklint.findings import Hit
 from marketprism.leaklint.functions import function_name
 from marketprism.leaklint.moments import moment
-from marketprism.leaklint.sources import sources
 
-_PREFIXES = (
+_SERIES: Final = ("exchange", "market_type", "symbol")
+_PREFIXES: Final = (
     "quantile",
     "median",
     "stddev",
@@ -43,7 +44,7 @@ _PREFIXES = (
 def _aggregates(select: exp.Expression) -> list[exp.Expression]:
     """Aggregates of this select itself: not of its subqueries, and not window functions."""
     found = []
-    for item in [*select.expressions, select.args.get("having")]:
+    for item in [*select.expressions, select.args.get("having"), select.args.get("order")]:
         if item is None:
             continue
         for node in item.find_all(exp.Func):
@@ -54,32 +55,8 @@ def _aggregates(select: exp.Expression) -> list[exp.Expression]:
     return found
 
 
-def _bounded(select: exp.Expression) -> bool:
-    """A WHERE that ties a clock from above to the reader's own moment, to a parameter, or to the outer row."""
-    where = select.args.get("where")
-    own = {source.alias_or_name for source in sources(select)} | {""}
-    for part in conjuncts(where.this if where else None):
-        kind = type(part)
-        if kind not in MIRROR or not clocks_in(part):
-            continue
-        is_turned = is_now(part.this) or not {column.table for column in clocks_in(part.this)} <= own
-        if (MIRROR[kind] if is_turned else kind) not in (exp.LT, exp.LTE, exp.EQ):
-            continue
-        bound = part.this if is_turned else part.expression
-        if (is_now(part) and not _is_the_present(bound)) or {column.table for column in clocks_in(part)} - own:
-            return True
-    return False
-
-
-def _is_the_present(bound: exp.Expression) -> bool:
-    """now() itself: everything is before it, so that it bounds nothing."""
-    return isinstance(bound, exp.CurrentTimestamp) or (
-        isinstance(bound, exp.Anonymous) and bound.name.lower() in {"now", "now64"}
-    )
-
-
 def _is_nested(select: exp.Expression) -> bool:
-    return select.find_ancestor(exp.Subquery, exp.CTE) is not None or isinstance(select.parent, exp.In | exp.Exists)
+    return select.find_ancestor(exp.Subquery, exp.CTE, exp.In, exp.Exists) is not None
 
 
 def _grouped_by_clock(select: exp.Expression) -> bool:
@@ -91,7 +68,7 @@ def _grouped_by_clock(select: exp.Expression) -> bool:
 def whole(tree: exp.Expression) -> Iterator[Hit]:
     """Nested aggregates over all rows of a table, and nested newest rows, without a bound in time."""
     for select in tree.find_all(exp.Select):
-        if not _is_nested(select) or _reads_no_table(select) or _bounded(select):
+        if not _is_nested(select) or _reads_no_table(select) or bounded(select):
             continue
         aggregates = _aggregates(select)
         if aggregates and not _grouped_by_clock(select):
@@ -109,3 +86,20 @@ def _takes_newest(select: exp.Expression) -> bool:
     if order is None or select.args.get("limit") is None:
         return False
     return any(is_reversed(item) for item in order.expressions)
+
+
+def kept(tree: exp.Expression) -> Iterator[Hit]:
+    """The best rows of history by a value: which of them exist is decided by rows that are still to come."""
+    for select in tree.find_all(exp.Select):
+        order, limit = select.args.get("order"), select.args.get("limit")
+        if order is None or limit is None or _aggregates(select) or bounded_below(select):
+            continue
+        if isinstance(tree, exp.Query) and not limit.expressions and not _is_nested(select):
+            continue  # the ten best are an answer to who asks; of a view or of each market they are rows to learn from
+        of = [*limit.expressions, *map(exp.column, _SERIES)]
+        first = next((item for item in order.expressions if item.this not in of), None)
+        is_by_value = first is not None and not clocks_in(first) and moment(first.this, select) is None
+        if is_by_value and not any(map(is_instant, of)):
+            yield Hit(
+                "window-by-value", order, f"{order.sql('clickhouse')} and LIMIT keep what was the best in the end"
+            )

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from sqlglot import exp
 
-from marketprism.leaklint.columns import conjuncts, equated
+from marketprism.leaklint.columns import conditions, conjuncts, equated
 from marketprism.leaklint.findings import Hit
 from marketprism.leaklint.sources import origins
 
@@ -14,9 +14,9 @@ from marketprism.leaklint.sources import origins
 def market_type(tree: exp.Expression) -> Iterator[Hit]:
     """symbol as a key of a join, a group, a window, LIMIT BY or IN needs market_type beside it."""
     for join in tree.find_all(exp.Join):
-        keys = equated(join)
-        lacking = [key for key in ("exchange", "market_type") if key not in keys | _told(join)]
-        if "symbol" in keys and lacking:
+        equal = equated(join)
+        lacking = [key for key in ("exchange", "market_type") if key not in equal | _told(join)]
+        if "symbol" in equal and lacking:
             yield Hit("market-type", join, f"join with {join.this.alias_or_name} without {' and '.join(lacking)}")
     for select in tree.find_all(exp.Select):
         for key, title in (("group", "GROUP BY"), ("limit", "LIMIT BY")):
@@ -40,9 +40,8 @@ def market_type(tree: exp.Expression) -> Iterator[Hit]:
 def _told(join: exp.Join) -> set[str]:
     """Names of columns that the conditions compare on both sides: two exchanges that are set side by side."""
     select = join.find_ancestor(exp.Select)
-    where = select.args.get("where") if select is not None else None
     tables: dict[str, set[str]] = {}
-    for part in [*conjuncts(join.args.get("on")), *conjuncts(where.this if where else None)]:
+    for part in [*conjuncts(join.args.get("on")), *(conditions(select) if select is not None else [])]:
         for column in part.find_all(exp.Column) if isinstance(part, exp.EQ | exp.NEQ | exp.LT | exp.GT) else []:
             tables.setdefault(column.name, set()).add(column.table)
     return {name for name, of in tables.items() if join.this.alias_or_name in of and len(of) > 1}

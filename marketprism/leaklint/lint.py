@@ -31,6 +31,7 @@ LOOK_AHEAD: Final[tuple[Rule, ...]] = (
     joins.correlated,
     joins.members,
     history.whole,
+    history.kept,
 )
 KEYS: Final[tuple[Rule, ...]] = (keys.market_type,)
 # Asked of every statement that is not the labels' own, whether it computes something or not.
