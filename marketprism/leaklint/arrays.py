@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Final
 
 from sqlglot import exp
 
+from marketprism.leaklint.amounts import amount
+from marketprism.leaklint.columns import is_reversed
 from marketprism.leaklint.findings import Hit
 from marketprism.leaklint.functions import function_name
-from marketprism.leaklint.sources import defined
+from marketprism.leaklint.moments import moment
+from marketprism.leaklint.sources import defined, inner, sources
 
 _ARRAY_FORWARD: Final = frozenset({"arrayshiftleft", "arrayrotateleft"})
-_RUNS: Final = frozenset({"arraycumsum", "arraycumsumnonnegative", "arraycumsumwithreset", "arraydifference"})
+_RUNS: Final = frozenset(
+    {
+        "arraycumsum",
+        "arraycumsumnonnegative",
+        "arraycumsumwithreset",
+        "arraydifference",
+        "grouparraymovingsum",
+        "grouparraymovingavg",
+    }
+)
+_REDUCERS: Final = re.compile(r"array_?(avg|sum|max|min|reduce|product|count)")
 
 
 def shifted(tree: exp.Expression) -> Iterator[Hit]:
@@ -21,19 +35,55 @@ def shifted(tree: exp.Expression) -> Iterator[Hit]:
         name = function_name(node)
         if name in _ARRAY_FORWARD:
             yield Hit("array-forward", node, f"{name} moves later elements onto earlier ones")
-        elif name in _RUNS and any(function_name(part) in {"arrayreverse", "array_reverse"} for part in node.walk()):
+        elif name == "arrayreversefill":
+            yield Hit("array-forward", node, f"{name} fills with the next element that there is")
+        elif name in _RUNS and _is_backward(node):
             yield Hit("array-forward", node, f"{name} over a reversed array takes in what comes later")
-    for bracket in tree.find_all(exp.Bracket):
-        parameters = {parameter.name for scope in _lambdas_around(bracket) for parameter in scope.expressions}
-        for index in bracket.expressions:
-            if isinstance(index, exp.Add) and any(
-                part.name in parameters for part in index.walk() if isinstance(part, exp.Identifier)
-            ):
-                yield Hit(
-                    "array-forward",
-                    bracket,
-                    f"element {index.sql('clickhouse')} beside element {index.this.sql('clickhouse')}",
-                )
+    for element in tree.find_all(exp.Bracket, exp.Anonymous):
+        if not isinstance(element, exp.Bracket) and function_name(element) != "arrayelement":
+            continue
+        parameters = {parameter.name for scope in _lambdas_around(element) for parameter in scope.expressions}
+        index = element.expressions[-1]
+        if _is_ahead(index) and any(part.name in parameters for part in index.find_all(exp.Identifier)):
+            yield Hit("array-forward", element, f"element {index.sql('clickhouse')} beside an element before it")
+
+
+def _is_ahead(index: exp.Expression) -> bool:
+    if isinstance(index, exp.Sub):
+        return amount([index.expression], 1.0) < 0
+    return isinstance(index, exp.Add) or function_name(index) == "plus"
+
+
+def _is_backward(node: exp.Expression) -> bool:
+    """Whether the elements that a function runs over are in the reverse order of time."""
+    select = node.find_ancestor(exp.Select)
+    for part in node.walk():
+        name = function_name(part)
+        if name in {"arrayreverse", "array_reverse"}:
+            return True
+        by = part.expressions[0] if name in {"arraysort", "arrayreversesort"} else None
+        if isinstance(by, exp.Lambda) and isinstance(by.this, exp.Neg) == (name == "arraysort"):
+            return select is not None and any(moment(array, select) is not None for array in part.expressions[1:])
+    read = [inner(source) for source in sources(select)] if select is not None else []
+    orders = [one.args["order"] for one in read if one is not None and one.args.get("order")]
+    gathers = any(function_name(part).startswith(("grouparray", "group_array", "array_agg")) for part in node.walk())
+    return gathers and any(is_reversed(item) for order in orders for item in order.expressions)
+
+
+def summed_up(tree: exp.Expression) -> Iterator[Hit]:
+    """ARRAY JOIN of an array and its clock beside what the whole array comes to: each element knows the later ones."""
+    for join in tree.find_all(exp.Join):
+        select = join.find_ancestor(exp.Select)
+        if join.args.get("kind") != "ARRAY" or select is None:
+            continue
+        joined = [part.unalias() for part in (join.this, *join.expressions) if isinstance(part, exp.Alias)]
+        names = {part.name for part in joined if isinstance(part, exp.Column)}
+        if not any(moment(part, select) is not None for part in joined):
+            continue
+        for node in select.find_all(exp.Func):
+            whole = [part for part in node.iter_expressions() if isinstance(part, exp.Column) and part.name in names]
+            if whole and _REDUCERS.fullmatch(function_name(node)):
+                yield Hit("array-forward", node, f"{node.sql('clickhouse')} takes in what comes after an element")
 
 
 def exploded(tree: exp.Expression) -> Iterator[Hit]:

@@ -25,6 +25,7 @@ LOOK_AHEAD: Final[tuple[Rule, ...]] = (
     dates.coarse,
     arrays.shifted,
     arrays.exploded,
+    arrays.summed_up,
     joins.asof,
     buckets.own,
     joins.future,

@@ -1,0 +1,65 @@
+# ruff: noqa: E501 — planted statements stay on one line so that a reader sees them whole
+"""Arrays that give an element what comes after it; those that give it what came before pass."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.unit.leaklint.pairs import Pairs, hold
+
+KEY = "exchange, market_type, symbol"
+DAYS = f"(SELECT {KEY}, toDate(ts) AS day, groupArray(ts) AS times, groupArray(v) AS p FROM f GROUP BY {KEY}, day)"
+GROUP = f"GROUP BY {KEY}, toDate(ts)"
+
+
+def _element(index: str) -> str:
+    return f"SELECT arrayMap(i -> m[i] - {index}, arrayEnumerate(m)) AS steps FROM f"
+
+
+# rule, leak, honest twin
+PAIRS: Pairs = {
+    "arrayElement": ("array-forward", _element("arrayElement(m, i + 1)"), _element("arrayElement(m, i - 1)")),
+    "plus": ("array-forward", _element("m[plus(i, 1)]"), _element("m[minus(i, 1)]")),
+    "less a negative": ("array-forward", _element("m[i - (-1)]"), _element("m[i - 1]")),
+    "a number first": ("array-forward", _element("m[1 + i]"), _element("m[i]")),
+    "a moving sum of rows backward": (
+        "array-forward",
+        f"SELECT groupArrayMovingSum(5)(v) AS sums FROM (SELECT * FROM f ORDER BY ts DESC) {GROUP}",
+        f"SELECT groupArrayMovingSum(5)(v) AS sums FROM (SELECT * FROM f ORDER BY ts) {GROUP}",
+    ),
+    "a running sum of rows backward": (
+        "array-forward",
+        f"SELECT arrayCumSum(groupArray(v)) AS sums FROM (SELECT * FROM f ORDER BY ts DESC) {GROUP}",
+        f"SELECT groupArray(v) AS newest_first FROM (SELECT * FROM f ORDER BY ts DESC) {GROUP}",
+    ),
+    "a running sum sorted backward": (
+        "array-forward",
+        f"SELECT arrayCumSum(arrayReverseSort((x, t) -> t, groupArray(v), groupArray(ts))) AS sums FROM f {GROUP}",
+        f"SELECT arrayCumSum(arraySort((x, t) -> t, groupArray(v), groupArray(ts))) AS sums FROM f {GROUP}",
+    ),
+    "a running sum sorted by the clock's negative": (
+        "array-forward",
+        f"SELECT arrayCumSum(arraySort((x, t) -> -t, groupArray(v), groupArray(ts))) AS sums FROM f {GROUP}",
+        "SELECT arrayCumSum(arraySort((x, d) -> -d, quantities, distances)) AS depth FROM book",
+    ),
+    "arrayReverseFill": (
+        "array-forward",
+        f"SELECT arrayReverseFill(x -> x > 0, groupArray(v)) AS v FROM f {GROUP}",
+        f"SELECT arrayReverse(groupArray(v)) AS v FROM f {GROUP}",
+    ),
+    "a day's mean beside its minutes": (
+        "array-forward",
+        f"SELECT t, x - arrayAvg(p) AS v FROM {DAYS} ARRAY JOIN times AS t, p AS x",
+        f"SELECT t, x - arrayAvg(arraySlice(p, 1, i)) AS v FROM {DAYS} ARRAY JOIN times AS t, p AS x, arrayEnumerate(p) AS i",
+    ),
+    "a day's maximum beside its minutes": (
+        "array-forward",
+        f"SELECT t, x / arrayReduce('max', p) AS v FROM {DAYS} ARRAY JOIN times AS t, p AS x",
+        "SELECT price, quantity / arraySum(quantities) AS share FROM book ARRAY JOIN prices AS price, quantities AS quantity",
+    ),
+}
+
+
+@pytest.mark.parametrize(("rule", "leak", "honest"), PAIRS.values(), ids=PAIRS.keys())
+def test_the_leak_is_caught_and_its_honest_twin_is_not(rule: str, leak: str, honest: str) -> None:
+    hold(rule, leak, honest)
