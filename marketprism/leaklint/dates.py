@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from typing import Final
 
 from sqlglot import exp
 
@@ -13,6 +15,9 @@ from marketprism.leaklint.instants import within_one_instant
 from marketprism.leaklint.moments import KNOWN, moment
 from marketprism.leaklint.sources import defined
 from marketprism.leaklint.windows import shape_of
+
+# ts_1m and bucket_ts_start say that they are starts; these names say that the row is of that very moment
+_NAMES_AN_INSTANT: Final = re.compile(r"^(ts|timestamp|time|bucket_ts_end)$")
 
 
 def backdated(tree: exp.Expression) -> Iterator[Hit]:
@@ -25,6 +30,36 @@ def backdated(tree: exp.Expression) -> Iterator[Hit]:
             found = [moment(part, select) for part in arrays or [item.unalias()]]
             if any(one is not None and one.moved < 0 for one in found):
                 yield Hit("backdated", item, item.sql("clickhouse"))
+
+
+def early(tree: exp.Expression) -> Iterator[Hit]:
+    """Times at which a row is said to be known when only a part of it is: the first of many, the start of all."""
+    for select in tree.find_all(exp.Select):
+        aliases = {item.alias for item in select.expressions}
+        for item in select.expressions:
+            node = item.unalias()
+            if item.alias == "available_at" and isinstance(_unwrapped(node), exp.Min | exp.Least) and clocks_in(node):
+                yield Hit("backdated", item, f"{item.sql('clickhouse')} is when the first of them was known")
+            named = KNOWN.match(item.alias) or (
+                _NAMES_AN_INSTANT.match(item.alias) and not any(map(KNOWN.match, aliases))
+            )
+            if named and _is_start(node, select):
+                yield Hit("backdated", item, f"{item.sql('clickhouse')} is the start of what the row sums up")
+
+
+def _unwrapped(node: exp.Expression) -> exp.Expression:
+    """The expression within casts and conversions."""
+    while isinstance(node, exp.Cast) or function_name(node).startswith(("todatetime", "assumenotnull")):
+        node = next(node.iter_expressions())
+    return node
+
+
+def _is_start(node: exp.Expression, select: exp.Select) -> bool:
+    """Whether a select sums rows up by a period, and an expression is its start and not its end."""
+    found = moment(node, select)
+    if found is None or select.args.get("group") is None:
+        return False
+    return found.rows < found.grain and found.moved < found.grain
 
 
 def coarse(tree: exp.Expression) -> Iterator[Hit]:

@@ -21,6 +21,7 @@ LOOK_AHEAD: Final[tuple[Rule, ...]] = (
     fills.windows,
     fills.unbounded,
     dates.backdated,
+    dates.early,
     dates.ranked,
     dates.coarse,
     arrays.shifted,
