@@ -34,7 +34,8 @@ CREATE VIEW marketprism_features.agg_trades_1h
     `tw_cvd_quote_norm` Float64 COMMENT 'minutes\' cvd weighed 1…60 by minute, over the weights, times 60, quote units',
     `price_change` Decimal(38, 12) COMMENT 'close - open, quote units',
     `cvd_per_abs_price_change` Nullable(Float64) COMMENT 'cvd_quote / |price_change|; NULL where the price did not change',
-    `available_at` DateTime64(6, 'UTC') COMMENT 'the later of the hour\'s end and the last receipt in it, UTC'
+    `available_at` DateTime64(6, 'UTC') COMMENT 'the later of the hour\'s end and the last receipt in it, UTC',
+    `quality` LowCardinality(String) COMMENT 'ok, partial (rows may still be on their way) or gap (an unrepaired hole in the trades touches the hour)'
 )
 COMMENT 'order flow by hour: CVD, whales and retail, concentration, time-weighted CVD'
 AS SELECT
@@ -72,5 +73,6 @@ AS SELECT
     tw_cvd_quote_norm,
     price_change,
     cvd_per_abs_price_change,
-    available_at
+    available_at,
+    quality
 FROM `marketprism_features.agg_trades_by`(minutes = 60)

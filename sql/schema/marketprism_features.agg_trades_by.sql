@@ -45,7 +45,16 @@ FROM
         min(m.price_low) AS price_low,
         sum((m.taker_buy_quote - m.taker_sell_quote) * ((intDiv(toUnixTimestamp(m.ts_1m), 60) % {minutes:UInt32}) + 1)) AS weighted_cvd,
         sum((intDiv(toUnixTimestamp(m.ts_1m), 60) % {minutes:UInt32}) + 1) AS weights,
-        greatest(max(m.available_at), toDateTime64(ts + ({minutes:UInt32} * 60), 6, 'UTC')) AS available_at
+        greatest(max(m.available_at), toDateTime64(ts + ({minutes:UInt32} * 60), 6, 'UTC')) AS available_at,
+        multiIf(now64(6, 'UTC') < (available_at + toIntervalSecond(3)), 'partial', ((exchange, market_type, symbol, ts) IN (
+            SELECT
+                exchange,
+                market_type,
+                symbol,
+                toStartOfInterval(ts_1m, toIntervalMinute({minutes:UInt32}))
+            FROM marketprism_features.gap_minutes
+            WHERE of_type = 'trades'
+        )), 'gap', 'ok') AS quality
     FROM marketprism_features.agg_trades_1m AS m
     GROUP BY
         exchange,

@@ -11,7 +11,8 @@ CREATE VIEW marketprism_features.footprint_1m
     `bid_vol` Decimal(38, 12) COMMENT 'volume of taker sells, base units',
     `total_vol` Decimal(38, 12) COMMENT 'ask_vol + bid_vol, base units',
     `delta` Decimal(38, 12) COMMENT 'ask_vol - bid_vol, base units',
-    `trades` UInt64 COMMENT 'number of trades'
+    `trades` UInt64 COMMENT 'number of trades',
+    `quality` LowCardinality(String) COMMENT 'ok, partial (rows may still be on their way) or gap (an unrepaired hole in the trades touches the minute)'
 )
 COMMENT 'footprint by minute: taker buys and sells per price bin'
 AS SELECT
@@ -26,7 +27,16 @@ AS SELECT
     s.bid_vol AS bid_vol,
     s.ask_vol + s.bid_vol AS total_vol,
     s.ask_vol - s.bid_vol AS delta,
-    s.trades AS trades
+    s.trades AS trades,
+    multiIf(now64(6, 'UTC') < toDateTime64(s.ts_1m + 63, 6, 'UTC'), 'partial', ((s.exchange, s.market_type, s.symbol, s.ts_1m) IN (
+        SELECT
+            exchange,
+            market_type,
+            symbol,
+            ts_1m
+        FROM marketprism_features.gap_minutes
+        WHERE of_type = 'trades'
+    )), 'gap', 'ok') AS quality
 FROM marketprism_features.footprint_1m_state AS s
 FINAL
 SETTINGS optimize_move_to_prewhere_if_final = 1

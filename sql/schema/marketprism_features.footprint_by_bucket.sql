@@ -11,7 +11,8 @@ CREATE VIEW marketprism_features.footprint_by_bucket
     `bid_vol` Decimal(38, 12) COMMENT 'volume of taker sells, base units',
     `total_vol` Decimal(38, 12) COMMENT 'ask_vol + bid_vol, base units',
     `delta` Decimal(38, 12) COMMENT 'ask_vol - bid_vol, base units',
-    `trades` UInt64 COMMENT 'number of trades'
+    `trades` UInt64 COMMENT 'number of trades',
+    `quality` LowCardinality(String) COMMENT 'that of the bucket in unified_buckets: ok, partial (open) or gap'
 )
 COMMENT 'footprint by bucket: taker buys and sells per price bin'
 AS SELECT
@@ -26,7 +27,18 @@ AS SELECT
     s.bid_vol AS bid_vol,
     s.ask_vol + s.bid_vol AS total_vol,
     s.ask_vol - s.bid_vol AS delta,
-    s.trades AS trades
+    s.trades AS trades,
+    u.quality AS quality
 FROM marketprism_features.footprint_by_bucket_state AS s
 FINAL
+INNER JOIN
+(
+    SELECT
+        exchange,
+        market_type,
+        symbol,
+        bucket_id,
+        quality
+    FROM marketprism_features.unified_buckets
+) AS u ON (u.exchange = s.exchange) AND (u.market_type = s.market_type) AND (u.symbol = s.symbol) AND (u.bucket_id = s.bucket_id)
 SETTINGS optimize_move_to_prewhere_if_final = 1

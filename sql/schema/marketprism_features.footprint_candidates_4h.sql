@@ -11,7 +11,7 @@ REFRESH EVERY 5 MINUTE
     `avg_range_bps` Float64 COMMENT 'mean (high - low) / open of the minutes in which the bin traded, basis points',
     `candidate_type` LowCardinality(String) COMMENT 'absorption or exhaustion',
     `return_since` Float64 COMMENT 'last price over the price of the bin, less 1: what has happened since',
-    `quality` LowCardinality(String) COMMENT 'ok, or warmup (the window is not full yet)'
+    `quality` LowCardinality(String) COMMENT 'ok, warmup (the window is not full yet) or gap (an unrepaired hole in the trades touches the window)'
 )
 ENGINE = MergeTree
 ORDER BY (exchange, market_type, symbol, cluster_price)

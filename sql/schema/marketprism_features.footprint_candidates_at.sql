@@ -11,7 +11,14 @@ AS SELECT
     bin.4 AS avg_range_bps,
     if(((bin.4) < 5) AND ((abs(bin.3) / (bin.2)) < 0.2), 'absorption', 'exhaustion') AS candidate_type,
     (last_price / (bin.1)) - 1 AS return_since,
-    if(window_start > (({run_at:DateTime64(3)} - toIntervalHour({hours:UInt32})) + toIntervalMinute(10)), 'warmup', 'ok') AS quality
+    multiIf(((exchange, market_type, symbol) IN (
+        SELECT
+            exchange,
+            market_type,
+            symbol
+        FROM marketprism_features.gap_minutes
+        WHERE (of_type = 'trades') AND (ts_1m >= ({run_at:DateTime64(3)} - toIntervalHour({hours:UInt32}))) AND (ts_1m <= {run_at:DateTime64(3)})
+    )), 'gap', window_start > (({run_at:DateTime64(3)} - toIntervalHour({hours:UInt32})) + toIntervalMinute(10)), 'warmup', 'ok') AS quality
 FROM
 (
     SELECT

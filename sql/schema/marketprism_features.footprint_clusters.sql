@@ -5,6 +5,7 @@ CREATE TABLE marketprism_features.footprint_clusters
     `symbol` LowCardinality(String) COMMENT 'the exchange\'s own id of the instrument',
     `run_ts` DateTime64(3, 'UTC') COMMENT 'end of the window that was clustered, exchange time, UTC',
     `run_id` String COMMENT 'the run in job_runs',
+    `available_at` DateTime64(6, 'UTC') DEFAULT run_ts COMMENT 'run_ts and the time that the run took, UTC; as-of reads use it',
     `cluster_price` Float64 COMMENT 'volume-weighted mean price of the cluster, quote units',
     `total_vol` Float64 COMMENT 'volume of the cluster, base units',
     `delta` Float64 COMMENT 'taker buys less taker sells of the cluster, base units',

@@ -10,87 +10,34 @@ CREATE VIEW marketprism_features.footprint_profile_by_bucket
     `value_area_high` Float64 COMMENT 'highest price of the 70 % value area, quote units',
     `value_area_vol` Decimal(38, 12) COMMENT 'volume inside the value area, base units',
     `total_vol` Decimal(38, 12) COMMENT 'volume of the whole bucket, base units',
-    `bins` UInt64 COMMENT 'price bins with a trade'
+    `bins` UInt64 COMMENT 'price bins with a trade',
+    `available_at` Nullable(DateTime64(6, 'UTC')) COMMENT 'when the close became knowable, UTC; NULL while open; as-of reads use it',
+    `quality` LowCardinality(String) COMMENT 'that of the bucket in unified_buckets: ok, partial (open) or gap'
 )
 COMMENT 'point of control and 70 % value area of each bucket'
 AS SELECT
-    exchange,
-    market_type,
-    symbol,
-    bucket_id,
-    anyIf(px, place = 0) AS poc_px,
-    sumIf(bin_vol, place = 0) AS poc_vol,
-    minIf(px, inside) AS value_area_low,
-    maxIf(px, inside) AS value_area_high,
-    sumIf(bin_vol, inside) AS value_area_vol,
-    sum(bin_vol) AS total_vol,
-    count() AS bins
-FROM
+    p.exchange AS exchange,
+    p.market_type AS market_type,
+    p.symbol AS symbol,
+    p.bucket_id AS bucket_id,
+    p.poc_px AS poc_px,
+    p.poc_vol AS poc_vol,
+    p.value_area_low AS value_area_low,
+    p.value_area_high AS value_area_high,
+    p.value_area_vol AS value_area_vol,
+    p.total_vol AS total_vol,
+    p.bins AS bins,
+    u.available_at AS available_at,
+    u.quality AS quality
+FROM `marketprism_features.bucket_profile_between`(from_bucket = 0, to_bucket = 99999999999999) AS p
+INNER JOIN
 (
     SELECT
         exchange,
         market_type,
         symbol,
         bucket_id,
-        px,
-        bin_vol,
-        place,
-        ((10 * toDecimal256(taken - bin_vol, 12)) < (7 * toDecimal256(all_vol, 12))) OR (place = 0) AS inside
-    FROM
-    (
-        SELECT
-            exchange,
-            market_type,
-            symbol,
-            bucket_id,
-            px,
-            bin_vol,
-            place,
-            all_vol,
-            sum(bin_vol) OVER (PARTITION BY exchange, market_type, symbol, bucket_id ORDER BY place != 0 ASC, reach DESC, place < 0 ASC, abs(place) ASC ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS taken
-        FROM
-        (
-            SELECT
-                exchange,
-                market_type,
-                symbol,
-                bucket_id,
-                px,
-                bin_vol,
-                all_vol,
-                toInt64(rank) - toInt64(poc_rank) AS place,
-                min(bin_vol) OVER (PARTITION BY exchange, market_type, symbol, bucket_id, sign(place) ORDER BY abs(place) ASC ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS reach
-            FROM
-            (
-                SELECT
-                    exchange,
-                    market_type,
-                    symbol,
-                    bucket_id,
-                    px,
-                    bin_vol,
-                    rank,
-                    sum(bin_vol) OVER whole AS all_vol,
-                    argMax(rank, (bin_vol, -toInt64(rank))) OVER whole AS poc_rank
-                FROM
-                (
-                    SELECT
-                        exchange,
-                        market_type,
-                        symbol,
-                        bucket_id,
-                        px,
-                        total_vol AS bin_vol,
-                        row_number() OVER (PARTITION BY exchange, market_type, symbol, bucket_id ORDER BY px ASC, tick_size ASC) AS rank
-                    FROM marketprism_features.footprint_by_bucket
-                )
-                WINDOW whole AS (PARTITION BY exchange, market_type, symbol, bucket_id)
-            )
-        )
-    )
-)
-GROUP BY
-    exchange,
-    market_type,
-    symbol,
-    bucket_id
+        available_at,
+        quality
+    FROM marketprism_features.unified_buckets
+) AS u ON (u.exchange = p.exchange) AND (u.market_type = p.market_type) AND (u.symbol = p.symbol) AND (u.bucket_id = p.bucket_id)

@@ -17,7 +17,7 @@ CREATE VIEW marketprism_features.lob_dynamics_by_bucket
     `books` UInt64 COMMENT 'published books while the bucket filled',
     `observed_s` Float64 COMMENT 'seconds that those books account for; more than five between two books count as none, with what was added and cancelled in them',
     `available_at` DateTime64(6, 'UTC') COMMENT 'when everything behind the row had been received, UTC; as-of reads use it',
-    `quality` String COMMENT 'ok, gap (a hole in the trades touches the bucket), stale (no book while it filled) or partial (its books account for less than 90 % of its length)',
+    `quality` String COMMENT 'ok, gap (a hole in the trades or in the books touches the bucket), stale (no book while it filled) or partial (its books account for less than 90 % of its length)',
     `sums` Array(Decimal(76, 12)) COMMENT 'the exact sums behind the columns: added and cancelled by side, imbalance at the best and by level, updates, books, milliseconds'
 )
 COMMENT 'rates of added and cancelled liquidity and order flow imbalance by bucket'

@@ -1,6 +1,27 @@
 CREATE VIEW marketprism_features.lob_dynamics_by_bucket_between
 COMMENT 'rates of added and cancelled liquidity and order flow imbalance by bucket (parameters from_bucket, to_bucket, since)'
 AS WITH
+    (
+        SELECT groupArray((exchange, market_type, symbol, from_time, to_time))
+        FROM
+        (
+            SELECT
+                exchange,
+                market_type,
+                symbol,
+                min(g.from_time) AS from_time,
+                max(g.to_time) AS to_time
+            FROM marketprism_features.all_gaps AS g
+            WHERE g.of_type = 'orderbooks'
+            GROUP BY
+                exchange,
+                market_type,
+                symbol,
+                g.from_sequence,
+                g.to_sequence
+            HAVING NOT max(g.repaired)
+        )
+    ) AS holes,
     dateDiff('millisecond', maxIf(book_ts, kind = 2), bucket_ts_end) AS unseen_ms
 SELECT
     exchange,
@@ -20,7 +41,7 @@ SELECT
     toUInt64(sums[12]) AS books,
     toFloat64(sums[13]) / 1000 AS observed_s,
     assumeNotNull(greatest(max(known_at), maxIf(heard_at, kind = 2))) AS available_at,
-    multiIf(max(grade) = 'gap', 'gap', books = 0, 'stale', (toFloat64(sums[13]) + if(unseen_ms <= 5000, unseen_ms, 0)) < (0.9 * dateDiff('millisecond', min(ts), bucket_ts_end)), 'partial', 'ok') AS quality,
+    multiIf(max(grade) = 'gap', 'gap', arrayExists(hole -> (((hole.3) = symbol) AND ((hole.1) = exchange) AND ((hole.2) = market_type) AND ((hole.4) <= bucket_ts_end) AND ((hole.5) >= min(ts))), holes), 'gap', books = 0, 'stale', (toFloat64(sums[13]) + if(unseen_ms <= 5000, unseen_ms, 0)) < (0.9 * dateDiff('millisecond', min(ts), bucket_ts_end)), 'partial', 'ok') AS quality,
     arrayMap((end, start) -> (end - start), anyIf(so_far_sums, kind = 2), anyIf(so_far_sums, kind = 1)) AS sums
 FROM
 (

@@ -14,7 +14,8 @@ CREATE VIEW marketprism_features.quoted_trades
     `quote_age_ms` Nullable(Int64) COMMENT 'age of that quote at the trade, milliseconds',
     `later_bid` Nullable(Decimal(38, 12)) COMMENT 'best bid as of five seconds after the trade, quote units',
     `later_ask` Nullable(Decimal(38, 12)) COMMENT 'best ask as of five seconds after the trade, quote units',
-    `available_at` DateTime64(6, 'UTC') COMMENT 'when the row was complete, five seconds after the trade at the earliest, UTC; as-of reads use it'
+    `available_at` DateTime64(6, 'UTC') COMMENT 'when the row was complete, five seconds after the trade at the earliest, UTC; as-of reads use it',
+    `quality` LowCardinality(String) COMMENT 'ok, partial (quotes may still be on their way), gap (an unrepaired hole in the trades touches the minute) or stale (a quote is missing or too old)'
 )
 COMMENT 'trades with the quote strictly before them'
 AS SELECT *

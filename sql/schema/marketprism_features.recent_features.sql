@@ -71,6 +71,7 @@ REFRESH EVERY 30 MINUTE
     `trend_state` String COMMENT 'up, flat or down',
     `flow_imbalance` Nullable(Float64) COMMENT '(buy - sell) / (buy + sell) volume, -1 to 1',
     `cvd` Nullable(Decimal(38, 12)) COMMENT 'cumulative signed volume since midnight UTC, base units',
+    `cvd_gaps` Nullable(UInt64) COMMENT 'buckets of the day so far that an unrepaired hole in the trades touches: 0 where cvd is exact',
     `avg_trade_size` Nullable(Float64) COMMENT 'volume per trade, base units',
     `avg_trade_quote` Nullable(Float64) COMMENT 'quote amount per trade, quote units',
     `trades_per_s` Nullable(Float64) COMMENT 'trades per second of the bucket\'s own length; NULL when that is 0',
@@ -135,7 +136,7 @@ REFRESH EVERY 30 MINUTE
     `ask_add_rate` Nullable(Float64) COMMENT 'ask quantity added per second, base units',
     `ask_cancel_rate` Nullable(Float64) COMMENT 'ask quantity taken away per second, base units',
     `ask_net_rate` Nullable(Float64) COMMENT 'ask quantity added less taken away per second, base units',
-    `ofi_l1` Nullable(Float64) COMMENT 'order flow imbalance at the best level over every update while the bucket filled, base units',
+    `ofi_l1` Nullable(Float64) COMMENT 'order flow imbalance at the best level over every update while the bucket filled, base units; NULL when no book came',
     `ofi_l5` Array(Float64) COMMENT 'order flow imbalance per level rank 1 to 5 over every update while the bucket filled, base units',
     `book_updates` Nullable(UInt64) COMMENT 'book updates while the bucket filled',
     `books` Nullable(UInt64) COMMENT 'published books while the bucket filled',
@@ -148,7 +149,19 @@ REFRESH EVERY 30 MINUTE
     `buy_cluster_share` Nullable(Float64) COMMENT 'share of clusters with more taker buys than sells',
     `sell_cluster_share` Nullable(Float64) COMMENT 'share of clusters with more taker sells than buys',
     `clusters_staleness_ms` Nullable(Int64) COMMENT 'from the end of the clustered window to the row\'s availability, milliseconds; above 600000 they are none',
-    `quality` LowCardinality(String) COMMENT 'ok, warmup (fewer than 50 closed buckets), gap (the window touches a hole in the trades) or stale (no book within 3 s of the end)'
+    `resistance` Nullable(Float64) COMMENT 'weight of the footprint clusters at or above the close, as dynamic_levels weighs them, base units',
+    `support` Nullable(Float64) COMMENT 'weight of the footprint clusters below the close, base units',
+    `resistance_bps` Nullable(Float64) COMMENT 'distance to the nearest cluster at or above the close, basis points',
+    `support_bps` Nullable(Float64) COMMENT 'distance to the nearest cluster below the close, basis points',
+    `level_log_ratio` Nullable(Float64) COMMENT 'log of resistance over support; NULL without one of them',
+    `levels_staleness_ms` Nullable(Int64) COMMENT 'from the end of the clustered window to the bucket\'s close, milliseconds; above 600000 there are no levels',
+    `candidates_1h` Nullable(UInt32) COMMENT 'absorption and exhaustion candidates of the last hour, by the newest job run',
+    `candidates_4h` Nullable(UInt32) COMMENT 'the same of the last 4 hours',
+    `candidates_24h` Nullable(UInt32) COMMENT 'the same of the last 24 hours',
+    `absorption_bps` Nullable(Float64) COMMENT 'the nearest absorption candidate of any window over the close, less 1, basis points: below 0 it stands lower',
+    `exhaustion_bps` Nullable(Float64) COMMENT 'the nearest exhaustion candidate of any window over the close, less 1, basis points',
+    `candidates_staleness_ms` Nullable(Int64) COMMENT 'from the end of the candidates\' window to the bucket\'s close, milliseconds; above 600000 there are none',
+    `quality` LowCardinality(String) COMMENT 'ok, gap (a hole touches a window of the row), warmup (a window is not full: 102 closed buckets fill all) or stale (a book or a quote was missing or older than 3 s)'
 )
 ENGINE = Memory
 DEFINER = default SQL SECURITY DEFINER

@@ -11,11 +11,14 @@ AS SELECT
     log(price / nullIf(price_10, 0)) AS log_return_10,
     log(price / nullIf(price_30, 0)) AS log_return_30,
     log(price / nullIf(price_60, 0)) AS log_return_60,
+    log_return_3 / nullIf(sqrt(arraySum(arrayMap(step -> (step * step), steps_3))), 0) AS momentum_3,
+    log_return_5 / nullIf(sqrt(arraySum(arrayMap(step -> (step * step), steps_5))), 0) AS momentum_5,
     log_return_10 / nullIf(sqrt(arraySum(arrayMap(step -> (step * step), steps_10))), 0) AS momentum_10,
+    log_return_30 / nullIf(sqrt(arraySum(arrayMap(step -> (step * step), steps_30))), 0) AS momentum_30,
     log_return_60 / nullIf(sqrt(arraySum(arrayMap(step -> (step * step), steps_60))), 0) AS momentum_60,
     log(price / nullIf(peak, 0)) AS drawdown_60,
     if(minutes_10 = 10, arraySum(arrayMap((step, amount) -> (step * amount), steps_10, amounts_10)) / nullIf(arraySum(amounts_10), 0), NULL) AS price_volume_momentum_10,
-    if(minutes_before > 0, toFloat64(signed_volume) / nullIf(toFloat64(volume_before) / 10, 0), NULL) AS trade_impulse,
+    if(oldest <= (at_s - 600), toFloat64(signed_volume) / nullIf(toFloat64(volume_before) / 10, 0), NULL) AS trade_impulse,
     window_minutes,
     greatest(known, toDateTime64(ts_1m + 60, 6, 'UTC')) AS available_at,
     multiIf(now64(6, 'UTC') < (available_at + toIntervalSecond(3)), 'partial', window_gaps > 0, 'gap', log_return_60 IS NULL, 'warmup', 'ok') AS quality
@@ -26,6 +29,7 @@ FROM
         market_type,
         symbol,
         ts_1m,
+        at_s,
         price,
         signed_volume,
         anyLast(price) OVER (PARTITION BY exchange, market_type, symbol ORDER BY at_s ASC RANGE BETWEEN 300 PRECEDING AND 60 PRECEDING) AS price_1,
@@ -34,13 +38,16 @@ FROM
         anyLast(price) OVER (PARTITION BY exchange, market_type, symbol ORDER BY at_s ASC RANGE BETWEEN 840 PRECEDING AND 600 PRECEDING) AS price_10,
         anyLast(price) OVER (PARTITION BY exchange, market_type, symbol ORDER BY at_s ASC RANGE BETWEEN 2040 PRECEDING AND 1800 PRECEDING) AS price_30,
         anyLast(price) OVER (PARTITION BY exchange, market_type, symbol ORDER BY at_s ASC RANGE BETWEEN 3840 PRECEDING AND 3600 PRECEDING) AS price_60,
+        groupArray(step) OVER last_3 AS steps_3,
+        groupArray(step) OVER last_5 AS steps_5,
         groupArray(step) OVER last_10 AS steps_10,
+        groupArray(step) OVER last_30 AS steps_30,
         groupArray(step) OVER last_60 AS steps_60,
         groupArrayIf(amount, step IS NOT NULL) OVER last_10 AS amounts_10,
         count(step) OVER last_10 AS minutes_10,
         max(`top`) OVER last_60 AS peak,
         sum(volume) OVER ten_before AS volume_before,
-        count() OVER ten_before AS minutes_before,
+        min(at_s) OVER last_65 AS oldest,
         count() OVER last_60 AS window_minutes,
         countIf(is_hole) OVER last_65 AS window_gaps,
         max(receipt) OVER last_65 AS known
@@ -59,7 +66,7 @@ FROM
             t.buy_volume - t.sell_volume AS signed_volume,
             t.available_at AS receipt,
             g.of_type != '' AS is_hole,
-            log(price / nullIf(lagInFrame(price) OVER (PARTITION BY t.exchange, t.market_type, t.symbol ORDER BY t.ts_1m ASC ROWS BETWEEN 1 PRECEDING AND CURRENT ROW), 0)) AS step
+            log(price / nullIf(anyLast(price) OVER (PARTITION BY t.exchange, t.market_type, t.symbol ORDER BY at_s ASC RANGE BETWEEN 300 PRECEDING AND 60 PRECEDING), 0)) AS step
         FROM
         (
             SELECT *
@@ -74,7 +81,10 @@ FROM
         ) AS g ON (g.exchange = t.exchange) AND (g.market_type = t.market_type) AND (g.symbol = t.symbol) AND (g.ts_1m = t.ts_1m)
     )
     WINDOW
+        last_3 AS (PARTITION BY exchange, market_type, symbol ORDER BY at_s ASC RANGE BETWEEN 120 PRECEDING AND CURRENT ROW),
+        last_5 AS (PARTITION BY exchange, market_type, symbol ORDER BY at_s ASC RANGE BETWEEN 240 PRECEDING AND CURRENT ROW),
         last_10 AS (PARTITION BY exchange, market_type, symbol ORDER BY at_s ASC RANGE BETWEEN 540 PRECEDING AND CURRENT ROW),
+        last_30 AS (PARTITION BY exchange, market_type, symbol ORDER BY at_s ASC RANGE BETWEEN 1740 PRECEDING AND CURRENT ROW),
         last_60 AS (PARTITION BY exchange, market_type, symbol ORDER BY at_s ASC RANGE BETWEEN 3540 PRECEDING AND CURRENT ROW),
         last_65 AS (PARTITION BY exchange, market_type, symbol ORDER BY at_s ASC RANGE BETWEEN 3840 PRECEDING AND CURRENT ROW),
         ten_before AS (PARTITION BY exchange, market_type, symbol ORDER BY at_s ASC RANGE BETWEEN 600 PRECEDING AND 60 PRECEDING)

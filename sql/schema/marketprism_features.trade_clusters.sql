@@ -5,6 +5,7 @@ CREATE TABLE marketprism_features.trade_clusters
     `symbol` LowCardinality(String) COMMENT 'the exchange\'s own id of the instrument',
     `run_ts` DateTime64(3, 'UTC') COMMENT 'end of the window that was clustered, exchange time, UTC',
     `run_id` String COMMENT 'the run in job_runs',
+    `available_at` DateTime64(6, 'UTC') DEFAULT run_ts COMMENT 'run_ts and the time that the run took, UTC; as-of reads use it',
     `clusters` UInt32 COMMENT 'clusters in time / 5 s, price / 10 bps, log size / 0.2 with at least 3 trades',
     `largest_volume` Float64 COMMENT 'volume of the largest cluster, base units',
     `mean_density` Float64 COMMENT 'mean over clusters of trades per second, a cluster counting as at least one second',

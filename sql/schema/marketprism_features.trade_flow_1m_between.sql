@@ -9,6 +9,7 @@ AS SELECT
     toFloat64(t.signed_volume) / nullIf(toFloat64(t.volume), 0) AS flow_imbalance,
     t.signed_volume AS signed_volume,
     sum(t.signed_volume) OVER (PARTITION BY t.exchange, t.market_type, t.symbol, toDate(t.ts_1m) ORDER BY t.ts_1m ASC ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS cvd,
+    countIf(g.of_type != '') OVER (PARTITION BY t.exchange, t.market_type, t.symbol, toDate(t.ts_1m) ORDER BY t.ts_1m ASC ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS cvd_gaps,
     toFloat64(t.amount) / nullIf(toFloat64(t.volume), 0) AS vwap,
     toFloat64(t.volume) / t.trades AS avg_trade_size,
     toFloat64(t.amount) / t.trades AS avg_trade_quote,

@@ -9,6 +9,7 @@ CREATE VIEW marketprism_features.trade_flow_by_bucket
     `flow_imbalance` Nullable(Float64) COMMENT '(buy - sell) / (buy + sell) volume, -1 to 1',
     `signed_volume` Decimal(38, 12) COMMENT 'buy - sell volume, base units',
     `cvd` Decimal(38, 12) COMMENT 'cumulative signed volume since midnight UTC, base units',
+    `cvd_gaps` UInt64 COMMENT 'buckets of the day so far that an unrepaired hole in the trades touches: 0 where cvd is exact',
     `vwap` Nullable(Float64) COMMENT 'quote amount / volume, quote units',
     `avg_trade_size` Float64 COMMENT 'volume per trade, base units',
     `avg_trade_quote` Float64 COMMENT 'quote amount per trade, quote units',

@@ -10,6 +10,7 @@ AS SELECT
     toFloat64(t.signed_volume) / nullIf(toFloat64(t.volume), 0) AS flow_imbalance,
     t.signed_volume AS signed_volume,
     u.day_cvd AS cvd,
+    u.day_gaps AS cvd_gaps,
     toFloat64(t.amount) / nullIf(toFloat64(t.volume), 0) AS vwap,
     toFloat64(t.volume) / t.trades AS avg_trade_size,
     toFloat64(t.amount) / t.trades AS avg_trade_quote,
@@ -73,6 +74,7 @@ INNER JOIN
     SELECT
         *,
         sum(buy_vol - sell_vol) OVER of_day AS day_cvd,
+        countIf(quality = 'gap') OVER of_day AS day_gaps,
         assumeNotNull(max(available_at) OVER of_day) AS day_known
     FROM `marketprism_features.unified_buckets_between`(from_bucket = (intDiv({from_bucket:UInt64}, 1000000) * 1000000), to_bucket = {to_bucket:UInt64}, newest = 0)
     WINDOW of_day AS (PARTITION BY exchange, market_type, symbol, intDiv(bucket_id, 1000000) ORDER BY bucket_id ASC ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW)

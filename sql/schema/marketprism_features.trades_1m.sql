@@ -16,7 +16,8 @@ CREATE VIEW marketprism_features.trades_1m
     `high` Decimal(38, 12) COMMENT 'highest price, quote units',
     `low` Decimal(38, 12) COMMENT 'lowest price, quote units',
     `close` Decimal(38, 12) COMMENT 'last price by sequence, quote units',
-    `available_at` DateTime64(6, 'UTC') COMMENT 'the later of the minute\'s end and the last receipt in it, UTC'
+    `available_at` DateTime64(6, 'UTC') COMMENT 'the later of the minute\'s end and the last receipt in it, UTC',
+    `quality` LowCardinality(String) COMMENT 'ok, partial (rows may still be on their way) or gap (an unrepaired hole in the trades touches the minute)'
 )
 COMMENT 'trading by minute'
 AS SELECT
@@ -36,7 +37,16 @@ AS SELECT
     max(s.high) AS high,
     min(s.low) AS low,
     argMaxMerge(s.close) AS close,
-    greatest(max(s.last_received_at), toDateTime64(s.ts_1m + 60, 6, 'UTC')) AS available_at
+    greatest(max(s.last_received_at), toDateTime64(s.ts_1m + 60, 6, 'UTC')) AS available_at,
+    multiIf(now64(6, 'UTC') < (available_at + toIntervalSecond(3)), 'partial', ((s.exchange, s.market_type, s.symbol, s.ts_1m) IN (
+        SELECT
+            exchange,
+            market_type,
+            symbol,
+            ts_1m
+        FROM marketprism_features.gap_minutes
+        WHERE of_type = 'trades'
+    )), 'gap', 'ok') AS quality
 FROM marketprism_features.trades_1m_state AS s
 GROUP BY
     s.exchange,

@@ -49,12 +49,17 @@ AS SELECT
     q.log_return_10 AS log_return_10,
     q.log_return_30 AS log_return_30,
     q.log_return_60 AS log_return_60,
+    q.momentum_3 AS momentum_3,
+    q.momentum_5 AS momentum_5,
     q.momentum_10 AS momentum_10,
+    q.momentum_30 AS momentum_30,
     q.momentum_60 AS momentum_60,
     q.drawdown_60 AS drawdown_60,
     q.price_volume_momentum_10 AS price_volume_momentum_10,
     q.trade_impulse AS trade_impulse,
+    u.trend_state AS trend_state,
     toNullable(t.day_cvd) AS cvd,
+    toNullable(t.day_gaps) AS cvd_gaps,
     if(f.ts_1m = 0, NULL, f.avg_trade_quote) AS avg_trade_quote,
     if(f.ts_1m = 0, NULL, f.trades_per_s) AS trades_per_s,
     if(f.ts_1m = 0, NULL, f.quote_per_s) AS quote_per_s,
@@ -110,13 +115,34 @@ AS SELECT
     l.ofi_l5 AS ofi_l5,
     if(l.ts_1m = 0, NULL, l.updates) AS book_updates,
     if(l.ts_1m = 0, NULL, l.books) AS books,
-    greatest(t.day_known, v.available_at, p.available_at, s.available_at, r.available_at, w.available_at, q.available_at, f.available_at, b.available_at, l.available_at) AS available_at,
-    multiIf(now64(6, 'UTC') < (available_at + toIntervalSecond(3)), 'partial', (v.quality = 'gap') OR (p.quality = 'gap') OR (s.quality = 'gap') OR (r.quality = 'gap') OR (w.quality = 'gap') OR (q.quality = 'gap') OR (f.quality = 'gap') OR (b.quality = 'gap') OR (l.quality = 'gap'), 'gap', (w.quality = 'warmup') OR (q.quality = 'warmup'), 'warmup', b.mid IS NULL, 'stale', 'ok') AS quality
+    x.kyle_lambda_mid AS kyle_lambda_mid,
+    x.kyle_mid_stderr AS kyle_mid_stderr,
+    x.kyle_mid_r2 AS kyle_mid_r2,
+    x.kyle_lambda_wls AS kyle_lambda_wls,
+    x.kyle_wls_stderr AS kyle_wls_stderr,
+    x.kyle_wls_r2 AS kyle_wls_r2,
+    x.hasbrouck_lambda AS hasbrouck_lambda,
+    x.hasbrouck_t AS hasbrouck_t,
+    x.amihud_lambda AS amihud_lambda,
+    x.amihud_mean AS amihud_mean,
+    y.bvc_buy_volume AS bvc_buy_volume,
+    y.bvc_sell_volume AS bvc_sell_volume,
+    y.bvc_imbalance AS bvc_imbalance,
+    y.vpin_bvc AS vpin_bvc,
+    if(o.bins = 0, NULL, o.poc_px) AS poc_px,
+    if(o.bins = 0, NULL, o.value_area_low) AS value_area_low,
+    if(o.bins = 0, NULL, o.value_area_high) AS value_area_high,
+    z.realised_spread AS realised_spread,
+    z.price_impact AS price_impact,
+    if(z.ts_1m = 0, NULL, dateDiff('millisecond', z.available_at, available_at)) AS realised_staleness_ms,
+    greatest(t.day_known, v.available_at, p.available_at, s.available_at, r.available_at, w.available_at, q.available_at, f.available_at, b.available_at, l.available_at, x.available_at, y.available_at, u.available_at, o.available_at, z.available_at) AS available_at,
+    multiIf(now64(6, 'UTC') < (available_at + toIntervalSecond(3)), 'partial', has([v.quality, p.quality, s.quality, r.quality, w.quality, q.quality, f.quality, b.quality, l.quality, x.quality, y.quality, u.quality, o.quality, z.quality], 'gap'), 'gap', (w.quality = 'warmup') OR (q.quality = 'warmup'), 'warmup', (b.mid IS NULL) OR hasAny([s.quality, b.quality, l.quality, x.quality], ['stale', 'partial']), 'stale', has([x.quality, y.quality, u.quality], 'warmup'), 'warmup', 'ok') AS quality
 FROM
 (
     SELECT
         *,
         sum(buy_volume - sell_volume) OVER of_day AS day_cvd,
+        countIf(quality = 'gap') OVER of_day AS day_gaps,
         max(available_at) OVER of_day AS day_known
     FROM marketprism_features.trades_1m
     WHERE (ts_1m >= {from_ts:DateTime64(3)}) AND (ts_1m <= {to_ts:DateTime64(3)})
@@ -131,3 +157,13 @@ LEFT JOIN `marketprism_features.returns_1m_between`(from_ts = {from_ts:DateTime6
 LEFT JOIN `marketprism_features.trade_flow_1m_between`(from_ts = {since:DateTime64(3)}, to_ts = {to_ts:DateTime64(3)}) AS f ON (f.exchange = t.exchange) AND (f.market_type = t.market_type) AND (f.symbol = t.symbol) AND (f.ts_1m = t.ts_1m)
 LEFT JOIN `marketprism_features.book_features_1m_between`(from_ts = {since:DateTime64(3)}, to_ts = {to_ts:DateTime64(3)}) AS b ON (b.exchange = t.exchange) AND (b.market_type = t.market_type) AND (b.symbol = t.symbol) AND (b.ts_1m = t.ts_1m)
 LEFT JOIN `marketprism_features.lob_dynamics_1m_between`(from_ts = {since:DateTime64(3)}, to_ts = {to_ts:DateTime64(3)}) AS l ON (l.exchange = t.exchange) AND (l.market_type = t.market_type) AND (l.symbol = t.symbol) AND (l.ts_1m = t.ts_1m)
+LEFT JOIN `marketprism_features.impact_1m_between`(from_ts = {from_ts:DateTime64(3)}, to_ts = {to_ts:DateTime64(3)}, since = {since:DateTime64(3)}) AS x ON (x.exchange = t.exchange) AND (x.market_type = t.market_type) AND (x.symbol = t.symbol) AND (x.ts_1m = t.ts_1m)
+LEFT JOIN `marketprism_features.bulk_volume_1m_between`(from_ts = {from_ts:DateTime64(3)}, to_ts = {to_ts:DateTime64(3)}) AS y ON (y.exchange = t.exchange) AND (y.market_type = t.market_type) AND (y.symbol = t.symbol) AND (y.ts_1m = t.ts_1m)
+LEFT JOIN `marketprism_features.trend_state_1m_between`(from_ts = {from_ts:DateTime64(3)}, to_ts = {to_ts:DateTime64(3)}) AS u ON (u.exchange = t.exchange) AND (u.market_type = t.market_type) AND (u.symbol = t.symbol) AND (u.ts_1m = t.ts_1m)
+LEFT JOIN
+(
+    SELECT *
+    FROM marketprism_features.footprint_profile_1m
+    WHERE (ts_1m >= {since:DateTime64(3)}) AND (ts_1m <= {to_ts:DateTime64(3)})
+) AS o ON (o.exchange = t.exchange) AND (o.market_type = t.market_type) AND (o.symbol = t.symbol) AND (o.ts_1m = t.ts_1m)
+LEFT JOIN `marketprism_features.realised_spread_1m_between`(from_ts = ({since:DateTime64(3)} - toIntervalMinute(1)), to_ts = {to_ts:DateTime64(3)}) AS z ON (z.exchange = t.exchange) AND (z.market_type = t.market_type) AND (z.symbol = t.symbol) AND (z.ts_1m = (t.ts_1m - 60))

@@ -40,9 +40,4 @@ AS SELECT
     multiIf(i.window_quality != 'ok', i.window_quality, (m.mid IS NULL) OR (m.staleness_ms > 3000), 'stale', 'ok') AS quality
 FROM `marketprism_features.bucket_impact_between`(from_bucket = {from_bucket:UInt64}, to_bucket = {to_bucket:UInt64}, newest = {newest:UInt64}) AS i
 LEFT JOIN `marketprism_features.mid_by_bucket_between`(from_bucket = {from_bucket:UInt64}, to_bucket = {to_bucket:UInt64}) AS m ON (m.exchange = i.exchange) AND (m.market_type = i.market_type) AND (m.symbol = i.symbol) AND (m.bucket_id = i.bucket_id)
-LEFT JOIN
-(
-    SELECT *
-    FROM marketprism_features.footprint_profile_by_bucket
-    WHERE (bucket_id >= {from_bucket:UInt64}) AND (bucket_id <= {to_bucket:UInt64})
-) AS p ON (p.exchange = i.exchange) AND (p.market_type = i.market_type) AND (p.symbol = i.symbol) AND (p.bucket_id = i.bucket_id)
+LEFT JOIN `marketprism_features.bucket_profile_between`(from_bucket = {from_bucket:UInt64}, to_bucket = {to_bucket:UInt64}) AS p ON (p.exchange = i.exchange) AND (p.market_type = i.market_type) AND (p.symbol = i.symbol) AND (p.bucket_id = i.bucket_id)

@@ -2,7 +2,18 @@ CREATE VIEW marketprism_features.unified_features_since
 COMMENT 'every bucket feature side by side (parameters from_bucket, to_bucket, newest, since)'
 AS WITH
     arrayLast(one -> (((one.1) <= available_at) AND ((one.1) >= (available_at - toIntervalSecond(300)))), z.settled) AS newest_settled,
-    (c.run_ts != 0) AND (dateDiff('millisecond', c.run_ts, i.available_at) <= 600000) AS has_clusters
+    (c.run_ts != 0) AND (dateDiff('millisecond', c.run_ts, i.available_at) <= 600000) AS has_clusters,
+    (h.run_ts != 0) AND (dateDiff('millisecond', h.run_ts, i.available_at) <= 600000) AS has_levels,
+    (q.run_ts != 0) AND (dateDiff('millisecond', q.run_ts, i.available_at) <= 600000) AS has_candidates,
+    greatest(toFloat64(i.close), 1e-12) AS price,
+    arrayMap(one -> (if((one.1) >= price, 1, -1), abs(((one.1) / price) - 1) * 10000 AS away, ((one.2) * exp((-away) / 50)) * exp((-dateDiff('millisecond', one.3, assumeNotNull(i.available_at))) / 7200000)), h.clusters) AS weighed,
+    arraySlice(arrayReverseSort(level -> (level.3, level.1, level.2), weighed), 1, 200) AS heaviest,
+    arrayFilter(level -> ((level.1) = 1), heaviest) AS above,
+    arrayFilter(level -> ((level.1) = -1), heaviest) AS below,
+    arraySum(arrayMap(level -> (level.3), above)) AS above_weight,
+    arraySum(arrayMap(level -> (level.3), below)) AS below_weight,
+    arraySort(away -> abs(away), arrayMap(one -> ((((one.2) / price) - 1) * 10000), arrayFilter(one -> ((one.3) = 'absorption'), q.candidates))) AS absorbed,
+    arraySort(away -> abs(away), arrayMap(one -> ((((one.2) / price) - 1) * 10000), arrayFilter(one -> ((one.3) = 'exhaustion'), q.candidates))) AS exhausted
 SELECT
     i.exchange AS exchange,
     i.market_type AS market_type,
@@ -10,7 +21,7 @@ SELECT
     i.bucket_id AS bucket_id,
     i.bucket_ts_start AS bucket_ts_start,
     i.bucket_ts_end AS bucket_ts_end,
-    assumeNotNull(greatest(i.available_at, r.available_at, w.available_at, v.available_at, d.available_at, ifNull(f.available_at, i.available_at), ifNull(k.available_at, i.available_at), ifNull(s.available_at, i.available_at), ifNull(b.available_at, i.available_at), ifNull(l.available_at, i.available_at))) AS available_at,
+    assumeNotNull(greatest(i.available_at, m.available_at, r.available_at, w.available_at, v.available_at, d.available_at, ifNull(f.available_at, i.available_at), ifNull(k.available_at, i.available_at), ifNull(s.available_at, i.available_at), ifNull(b.available_at, i.available_at), ifNull(l.available_at, i.available_at))) AS available_at,
     i.trades AS trades,
     i.buy_trades AS buy_trades,
     i.vol AS vol,
@@ -74,6 +85,7 @@ SELECT
     d.trend_state AS trend_state,
     f.flow_imbalance AS flow_imbalance,
     if(f.bucket_id = 0, NULL, f.cvd) AS cvd,
+    if(f.bucket_id = 0, NULL, f.cvd_gaps) AS cvd_gaps,
     if(f.bucket_id = 0, NULL, f.avg_trade_size) AS avg_trade_size,
     if(f.bucket_id = 0, NULL, f.avg_trade_quote) AS avg_trade_quote,
     f.trades_per_s AS trades_per_s,
@@ -138,8 +150,8 @@ SELECT
     l.ask_add_rate AS ask_add_rate,
     l.ask_cancel_rate AS ask_cancel_rate,
     l.ask_net_rate AS ask_net_rate,
-    if(l.bucket_id = 0, NULL, l.ofi_l1) AS ofi_l1,
-    l.ofi_l5 AS ofi_l5,
+    if((l.bucket_id = 0) OR (l.books = 0), NULL, l.ofi_l1) AS ofi_l1,
+    if(l.books = 0, [], l.ofi_l5) AS ofi_l5,
     if(l.bucket_id = 0, NULL, l.updates) AS book_updates,
     if(l.bucket_id = 0, NULL, l.books) AS books,
     if((newest_settled.1) = 0, NULL, newest_settled.2) AS realised_spread,
@@ -151,15 +163,22 @@ SELECT
     if(has_clusters, c.buy_share, NULL) AS buy_cluster_share,
     if(has_clusters, c.sell_share, NULL) AS sell_cluster_share,
     if(c.run_ts = 0, NULL, dateDiff('millisecond', c.run_ts, i.available_at)) AS clusters_staleness_ms,
-    multiIf((i.window_quality = 'gap') OR (r.quality = 'gap') OR (w.quality = 'gap') OR (v.quality = 'gap'), 'gap', i.window_quality != 'ok', i.window_quality, (m.mid IS NULL) OR (m.staleness_ms > 3000), 'stale', 'ok') AS quality
+    if(has_levels, above_weight, NULL) AS resistance,
+    if(has_levels, below_weight, NULL) AS support,
+    if(has_levels AND notEmpty(above), arrayMin(arrayMap(level -> (level.2), above)), NULL) AS resistance_bps,
+    if(has_levels AND notEmpty(below), arrayMin(arrayMap(level -> (level.2), below)), NULL) AS support_bps,
+    if(has_levels, log(nullIf(above_weight, 0) / nullIf(below_weight, 0)), NULL) AS level_log_ratio,
+    if(h.run_ts = 0, NULL, dateDiff('millisecond', h.run_ts, i.available_at)) AS levels_staleness_ms,
+    if(has_candidates, toUInt32(arrayCount(one -> ((one.1) = 1), q.candidates)), NULL) AS candidates_1h,
+    if(has_candidates, toUInt32(arrayCount(one -> ((one.1) = 4), q.candidates)), NULL) AS candidates_4h,
+    if(has_candidates, toUInt32(arrayCount(one -> ((one.1) = 24), q.candidates)), NULL) AS candidates_24h,
+    if(has_candidates AND notEmpty(absorbed), absorbed[1], NULL) AS absorption_bps,
+    if(has_candidates AND notEmpty(exhausted), exhausted[1], NULL) AS exhaustion_bps,
+    if(q.run_ts = 0, NULL, dateDiff('millisecond', q.run_ts, i.available_at)) AS candidates_staleness_ms,
+    multiIf((i.window_quality = 'gap') OR has([r.quality, w.quality, v.quality, d.quality, f.quality, k.quality, s.quality, b.quality, l.quality], 'gap'), 'gap', i.window_quality != 'ok', i.window_quality, (m.mid IS NULL) OR (m.staleness_ms > 3000) OR hasAny([k.quality, s.quality, b.quality, l.quality], ['stale', 'partial']), 'stale', has([r.quality, w.quality, v.quality, d.quality, k.quality], 'warmup'), 'warmup', 'ok') AS quality
 FROM `marketprism_features.bucket_impact_between`(from_bucket = {from_bucket:UInt64}, to_bucket = {to_bucket:UInt64}, newest = {newest:UInt64}) AS i
 LEFT JOIN `marketprism_features.mid_by_bucket_between`(from_bucket = {from_bucket:UInt64}, to_bucket = {to_bucket:UInt64}) AS m ON (m.exchange = i.exchange) AND (m.market_type = i.market_type) AND (m.symbol = i.symbol) AND (m.bucket_id = i.bucket_id)
-LEFT JOIN
-(
-    SELECT *
-    FROM marketprism_features.footprint_profile_by_bucket
-    WHERE (bucket_id >= {from_bucket:UInt64}) AND (bucket_id <= {to_bucket:UInt64})
-) AS p ON (p.exchange = i.exchange) AND (p.market_type = i.market_type) AND (p.symbol = i.symbol) AND (p.bucket_id = i.bucket_id)
+LEFT JOIN `marketprism_features.bucket_profile_between`(from_bucket = {from_bucket:UInt64}, to_bucket = {to_bucket:UInt64}) AS p ON (p.exchange = i.exchange) AND (p.market_type = i.market_type) AND (p.symbol = i.symbol) AND (p.bucket_id = i.bucket_id)
 LEFT JOIN `marketprism_features.returns_by_bucket_between`(from_bucket = {from_bucket:UInt64}, to_bucket = {to_bucket:UInt64}, newest = {newest:UInt64}) AS r ON (r.exchange = i.exchange) AND (r.market_type = i.market_type) AND (r.symbol = i.symbol) AND (r.bucket_id = i.bucket_id)
 LEFT JOIN `marketprism_features.volatility_by_bucket_between`(from_bucket = {from_bucket:UInt64}, to_bucket = {to_bucket:UInt64}, newest = {newest:UInt64}) AS w ON (w.exchange = i.exchange) AND (w.market_type = i.market_type) AND (w.symbol = i.symbol) AND (w.bucket_id = i.bucket_id)
 LEFT JOIN `marketprism_features.bulk_volume_by_bucket_between`(from_bucket = {from_bucket:UInt64}, to_bucket = {to_bucket:UInt64}, newest = {newest:UInt64}) AS v ON (v.exchange = i.exchange) AND (v.market_type = i.market_type) AND (v.symbol = i.symbol) AND (v.bucket_id = i.bucket_id)
@@ -180,4 +199,46 @@ LEFT JOIN
     FROM `marketprism_features.realised_spread_by_bucket_between`(from_bucket = {from_bucket:UInt64}, to_bucket = {to_bucket:UInt64}, since = {since:DateTime64(3)})
     WINDOW last_10 AS (PARTITION BY exchange, market_type, symbol ORDER BY bucket_id ASC ROWS BETWEEN 9 PRECEDING AND CURRENT ROW)
 ) AS z ON (z.exchange = i.exchange) AND (z.market_type = i.market_type) AND (z.symbol = i.symbol) AND (z.bucket_id = i.bucket_id)
-ASOF LEFT JOIN marketprism_features.trade_clusters AS c ON (c.exchange = i.exchange) AND (c.market_type = i.market_type) AND (c.symbol = i.symbol) AND (c.run_ts <= i.available_at)
+ASOF LEFT JOIN marketprism_features.trade_clusters AS c ON (c.exchange = i.exchange) AND (c.market_type = i.market_type) AND (c.symbol = i.symbol) AND (c.available_at <= i.available_at)
+ASOF LEFT JOIN
+(
+    SELECT
+        exchange,
+        market_type,
+        symbol,
+        run_ts,
+        max(o.available_at) AS known_at,
+        groupArray((o.cluster_price, o.total_vol, o.last_ts)) AS clusters
+    FROM marketprism_features.footprint_clusters AS o
+    WHERE run_ts >= (
+        SELECT min(first_ts) - toIntervalMinute(11)
+        FROM marketprism_features.bucket_flow
+        WHERE (bucket_id >= {from_bucket:UInt64}) AND (bucket_id <= {to_bucket:UInt64})
+    )
+    GROUP BY
+        exchange,
+        market_type,
+        symbol,
+        run_ts
+) AS h ON (h.exchange = i.exchange) AND (h.market_type = i.market_type) AND (h.symbol = i.symbol) AND (h.known_at <= i.available_at)
+ASOF LEFT JOIN
+(
+    SELECT
+        exchange,
+        market_type,
+        symbol,
+        run_ts,
+        max(o.available_at) AS known_at,
+        groupArray((o.hours, o.cluster_price, o.candidate_type)) AS candidates
+    FROM marketprism_features.footprint_candidates AS o
+    WHERE run_ts >= (
+        SELECT min(first_ts) - toIntervalMinute(11)
+        FROM marketprism_features.bucket_flow
+        WHERE (bucket_id >= {from_bucket:UInt64}) AND (bucket_id <= {to_bucket:UInt64})
+    )
+    GROUP BY
+        exchange,
+        market_type,
+        symbol,
+        run_ts
+) AS q ON (q.exchange = i.exchange) AND (q.market_type = i.market_type) AND (q.symbol = i.symbol) AND (q.known_at <= i.available_at)
