@@ -28,7 +28,7 @@ AS SELECT
     s.ask_vol + s.bid_vol AS total_vol,
     s.ask_vol - s.bid_vol AS delta,
     s.trades AS trades,
-    multiIf(now64(6, 'UTC') < toDateTime64(s.ts_1m + 63, 6, 'UTC'), 'partial', ((s.exchange, s.market_type, s.symbol, s.ts_1m) IN (
+    multiIf(now64(6, 'UTC') < (toDateTime64(s.ts_1m + 60, 6, 'UTC') + toIntervalSecond(3)), 'partial', ((s.exchange, s.market_type, s.symbol, s.ts_1m) IN (
         SELECT
             exchange,
             market_type,

@@ -44,6 +44,7 @@ REFRESH EVERY 1 MINUTE
     `flow` Tuple(
         flow_imbalance Nullable(Float64),
         cvd Nullable(Float64),
+        cvd_gaps Nullable(UInt64),
         avg_trade_size Nullable(Float64),
         avg_trade_quote Nullable(Float64),
         trades_per_s Nullable(Float64),
@@ -123,14 +124,28 @@ REFRESH EVERY 1 MINUTE
         support_bps Nullable(Float64),
         level_log_ratio Nullable(Float64),
         clusters Nullable(UInt64),
-        staleness_ms Nullable(Int64)) COMMENT 'resistance above and support below the close: as dynamic_levels'
+        staleness_ms Nullable(Int64)) COMMENT 'resistance above and support below the close: as dynamic_levels',
+    `candidates` Tuple(
+        candidates_1h Nullable(UInt32),
+        candidates_4h Nullable(UInt32),
+        candidates_24h Nullable(UInt32),
+        absorption_bps Nullable(Float64),
+        exhaustion_bps Nullable(Float64),
+        candidates_staleness_ms Nullable(Int64)) COMMENT 'absorption and exhaustion candidates of the newest job run, at most 600 s old: as unified_features_by_bucket',
+    `quality` LowCardinality(String) COMMENT 'of the groups: ok, gap (a hole touches a window of them), warmup (a window is not full) or stale (a book or a quote was missing or older than 3 s)'
 )
 ENGINE = Memory
 DEFINER = default SQL SECURITY DEFINER
 COMMENT 'the newest closed bucket of every symbol in detail; latest_features reads it'
 AS WITH
     assumeNotNull(i.available_at) AS closed_at,
-    arrayFilter(one -> ((one.1) = arrayMax(arrayMap(two -> (two.1), arrayFilter(two -> ((two.1) <= closed_at), g.runs)))), g.runs) AS run,
+    arrayMax(arrayMap(one -> (one.1), arrayFilter(one -> ((one.5) <= closed_at), g.runs))) AS newest_run,
+    arrayFilter(one -> (((one.1) = newest_run) AND (dateDiff('millisecond', newest_run, closed_at) <= 600000)), g.runs) AS run,
+    arrayMax(arrayMap(one -> (one.1), arrayFilter(one -> ((one.5) <= closed_at), e.runs))) AS newest_candidates,
+    arrayFilter(one -> ((one.1) = newest_candidates), e.runs) AS candidates_found,
+    notEmpty(candidates_found) AND (dateDiff('millisecond', newest_candidates, closed_at) <= 600000) AS has_candidates,
+    arraySort(away -> abs(away), arrayMap(one -> ((((one.3) / price) - 1) * 10000), arrayFilter(one -> ((one.4) = 'absorption'), candidates_found))) AS absorbed,
+    arraySort(away -> abs(away), arrayMap(one -> ((((one.3) / price) - 1) * 10000), arrayFilter(one -> ((one.4) = 'exhaustion'), candidates_found))) AS exhausted,
     greatest(toFloat64(i.close), 1e-12) AS price,
     arrayMap(one -> (if((one.2) >= price, 1, -1), abs(((one.2) / price) - 1) * 10000 AS away, ((one.3) * exp((-away) / 50)) * exp((-dateDiff('millisecond', one.4, closed_at)) / 7200000)), run) AS weighed,
     arraySlice(arrayReverseSort(level -> (level.3), weighed), 1, 200) AS heaviest,
@@ -150,11 +165,13 @@ SELECT
     CAST((r.log_return_1, r.log_return_3, r.log_return_5, r.log_return_10, r.log_return_30, r.log_return_60, r.momentum_3, r.momentum_5, r.momentum_10, r.momentum_30, r.momentum_60, r.drawdown_60, r.price_volume_momentum_10, r.trade_impulse), 'Tuple(log_return_1 Nullable(Float64), log_return_3 Nullable(Float64), log_return_5 Nullable(Float64), log_return_10 Nullable(Float64), log_return_30 Nullable(Float64), log_return_60 Nullable(Float64), momentum_3 Nullable(Float64), momentum_5 Nullable(Float64), momentum_10 Nullable(Float64), momentum_30 Nullable(Float64), momentum_60 Nullable(Float64), drawdown_60 Nullable(Float64), price_volume_momentum_10 Nullable(Float64), trade_impulse Nullable(Float64))') AS returns,
     CAST((w.realised_variance, w.bipower_variance, w.medrv, w.minrv, w.semivariance_down, w.semivariance_up, w.tripower_quarticity, w.jump_share, w.bns_z, w.bns_ratio_z, w.lee_mykland, w.is_jump, w.corwin_schultz_bps), 'Tuple(realised_variance Nullable(Float64), bipower_variance Nullable(Float64), medrv Nullable(Float64), minrv Nullable(Float64), semivariance_down Nullable(Float64), semivariance_up Nullable(Float64), tripower_quarticity Nullable(Float64), jump_share Nullable(Float64), bns_z Nullable(Float64), bns_ratio_z Nullable(Float64), lee_mykland Nullable(Float64), is_jump Nullable(UInt8), corwin_schultz_bps Nullable(Float64))') AS volatility,
     CAST((v.bvc_buy_volume, v.bvc_sell_volume, v.bvc_imbalance, v.vpin_bvc), 'Tuple(bvc_buy_volume Nullable(Float64), bvc_sell_volume Nullable(Float64), bvc_imbalance Nullable(Float64), vpin_bvc Nullable(Float64))') AS bulk,
-    CAST((f.flow_imbalance, if(f.bucket_id = 0, NULL, f.cvd), if(f.bucket_id = 0, NULL, f.avg_trade_size), if(f.bucket_id = 0, NULL, f.avg_trade_quote), f.trades_per_s, f.quote_per_s, f.direction_persistence, if(f.bucket_id = 0, NULL, f.large_buy_quote), if(f.bucket_id = 0, NULL, f.large_sell_quote), if(f.bucket_id = 0, NULL, f.retail_buy_quote), if(f.bucket_id = 0, NULL, f.retail_sell_quote), f.large_imbalance, f.retail_imbalance, f.buy_hhi, f.sell_hhi, f.tw_cvd, f.roll_spread_bps), 'Tuple(flow_imbalance Nullable(Float64), cvd Nullable(Float64), avg_trade_size Nullable(Float64), avg_trade_quote Nullable(Float64), trades_per_s Nullable(Float64), quote_per_s Nullable(Float64), direction_persistence Nullable(Float64), large_buy_quote Nullable(Float64), large_sell_quote Nullable(Float64), retail_buy_quote Nullable(Float64), retail_sell_quote Nullable(Float64), large_imbalance Nullable(Float64), retail_imbalance Nullable(Float64), buy_hhi Nullable(Float64), sell_hhi Nullable(Float64), tw_cvd Nullable(Float64), roll_spread_bps Nullable(Float64))') AS flow,
+    CAST((f.flow_imbalance, if(f.bucket_id = 0, NULL, f.cvd), if(f.bucket_id = 0, NULL, f.cvd_gaps), if(f.bucket_id = 0, NULL, f.avg_trade_size), if(f.bucket_id = 0, NULL, f.avg_trade_quote), f.trades_per_s, f.quote_per_s, f.direction_persistence, if(f.bucket_id = 0, NULL, f.large_buy_quote), if(f.bucket_id = 0, NULL, f.large_sell_quote), if(f.bucket_id = 0, NULL, f.retail_buy_quote), if(f.bucket_id = 0, NULL, f.retail_sell_quote), f.large_imbalance, f.retail_imbalance, f.buy_hhi, f.sell_hhi, f.tw_cvd, f.roll_spread_bps), 'Tuple(flow_imbalance Nullable(Float64), cvd Nullable(Float64), cvd_gaps Nullable(UInt64), avg_trade_size Nullable(Float64), avg_trade_quote Nullable(Float64), trades_per_s Nullable(Float64), quote_per_s Nullable(Float64), direction_persistence Nullable(Float64), large_buy_quote Nullable(Float64), large_sell_quote Nullable(Float64), retail_buy_quote Nullable(Float64), retail_sell_quote Nullable(Float64), large_imbalance Nullable(Float64), retail_imbalance Nullable(Float64), buy_hhi Nullable(Float64), sell_hhi Nullable(Float64), tw_cvd Nullable(Float64), roll_spread_bps Nullable(Float64))') AS flow,
     CAST((s.effective_spread, s.quoted_spread, s.spread_ratio), 'Tuple(effective_spread Nullable(Float64), quoted_spread Nullable(Float64), spread_ratio Nullable(Float64))') AS spreads,
     CAST((b.spread_bps, b.microprice, b.weighted_mid, b.imbalance_1, b.imbalance_5, b.imbalance_10, b.imbalance_20, b.bid_depth_5, b.ask_depth_5, b.bid_depth_10, b.ask_depth_10, b.bid_depth_20, b.ask_depth_20, b.bid_density_10, b.ask_density_10, b.bid_slope_10, b.ask_slope_10, b.bid_convexity_10, b.ask_convexity_10, b.bid_tail_width_bps, b.ask_tail_width_bps, b.buy_impact_bps, b.sell_impact_bps, b.impact_linear, b.impact_sqrt, b.bid_entropy, b.ask_entropy, b.bid_gravity_bps, b.ask_gravity_bps, if(b.bucket_id = 0, NULL, b.staleness_ms)), 'Tuple(spread_bps Nullable(Float64), microprice Nullable(Float64), weighted_mid Nullable(Float64), imbalance_1 Nullable(Float64), imbalance_5 Nullable(Float64), imbalance_10 Nullable(Float64), imbalance_20 Nullable(Float64), bid_depth_5 Nullable(Float64), ask_depth_5 Nullable(Float64), bid_depth_10 Nullable(Float64), ask_depth_10 Nullable(Float64), bid_depth_20 Nullable(Float64), ask_depth_20 Nullable(Float64), bid_density_10 Nullable(Float64), ask_density_10 Nullable(Float64), bid_slope_10 Nullable(Float64), ask_slope_10 Nullable(Float64), bid_convexity_10 Nullable(Float64), ask_convexity_10 Nullable(Float64), bid_tail_width_bps Nullable(Float64), ask_tail_width_bps Nullable(Float64), buy_impact_bps Nullable(Float64), sell_impact_bps Nullable(Float64), impact_linear Nullable(Float64), impact_sqrt Nullable(Float64), bid_entropy Nullable(Float64), ask_entropy Nullable(Float64), bid_gravity_bps Nullable(Float64), ask_gravity_bps Nullable(Float64), shape_staleness_ms Nullable(Int64))') AS book,
-    CAST((l.bid_add_rate, l.bid_cancel_rate, l.bid_net_rate, l.ask_add_rate, l.ask_cancel_rate, l.ask_net_rate, if(l.bucket_id = 0, NULL, l.ofi_l1), l.ofi_l5, if(l.bucket_id = 0, NULL, l.updates), if(l.bucket_id = 0, NULL, l.books)), 'Tuple(bid_add_rate Nullable(Float64), bid_cancel_rate Nullable(Float64), bid_net_rate Nullable(Float64), ask_add_rate Nullable(Float64), ask_cancel_rate Nullable(Float64), ask_net_rate Nullable(Float64), ofi_l1 Nullable(Float64), ofi_l5 Array(Float64), book_updates Nullable(UInt64), books Nullable(UInt64))') AS dynamics,
-    CAST((if(empty(run), NULL, resistance), if(empty(run), NULL, support), if(empty(above), NULL, arrayMin(arrayMap(level -> (level.2), above))), if(empty(below), NULL, arrayMin(arrayMap(level -> (level.2), below))), log(nullIf(resistance, 0) / nullIf(support, 0)), if(empty(run), NULL, length(heaviest)), if(empty(run), NULL, dateDiff('millisecond', (run[1]).1, closed_at))), 'Tuple(resistance Nullable(Float64), support Nullable(Float64), resistance_bps Nullable(Float64), support_bps Nullable(Float64), level_log_ratio Nullable(Float64), clusters Nullable(UInt64), staleness_ms Nullable(Int64))') AS levels
+    CAST((l.bid_add_rate, l.bid_cancel_rate, l.bid_net_rate, l.ask_add_rate, l.ask_cancel_rate, l.ask_net_rate, if((l.bucket_id = 0) OR (l.books = 0), NULL, l.ofi_l1), if(l.books = 0, [], l.ofi_l5), if(l.bucket_id = 0, NULL, l.updates), if(l.bucket_id = 0, NULL, l.books)), 'Tuple(bid_add_rate Nullable(Float64), bid_cancel_rate Nullable(Float64), bid_net_rate Nullable(Float64), ask_add_rate Nullable(Float64), ask_cancel_rate Nullable(Float64), ask_net_rate Nullable(Float64), ofi_l1 Nullable(Float64), ofi_l5 Array(Float64), book_updates Nullable(UInt64), books Nullable(UInt64))') AS dynamics,
+    CAST((if(empty(run), NULL, resistance), if(empty(run), NULL, support), if(empty(above), NULL, arrayMin(arrayMap(level -> (level.2), above))), if(empty(below), NULL, arrayMin(arrayMap(level -> (level.2), below))), log(nullIf(resistance, 0) / nullIf(support, 0)), if(empty(run), NULL, length(heaviest)), if(empty(run), NULL, dateDiff('millisecond', (run[1]).1, closed_at))), 'Tuple(resistance Nullable(Float64), support Nullable(Float64), resistance_bps Nullable(Float64), support_bps Nullable(Float64), level_log_ratio Nullable(Float64), clusters Nullable(UInt64), staleness_ms Nullable(Int64))') AS levels,
+    CAST((if(has_candidates, arrayCount(one -> ((one.2) = 1), candidates_found), NULL), if(has_candidates, arrayCount(one -> ((one.2) = 4), candidates_found), NULL), if(has_candidates, arrayCount(one -> ((one.2) = 24), candidates_found), NULL), if(has_candidates AND notEmpty(absorbed), absorbed[1], NULL), if(has_candidates AND notEmpty(exhausted), exhausted[1], NULL), if(empty(candidates_found), NULL, dateDiff('millisecond', newest_candidates, closed_at))), 'Tuple(candidates_1h Nullable(UInt32), candidates_4h Nullable(UInt32), candidates_24h Nullable(UInt32), absorption_bps Nullable(Float64), exhaustion_bps Nullable(Float64), candidates_staleness_ms Nullable(Int64))') AS candidates,
+    multiIf(has([i.quality, r.quality, w.quality, v.quality, d.quality, f.quality, s.quality, b.quality, l.quality], 'gap'), 'gap', r.window_buckets < 50, 'warmup', (b.bucket_id = 0) OR hasAny([s.quality, b.quality, l.quality], ['stale', 'partial']), 'stale', has([r.quality, w.quality, v.quality, d.quality], 'warmup'), 'warmup', 'ok') AS quality
 FROM
 (
     SELECT *
@@ -242,7 +259,7 @@ LEFT JOIN
         exchange,
         market_type,
         symbol,
-        groupArray((run_ts, cluster_price, total_vol, last_ts)) AS runs
+        groupArray((run_ts, cluster_price, total_vol, last_ts, available_at)) AS runs
     FROM marketprism_features.footprint_clusters
     WHERE run_ts >= (
         SELECT max(last_ts) - toIntervalMinute(30)
@@ -257,6 +274,27 @@ LEFT JOIN
         market_type,
         symbol
 ) AS g ON (g.exchange = i.exchange) AND (g.market_type = i.market_type) AND (g.symbol = i.symbol)
+LEFT JOIN
+(
+    SELECT
+        exchange,
+        market_type,
+        symbol,
+        groupArray((run_ts, hours, cluster_price, candidate_type, available_at)) AS runs
+    FROM marketprism_features.footprint_candidates
+    WHERE run_ts >= (
+        SELECT max(last_ts) - toIntervalMinute(30)
+        FROM marketprism_features.bucket_flow
+        WHERE bucket_id >= (
+            SELECT max(bucket_id) - 2000000
+            FROM marketprism_features.bucket_flow
+        )
+    )
+    GROUP BY
+        exchange,
+        market_type,
+        symbol
+) AS e ON (e.exchange = i.exchange) AND (e.market_type = i.market_type) AND (e.symbol = i.symbol)
 LEFT JOIN
 (
     SELECT
@@ -280,5 +318,5 @@ LEFT JOIN
         market_type,
         symbol
 ) AS t ON (t.exchange = i.exchange) AND (t.market_type = i.market_type) AND (t.symbol = i.symbol)
-ASOF LEFT JOIN marketprism_features.trade_clusters AS c ON (c.exchange = i.exchange) AND (c.market_type = i.market_type) AND (c.symbol = i.symbol) AND (c.run_ts <= i.available_at)
+ASOF LEFT JOIN marketprism_features.trade_clusters AS c ON (c.exchange = i.exchange) AND (c.market_type = i.market_type) AND (c.symbol = i.symbol) AND (c.available_at <= i.available_at)
 SETTINGS max_threads = 1, compile_expressions = 0, compile_aggregate_expressions = 0, compile_sort_description = 0

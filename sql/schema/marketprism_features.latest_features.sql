@@ -42,8 +42,9 @@ CREATE TABLE marketprism_features.latest_features
     `weighted_imbalance_5` Nullable(Float64) COMMENT 'weighted imbalance of five levels of the newest published book, -1 to 1',
     `microprice` Nullable(Float64) COMMENT 'microprice of the newest published book, quote units',
     `spread_bps` Nullable(Float64) COMMENT 'spread of the newest published book, basis points',
-    `details_bucket_id` Nullable(UInt64) COMMENT 'bucket of the groups from trend_state to levels',
+    `details_bucket_id` Nullable(UInt64) COMMENT 'bucket of the groups from trend_state to candidates',
     `details_staleness_ms` Nullable(Int64) COMMENT 'from their availability to updated_at, milliseconds',
+    `details_quality` LowCardinality(Nullable(String)) COMMENT 'what the groups are worth: ok, gap (a hole touches a window of them), warmup (a window is not full) or stale (a book or a quote was missing or older than 3 s)',
     `trend_state` Nullable(String) COMMENT 'up, flat or down: as trend_state_by_bucket',
     `returns` Tuple(
         log_return_1 Nullable(Float64),
@@ -82,6 +83,7 @@ CREATE TABLE marketprism_features.latest_features
     `flow` Tuple(
         flow_imbalance Nullable(Float64),
         cvd Nullable(Float64),
+        cvd_gaps Nullable(UInt64),
         avg_trade_size Nullable(Float64),
         avg_trade_quote Nullable(Float64),
         trades_per_s Nullable(Float64),
@@ -162,6 +164,13 @@ CREATE TABLE marketprism_features.latest_features
         level_log_ratio Nullable(Float64),
         clusters Nullable(UInt64),
         staleness_ms Nullable(Int64)) COMMENT 'resistance above and support below the close: as dynamic_levels',
+    `candidates` Tuple(
+        candidates_1h Nullable(UInt32),
+        candidates_4h Nullable(UInt32),
+        candidates_24h Nullable(UInt32),
+        absorption_bps Nullable(Float64),
+        exhaustion_bps Nullable(Float64),
+        candidates_staleness_ms Nullable(Int64)) COMMENT 'absorption and exhaustion candidates of the newest job run, at most 600 s old: as unified_features_by_bucket',
     `impact_bucket_id` Nullable(UInt64) COMMENT 'bucket of the group impact',
     `impact_staleness_ms` Nullable(Int64) COMMENT 'from their availability to updated_at, milliseconds',
     `impact` Tuple(

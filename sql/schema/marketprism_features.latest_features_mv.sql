@@ -45,6 +45,7 @@ REFRESH EVERY 1 SECOND TO marketprism_features.latest_features
     `spread_bps` Nullable(Float64),
     `details_bucket_id` Nullable(UInt64),
     `details_staleness_ms` Nullable(Int64),
+    `details_quality` Nullable(String),
     `trend_state` Nullable(String),
     `returns` Tuple(
         log_return_1 Nullable(Float64),
@@ -83,6 +84,7 @@ REFRESH EVERY 1 SECOND TO marketprism_features.latest_features
     `flow` Tuple(
         flow_imbalance Nullable(Float64),
         cvd Nullable(Float64),
+        cvd_gaps Nullable(UInt64),
         avg_trade_size Nullable(Float64),
         avg_trade_quote Nullable(Float64),
         trades_per_s Nullable(Float64),
@@ -163,6 +165,13 @@ REFRESH EVERY 1 SECOND TO marketprism_features.latest_features
         level_log_ratio Nullable(Float64),
         clusters Nullable(UInt64),
         staleness_ms Nullable(Int64)),
+    `candidates` Tuple(
+        candidates_1h Nullable(UInt32),
+        candidates_4h Nullable(UInt32),
+        candidates_24h Nullable(UInt32),
+        absorption_bps Nullable(Float64),
+        exhaustion_bps Nullable(Float64),
+        candidates_staleness_ms Nullable(Int64)),
     `impact_bucket_id` Nullable(UInt64),
     `impact_staleness_ms` Nullable(Int64),
     `impact` Tuple(
@@ -228,6 +237,7 @@ AS SELECT
     l.newest.6 AS spread_bps,
     if(d.bucket_id = 0, NULL, d.bucket_id) AS details_bucket_id,
     if(d.bucket_id = 0, NULL, dateDiff('millisecond', d.available_at, updated_at)) AS details_staleness_ms,
+    if(d.bucket_id = 0, NULL, d.quality) AS details_quality,
     if(d.bucket_id = 0, NULL, d.trend_state) AS trend_state,
     d.returns AS returns,
     d.volatility AS volatility,
@@ -239,6 +249,7 @@ AS SELECT
     d.settled AS settled,
     d.clusters AS clusters,
     d.levels AS levels,
+    d.candidates AS candidates,
     if(h.bucket_id = 0, NULL, h.bucket_id) AS impact_bucket_id,
     if(h.bucket_id = 0, NULL, dateDiff('millisecond', h.available_at, updated_at)) AS impact_staleness_ms,
     h.impact AS impact,

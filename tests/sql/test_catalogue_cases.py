@@ -17,12 +17,13 @@ CASES = {
     "footprint_by_bucket footprint_profile_1m footprint_profile_by_bucket lob_top5 mid_1m mid_by_bucket gap_minutes",
     "test_catalogue_minutes": "quoted_trades price_impact_1m spread_analysis_1m realised_spread_1m vpin_1m "
     "rv_decomposition_1m lob_dynamics_1m",
+    "test_catalogue_minute_windows": "impact_1m bulk_volume_1m trend_state_1m",
     "test_catalogue_books": "book_features book_features_1m book_features_by_bucket lob_dynamics_by_bucket",
     "test_catalogue_trades": "returns_by_bucket returns_1s returns_1m trade_flow_by_bucket trade_flow_1m",
     "test_catalogue_impact": "impact_by_bucket spreads_by_bucket realised_spread_by_bucket bulk_volume_by_bucket",
     "test_catalogue_volatility": "volatility_by_bucket",
     "test_edges_volatility": "volatility_1d volatility_1m",
-    "test_catalogue_footprint": "footprint_clusters trade_clusters",
+    "test_catalogue_footprint": "footprint_clusters trade_clusters footprint_candidates",
     "test_catalogue_labels": "bucket_labels trend_state_by_bucket excluded_intervals",
     "test_catalogue_unified": "unified_features_1s unified_features_1m unified_features_by_bucket",
 }
@@ -32,6 +33,7 @@ OTHERWISE = {
     "test_serving": "latest_minutes serving_transitions serving_state serving_missing serving_features recent_buckets "
     "recent_features",
     "test_catalogue_footprint": "job_runs",
+    "test_reference_venues": "reference_venues",
     "test_catalogue_labels": "excluded_by_hand",
     "test_catalogue_page": "feature_registry",
     "../integration/test_days_order_flow": "agg_trades_1m agg_trades_1h",

@@ -106,13 +106,13 @@ def test_returns_by_minute(engine: Any, tape: Tape) -> None:
     assert [epoch_us(row["ts_1m"]) // 60_000_000 for row in rows] == list(minutes)
     ids = list(minutes)
     close = {at: float(trades[-1]["price"]) for at, trades in minutes.items()}
-    step = {b: math.log(close[b] / close[a]) for a, b in itertools.pairwise(ids)}
+    step = {b: math.log(close[b] / close[a]) for a, b in itertools.pairwise(ids) if b - a <= 5}
     for at, row in zip(ids, rows, strict=True):
         for span in SPANS:
             base = next((at - span - age for age in range(5) if at - span - age in close), None)
             value = None if base is None else math.log(close[at] / close[base])
             assert same(row[f"log_return_{span}"], value, absolute=1e-12)
-            if span in (10, 60):
+            if span > 1:
                 size = math.sqrt(sum(step[m] ** 2 for m in range(at - span + 1, at + 1) if m in step))
                 assert same(
                     row[f"momentum_{span}"], value / size if value is not None and size else None, absolute=1e-9
@@ -125,7 +125,8 @@ def test_returns_by_minute(engine: Any, tape: Tape) -> None:
         mean = sum(step[m] * w for m, w in zip(ten, weights, strict=True)) / sum(weights) if len(ten) == 10 else None
         assert same(row["price_volume_momentum_10"], mean, absolute=1e-12)
         before = [volume(minutes[m]) for m in range(at - 10, at) if m in minutes]
-        impulse = float(signed(minutes[at]) / (sum(before) / 10)) if before else None
+        is_warm = any(m in close for m in range(at - 64, at - 9))
+        impulse = float(signed(minutes[at]) / (sum(before) / 10)) if before and is_warm else None
         assert same(row["trade_impulse"], impulse)
         assert row["window_minutes"] == len(last)
 

@@ -58,10 +58,10 @@ def names(engine: Any) -> Iterator[list[str]]:
 
 
 SLOW = ("latest_details", "latest_impact", "latest_minutes", "recent_buckets", "recent_features", "serving_missing")
-GROUPS = ("returns", "volatility", "bulk", "flow", "spreads", "book", "dynamics", "impact")
-DATED_OTHERWISE = {"spread_bps", "microprice", "available_at"}
+GROUPS = ("returns", "volatility", "bulk", "flow", "spreads", "book", "dynamics", "candidates", "impact")
+DATED_OTHERWISE = {"spread_bps", "microprice", "available_at", "quality"}
 """Columns that the row shows of the newest book, and in its group ``book`` as of the bucket's end; and when the row was
-known, which the details say of themselves: their cvd waits for late rows of the whole day."""
+known and what it is worth, which the details say of themselves: their cvd waits for late rows of the whole day."""
 
 
 def as_shown(value: Any) -> Any:
@@ -80,9 +80,10 @@ def test_row_equals_the_newest_row_of_the_views(engine: Any, names: list[str]) -
         assert flat == {column: expected[column] for column in flat}
         (details,) = engine.feature("latest_details", name)
         assert row["available_at"] <= details["available_at"] == expected["available_at"]
+        assert row["details_quality"] == details["quality"] == expected["quality"]
         assert grouped == {column: as_shown(expected[column]) for column in grouped}
-        later = {"realised_spread", "price_impact", "realised_staleness_ms", "ofi_l5"}
-        shown = {*grouped, *flat, *DATED_OTHERWISE, *row["settled"], *row["clusters"]}
+        later = {"realised_spread", "price_impact", "realised_staleness_ms", "ofi_l5", "levels_staleness_ms"}
+        shown = {*grouped, *flat, *DATED_OTHERWISE, *row["settled"], *row["clusters"], *row["levels"]}
         assert set(expected) - shown <= later, "everything of the bucket is in the row"
         (bucket,) = engine.feature("latest_buckets", name)  # the one of the newest bucket, of which the row is made
         common = bucket.keys() & flat.keys()
@@ -95,12 +96,14 @@ def test_row_equals_the_newest_row_of_the_views(engine: Any, names: list[str]) -
 
 
 def test_the_newest_minute_is_that_of_the_view(engine: Any, names: list[str]) -> None:
-    """All columns: no window is cut where raw rows are read from the last minutes only."""
+    """All columns but one pair: Hasbrouck's lambda needs the trades of 50 minutes, and five are read each minute."""
     refresh(engine.client, "latest_minutes")
     for name in names[:2]:
         (row,) = engine.feature("latest_minutes", name, "ts_1m")
         minutes = engine.feature("unified_features_1m", name, "ts_1m")
-        assert [row] == [minute for minute in minutes if minute["ts_1m"] == row["ts_1m"]]
+        (minute,) = [minute for minute in minutes if minute["ts_1m"] == row["ts_1m"]]
+        assert minute["hasbrouck_lambda"] is not None
+        assert row == {**minute, "hasbrouck_lambda": None, "hasbrouck_t": None}
         assert None not in (row["log_return_60"], row["cvd"])
 
 
