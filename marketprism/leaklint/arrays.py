@@ -8,7 +8,6 @@ from typing import Final
 
 from sqlglot import exp
 
-from marketprism.leaklint.amounts import amount
 from marketprism.leaklint.columns import is_reversed
 from marketprism.leaklint.findings import Hit
 from marketprism.leaklint.functions import function_name
@@ -30,7 +29,7 @@ _REDUCERS: Final = re.compile(r"array_?(avg|sum|max|min|reduce|product|count)")
 
 
 def shifted(tree: exp.Expression) -> Iterator[Hit]:
-    """Arrays shifted towards their start, what runs from their end, and lambdas that index past their own position."""
+    """Arrays shifted towards their start, filled from their end, or run over from there."""
     for node in tree.find_all(exp.Func):
         name = function_name(node)
         if name in _ARRAY_FORWARD:
@@ -39,19 +38,6 @@ def shifted(tree: exp.Expression) -> Iterator[Hit]:
             yield Hit("array-forward", node, f"{name} fills with the next element that there is")
         elif name in _RUNS and _is_backward(node):
             yield Hit("array-forward", node, f"{name} over a reversed array takes in what comes later")
-    for element in tree.find_all(exp.Bracket, exp.Anonymous):
-        if not isinstance(element, exp.Bracket) and function_name(element) != "arrayelement":
-            continue
-        parameters = {parameter.name for scope in _lambdas_around(element) for parameter in scope.expressions}
-        index = element.expressions[-1]
-        if _is_ahead(index) and any(part.name in parameters for part in index.find_all(exp.Identifier)):
-            yield Hit("array-forward", element, f"element {index.sql('clickhouse')} beside an element before it")
-
-
-def _is_ahead(index: exp.Expression) -> bool:
-    if isinstance(index, exp.Sub):
-        return amount([index.expression], 1.0) < 0
-    return isinstance(index, exp.Add) or function_name(index) == "plus"
 
 
 def _is_backward(node: exp.Expression) -> bool:
@@ -113,11 +99,3 @@ def _starts_late(node: exp.Expression, select: exp.Expression, seen: frozenset[t
         if inside is not None and _starts_late(*inside, seen | {key}):
             return True
     return False
-
-
-def _lambdas_around(node: exp.Expression) -> Iterator[exp.Lambda]:
-    parent = node.parent
-    while parent is not None:
-        if isinstance(parent, exp.Lambda):
-            yield parent
-        parent = parent.parent

@@ -14,7 +14,7 @@ RULES: Final[dict[str, str]] = {
     "window-by-value": "a rank over a whole partition knows every later value; order by a clock or rank one instant",
     "window-descending": "a window ordered DESC has the later rows before the current one",
     "forward-fill": "a fill that may carry a value for ever; bound the frame, or carry its clock too and limit its age",
-    "block-order": "runningDifference and its like depend on how the engine cuts blocks",
+    "block-order": "runningDifference, neighbor and their like depend on how the engine cuts blocks",
     "array-forward": "an array expression that pairs an element with a later one",
     "asof-forward": "an as-of join that takes the next row instead of the last",
     "join-future": "a join that matches rows later than the row they join",

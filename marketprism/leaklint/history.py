@@ -91,15 +91,21 @@ def _takes_newest(select: exp.Expression) -> bool:
 def kept(tree: exp.Expression) -> Iterator[Hit]:
     """The best rows of history by a value: which of them exist is decided by rows that are still to come."""
     for select in tree.find_all(exp.Select):
-        order, limit = select.args.get("order"), select.args.get("limit")
-        if order is None or limit is None or _aggregates(select) or bounded_below(select):
+        order, keys = select.args.get("order"), _kept_by(select)
+        if order is None or keys is None or _aggregates(select) or bounded_below(select):
             continue
-        if isinstance(tree, exp.Query) and not limit.expressions and not _is_nested(select):
+        if isinstance(tree, exp.Query) and not keys and not _is_nested(select):
             continue  # the ten best are an answer to who asks; of a view or of each market they are rows to learn from
-        of = [*limit.expressions, *map(exp.column, _SERIES)]
+        of = [*keys, *map(exp.column, _SERIES)]
         first = next((item for item in order.expressions if item.this not in of), None)
         is_by_value = first is not None and not clocks_in(first) and moment(first.this, select) is None
         if is_by_value and not any(map(is_instant, of)):
-            yield Hit(
-                "window-by-value", order, f"{order.sql('clickhouse')} and LIMIT keep what was the best in the end"
-            )
+            yield Hit("window-by-value", order, f"{order.sql('clickhouse')} keeps what was the best in the end")
+
+
+def _kept_by(select: exp.Select) -> list[exp.Expression] | None:
+    """The keys of LIMIT BY or DISTINCT ON, none of a plain LIMIT; None where all rows are kept."""
+    distinct, limit = select.args.get("distinct"), select.args.get("limit")
+    if distinct is not None and distinct.args.get("on") is not None:
+        return list(distinct.args["on"].expressions)
+    return list(limit.expressions) if limit is not None else None

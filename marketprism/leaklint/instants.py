@@ -10,9 +10,8 @@ from typing import Final
 from sqlglot import exp
 
 from marketprism.leaklint.columns import clocks_in, is_instant
-from marketprism.leaklint.functions import function_name
 from marketprism.leaklint.moments import moment
-from marketprism.leaklint.sources import inner, origins, sources
+from marketprism.leaklint.sources import inner, name_of, origins, sources
 
 _TRADES: Final = re.compile(r"^([a-z]+_)?trades(_settled|_local)?(_between)?$")
 _BUCKETS: Final = re.compile(r"(^|_)buckets?(_|$)")
@@ -43,7 +42,7 @@ def is_single(source: exp.Expression) -> bool:
     """Whether a row of a source is one trade."""
     select = inner(source)
     if select is None:
-        return bool(_TRADES.match(_name(source)))
+        return bool(_TRADES.match(name_of(source)))
     read = sources(select)
     return bool(read) and not _is_grouped(select) and is_single(read[0])
 
@@ -52,7 +51,7 @@ def is_of_bucket(source: exp.Expression) -> bool:
     """Whether a row of a source is one bucket."""
     select = inner(source)
     if select is None:
-        return bool(_BUCKETS.search(_name(source)))
+        return bool(_BUCKETS.search(name_of(source)))
     group, read = select.args.get("group"), sources(select)
     if group is not None:
         names = {name for key in group.find_all(exp.Column) for name in origins(key, select)}
@@ -106,8 +105,3 @@ def _plain(item: exp.Expression) -> set[str]:
 
 def _is_grouped(select: exp.Select) -> bool:
     return select.args.get("group") is not None or select.args.get("distinct") is not None
-
-
-def _name(table: exp.Expression) -> str:
-    """The name of a table, or of the view with parameters."""
-    return function_name(table.this) if isinstance(table.this, exp.Func) else table.name.lower()

@@ -23,6 +23,10 @@ def market_type(tree: exp.Expression) -> Iterator[Hit]:
             part = select.args.get(key)
             if part is not None and _lacks_market(_names(_written_out(part, select), select)):
                 yield Hit("market-type", part, title)
+        distinct = select.args.get("distinct")
+        on = distinct.args.get("on") if distinct is not None else None
+        if on is not None and _lacks_market(_names(on.expressions, select)):
+            yield Hit("market-type", distinct, "DISTINCT ON")
     for window in tree.find_all(exp.Window):
         keys = window.args.get("partition_by") or []
         names = _names(keys, window.find_ancestor(exp.Select))

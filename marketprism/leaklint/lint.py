@@ -10,7 +10,7 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from marketprism.dialect import parse
-from marketprism.leaklint import arrays, buckets, dates, fills, history, joins, keys, labels, windows
+from marketprism.leaklint import arrays, buckets, dates, fills, history, joins, keys, labels, lambdas, timeless, windows
 from marketprism.leaklint.findings import RULES, Finding, Hit, line_of
 
 Rule = Callable[[exp.Expression], Iterator[Hit]]
@@ -27,8 +27,11 @@ LOOK_AHEAD: Final[tuple[Rule, ...]] = (
     arrays.shifted,
     arrays.exploded,
     arrays.summed_up,
+    lambdas.ahead,
+    lambdas.later,
     joins.asof,
     buckets.own,
+    timeless.joined,
     joins.future,
     joins.correlated,
     joins.members,

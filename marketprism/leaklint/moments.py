@@ -75,6 +75,8 @@ def moment(node: exp.Expression, select: exp.Expression, seen: _Seen | None = No
         return None
     if _CYCLE.match(function_name(node)) or _COUNT.match(function_name(node)):
         return None
+    if function_name(node) == "rownumberinallblocks":
+        return Moment()
     if isinstance(node, exp.Column):
         key = (id(select), node.table, node.name)
         if key not in seen:

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 from sqlglot import exp
 
+from marketprism.leaklint.functions import function_name
+
 
 def sources(select: exp.Expression) -> list[exp.Expression]:
     """What a select reads: its FROM, then its joins, in order."""
@@ -16,6 +18,11 @@ def sources(select: exp.Expression) -> list[exp.Expression]:
 def is_table_function(table: exp.Expression) -> bool:
     """merge(…), remote(…) and views with parameters."""
     return isinstance(table, exp.Table) and isinstance(table.this, exp.Func)
+
+
+def name_of(table: exp.Expression) -> str:
+    """The name of a table, or of a view with parameters."""
+    return function_name(table.this) if isinstance(table.this, exp.Func) else str(table.name).lower()
 
 
 def inner(source: exp.Expression) -> exp.Select | None:
@@ -63,6 +70,9 @@ def defined(column: exp.Column, select: exp.Expression) -> tuple[exp.Expression,
     for item in select.expressions:
         if isinstance(item, exp.Alias) and item.alias == column.name and not _names(item.this, column.name):
             return item.this, select
+    for named in select.args["with_"].expressions if select.args.get("with_") else []:
+        if named.alias == column.name and named.args.get("scalar") and not _names(named.this, column.name):
+            return named.this, select
     read = sources(select)
     return within(column.name, read[0]) if len(read) == 1 else None
 

@@ -48,8 +48,11 @@ def offsets(tree: exp.Expression) -> Iterator[Hit]:
             yield Hit("window-lead", node, f"{name} reads a later row")
         elif name in _LAGS and len(arguments) > 1 and sign in (-1, None):
             yield Hit("window-lead", node, f"{name} by {arguments[1].sql('clickhouse')} may read a later row")
-        elif name == "neighbor" and sign in (1, None):
-            yield Hit("window-lead", node, "neighbor reads a later row")
+        elif name == "neighbor":
+            rule = "window-lead" if sign in (1, None) else "block-order"
+            yield Hit(rule, node, "neighbor reads another row of its block, in whatever order the rows come")
+        elif name == "sequencenextnode":
+            yield Hit("window-lead", node, f"{name} is the event after")
         elif name in _BLOCK_ORDER:
             yield Hit("block-order", node, f"{name} restarts at every block")
 

@@ -22,6 +22,41 @@ PAIRS: Pairs = {
     "plus": ("array-forward", _element("m[plus(i, 1)]"), _element("m[minus(i, 1)]")),
     "less a negative": ("array-forward", _element("m[i - (-1)]"), _element("m[i - 1]")),
     "a number first": ("array-forward", _element("m[1 + i]"), _element("m[i]")),
+    "a slice from its own place": (
+        "array-forward",
+        "SELECT arrayMap(i -> arrayAvg(arraySlice(m, i, 5)), arrayEnumerate(m)) AS means FROM f",
+        "SELECT arrayMap(i -> arrayAvg(arraySlice(m, i - 4, 5)), arrayEnumerate(m)) AS means FROM f",
+    ),
+    "a slice to the end": (
+        "array-forward",
+        "SELECT arrayMap(i -> arrayMax(arraySlice(m, i)), arrayEnumerate(m)) AS tops FROM f",
+        "SELECT arrayMap(i -> arrayMax(arraySlice(m, 1, i)), arrayEnumerate(m)) AS tops FROM f",
+    ),
+    "a slice that is longer than its way back": (
+        "array-forward",
+        "SELECT arrayMap(i -> arrayMax(arraySlice(m, i - 2, 5)), arrayEnumerate(m)) AS tops FROM f",
+        "SELECT arrayMap(i -> arrayMax(arraySlice(m, greatest(i - 2, 1), least(i, 3))), arrayEnumerate(m)) AS tops FROM f",
+    ),
+    "a slice of a computed length": (
+        "array-forward",
+        "SELECT arrayMap(i -> arrayMax(arraySlice(m, i, least(5, n - i))), arrayEnumerate(m)) AS tops FROM f",
+        "SELECT arrayMap(i -> arrayMax(arraySlice(m, i, 1)), arrayEnumerate(m)) AS tops FROM f",
+    ),
+    "the first that is later than the row": (
+        "array-forward",
+        "SELECT ts, arrayFirst((x, t) -> t > ts, prices, times) AS next FROM f",
+        "SELECT ts, arrayLast((x, t) -> t <= ts, prices, times) AS last FROM f",
+    ),
+    "those since a minute ago": (
+        "array-forward",
+        "SELECT ts, arrayAvg(arrayFilter((x, t) -> t > ts - 60, prices, times)) AS mean FROM f",
+        "SELECT ts, arrayAvg(arrayFilter((x, t) -> t > ts - 60 AND ts >= t, prices, times)) AS mean FROM f",
+    ),
+    "those up to a minute ahead": (
+        "array-forward",
+        "SELECT ts, arrayAvg(arrayFilter((x, t) -> t <= ts + 60, prices, times)) AS mean FROM f",
+        f"SELECT ts, arrayCount(t -> t > ts - 60, groupArray(ts) OVER (PARTITION BY {KEY} ORDER BY ts ROWS BETWEEN 99 PRECEDING AND CURRENT ROW)) AS n FROM f",
+    ),
     "a moving sum of rows backward": (
         "array-forward",
         f"SELECT groupArrayMovingSum(5)(v) AS sums FROM (SELECT * FROM f ORDER BY ts DESC) {GROUP}",
