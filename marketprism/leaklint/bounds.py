@@ -14,7 +14,10 @@ from marketprism.leaklint.sources import inner, sources
 
 
 def bounded(select: exp.Expression) -> bool:
-    """A condition that ties a clock from above to a parameter, the outer row, or a moment before all outer rows."""
+    """A condition that ties a clock from above to a parameter, the outer row, or a moment before all outer rows.
+
+    Its own condition: migrations, which nobody may edit, waive aggregates around subqueries that are bounded.
+    """
     own = _names(select)
     return any(
         operator in (exp.LT, exp.LTE, exp.EQ)

@@ -11,7 +11,7 @@ RULES: Final[dict[str, str]] = {
     "window-lead": "lead, a negative lag or a positive neighbor reads a later row",
     "window-following": "a frame that reaches FOLLOWING rows reads later rows",
     "window-unordered": "a window without ORDER BY spans its whole partition, past and future",
-    "window-by-value": "a rank over a whole partition knows every later value; order by a clock or rank one instant",
+    "window-by-value": "a rank or a choice by value over all of time knows what came later; rank one instant",
     "window-descending": "a window ordered DESC has the later rows before the current one",
     "forward-fill": "a fill that may carry a value for ever; bound the frame, or carry its clock too and limit its age",
     "block-order": "runningDifference, neighbor and their like depend on how the engine cuts blocks",

@@ -12,7 +12,7 @@ from marketprism.leaklint.sources import origins
 
 
 def market_type(tree: exp.Expression) -> Iterator[Hit]:
-    """symbol as a key of a join, a group, a window, LIMIT BY or IN needs market_type beside it."""
+    """symbol as a key of a join, a group, a window, LIMIT BY or IN needs market_type, and of a join exchange."""
     for join in tree.find_all(exp.Join):
         equal = equated(join)
         lacking = [key for key in ("exchange", "market_type") if key not in equal | _told(join)]
