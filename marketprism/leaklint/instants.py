@@ -14,7 +14,7 @@ from marketprism.leaklint.moments import moment
 from marketprism.leaklint.sources import inner, name_of, origins, sources
 
 _TRADES: Final = re.compile(r"^([a-z]+_)?trades(_settled|_local)?(_between)?$")
-_BUCKETS: Final = re.compile(r"(^|_)buckets?(_|$)")
+_BUCKETS: Final = re.compile(r"^(?!.*config)(.*_)?buckets?(_|$)")
 _CLOCK_OF_ROW: Final = re.compile(
     r"^(timestamp|ts|ts_\d+s|ts_1m|time|trade_(ts|time|id)|received_at|sequence|\w*_timestamp)$"
 )

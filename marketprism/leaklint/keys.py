@@ -8,7 +8,7 @@ from sqlglot import exp
 
 from marketprism.leaklint.columns import conditions, conjuncts, equated
 from marketprism.leaklint.findings import Hit
-from marketprism.leaklint.sources import origins
+from marketprism.leaklint.sources import inner, origins, sources
 
 
 def market_type(tree: exp.Expression) -> Iterator[Hit]:
@@ -42,12 +42,18 @@ def market_type(tree: exp.Expression) -> Iterator[Hit]:
 
 
 def _told(join: exp.Join) -> set[str]:
-    """Names of columns that the conditions compare on both sides: two exchanges that are set side by side."""
+    """Names of columns that the conditions of both sides, or subqueries on both, choose: two exchanges side by side."""
     select = join.find_ancestor(exp.Select)
+    if select is None:
+        return set()
     tables: dict[str, set[str]] = {}
-    for part in [*conjuncts(join.args.get("on")), *(conditions(select) if select is not None else [])]:
+    for part in [*conjuncts(join.args.get("on")), *conditions(select)]:
         for column in part.find_all(exp.Column) if isinstance(part, exp.EQ | exp.NEQ | exp.LT | exp.GT) else []:
             tables.setdefault(column.name, set()).add(column.table)
+    for source in sources(select):
+        for part in conditions(below) if (below := inner(source)) is not None else []:
+            if isinstance(part, exp.EQ) and isinstance(part.expression, exp.Literal | exp.Placeholder):
+                tables.setdefault(part.this.name, set()).add(source.alias_or_name)
     return {name for name, of in tables.items() if join.this.alias_or_name in of and len(of) > 1}
 
 

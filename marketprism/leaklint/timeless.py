@@ -13,7 +13,9 @@ from marketprism.leaklint.comparisons import of_join
 from marketprism.leaklint.findings import Hit
 from marketprism.leaklint.sources import inner, name_of, sources
 
-_SERIES: Final = re.compile(r"(^|_)(trades|buckets?|orderbooks|best_quotes|book_features|flow|klines|\d+[smhd])(_|$)")
+_SERIES: Final = re.compile(
+    r"^(?!.*config)(.*_)?(trades|buckets?|orderbooks|best_quotes|book_features|flow|klines|\d+[smhd])(_|$)"
+)
 
 
 def joined(tree: exp.Expression) -> Iterator[Hit]:

@@ -59,6 +59,11 @@ PAIRS: Pairs = {
         f"SELECT a.ts_1s, b.high FROM flow_1s AS a ANY LEFT JOIN trades_1m AS b USING ({KEY})",
         f"SELECT a.ts_1s, b.tick_size FROM flow_1s AS a ANY LEFT JOIN instruments AS b USING ({KEY})",
     ),
+    "a join that forgot the bucket": (
+        "join-future",
+        f"SELECT a.bucket_id, max(b.vpin) FROM unified_buckets AS a JOIN vpin_by_bucket AS b USING ({KEY}) GROUP BY {KEY}, a.bucket_id",
+        f"SELECT a.bucket_id, max(b.v_max) FROM unified_buckets AS a JOIN bucket_config AS b USING ({KEY}) GROUP BY {KEY}, a.bucket_id",
+    ),
     "the best row of each market": (
         "window-by-value",
         f"SELECT DISTINCT ON ({KEY}) ts, v FROM f ORDER BY v DESC",

@@ -41,6 +41,11 @@ PAIRS: Pairs = {
         "SELECT a.ts, b.v FROM f AS a JOIN g AS b USING (exchange, symbol, ts) WHERE a.market_type = 'spot'",
         "SELECT a.ts, b.v FROM f AS a JOIN g AS b USING (exchange, symbol, ts) WHERE a.market_type = 'spot' AND b.market_type = 'linear'",
     ),
+    "a perpetual beside its spot, by subqueries": (
+        "market-type",
+        "SELECT a.ts, b.v FROM (SELECT * FROM f WHERE market_type = 'spot') AS a JOIN f AS b USING (exchange, symbol, ts)",
+        "SELECT a.ts, b.v FROM (SELECT * FROM f WHERE market_type = 'spot') AS a JOIN (SELECT * FROM f WHERE market_type = 'linear') AS b USING (exchange, symbol, ts)",
+    ),
     "tuples": (
         "market-type",
         "SELECT a.ts, b.v FROM f AS a JOIN g AS b ON (a.exchange, a.symbol, a.ts) = (b.exchange, b.symbol, b.ts)",
