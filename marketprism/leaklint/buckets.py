@@ -1,4 +1,4 @@
-"""The rule on trades that are set beside the bucket which they fill: its close and its volume come after them."""
+"""Rules on trades that are set beside the bucket which they fill: its close and its volume come after them."""
 
 from __future__ import annotations
 
@@ -37,6 +37,21 @@ def own(tree: exp.Expression) -> Iterator[Hit]:
         found = _closing(select, bucket)
         if found and bears_moments(select) and not is_told(select, bucket):
             yield Hit("unfinished-period", join, f"{found} of {bucket} beside trades that fill it")
+
+
+def chosen(tree: exp.Expression) -> Iterator[Hit]:
+    """Single trades that are kept or dropped by how their own bucket ended: its id IN a choice of buckets."""
+    for member in tree.find_all(exp.In):
+        select, query = member.find_ancestor(exp.Select), member.args.get("query")
+        inside = query.find(exp.Select) if query is not None else None
+        sides = member.this.expressions if isinstance(member.this, exp.Tuple) else [member.this]
+        keys = {side.name for side in sides if isinstance(side, exp.Column)}  # bucket_id - 1 is the one before
+        if select is None or inside is None or "bucket_id" not in keys or not is_of_bucket(inside):
+            continue
+        read = [part for clause in ("where", "having") if (part := inside.args.get(clause)) is not None]
+        ends = [column.name for part in read for column in part.find_all(exp.Column) if not _OPENING.match(column.name)]
+        if ends and is_single(next(iter(sources(select)), exp.null())) and bears_moments(select):
+            yield Hit("unfinished-period", member, f"{ends[0]} of the bucket chooses trades that fill it")
 
 
 def _takes_own(join: exp.Join, select: exp.Select) -> bool:

@@ -100,18 +100,20 @@ def equated(join: exp.Expression) -> set[str]:
     name, select = join.this.alias_or_name, join.find_ancestor(exp.Select)
     found = {part.name for part in join.args.get("using") or []}
     for left, right in _pairs(conjuncts(join.args.get("on"))):
-        found |= {left.name, right.name}
+        found |= {column.name for column in (*left, *right)}
     for left, right in _pairs(conditions(select) if select is not None else []):
-        if (left.table == name) != (right.table == name):
-            found |= {left.name, right.name}
+        if (left[0].table == name) != (right[0].table == name):
+            found |= {column.name for column in (*left, *right)}
     return found
 
 
-def _pairs(parts: Iterable[exp.Expression]) -> Iterator[tuple[exp.Column, exp.Column]]:
-    """Columns that conditions take as equal."""
+def _pairs(parts: Iterable[exp.Expression]) -> Iterator[tuple[list[exp.Column], list[exp.Column]]]:
+    """Columns of the two sides that conditions take as equal, each side of one source; also those within functions."""
     for part in parts:
-        if isinstance(part, exp.EQ) and isinstance(part.this, exp.Column) and isinstance(part.expression, exp.Column):
-            yield part.this, part.expression
+        if isinstance(part, exp.EQ):
+            left, right = list(part.this.find_all(exp.Column)), list(part.expression.find_all(exp.Column))
+            if left and right and len(table_names(part.this)) == len(table_names(part.expression)) == 1:
+                yield left, right
 
 
 def table_names(node: exp.Expression) -> set[str]:

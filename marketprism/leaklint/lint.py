@@ -31,6 +31,7 @@ LOOK_AHEAD: Final[tuple[Rule, ...]] = (
     lambdas.later,
     joins.asof,
     buckets.own,
+    buckets.chosen,
     timeless.joined,
     joins.future,
     joins.correlated,

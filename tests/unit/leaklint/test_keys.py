@@ -61,6 +61,11 @@ PAIRS: Pairs = {
         "SELECT a.ts, b.v FROM f AS a JOIN g AS b ON a.exchange = b.venue AND b.instrument = a.symbol AND a.ts = b.ts",
         "SELECT a.ts, b.v FROM f AS a JOIN g AS b ON a.exchange = b.venue AND b.instrument = a.symbol AND b.kind = a.market_type AND a.ts = b.ts",
     ),
+    "keys within functions": (
+        "market-type",
+        "SELECT a.ts, b.v FROM f AS a JOIN g AS b ON concat(a.exchange, a.symbol) = concat(b.exchange, b.symbol) AND a.ts = b.ts",
+        "SELECT a.ts, b.v FROM f AS a JOIN g AS b ON concat(a.exchange, a.market_type) = concat(b.exchange, b.market_type) AND lower(a.symbol) = b.symbol AND a.ts = b.ts",
+    ),
     "GROUP BY places": (
         "market-type",
         "SELECT exchange, symbol, ts, sum(v) FROM f GROUP BY 1, 2, 3",

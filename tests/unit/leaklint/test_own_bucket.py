@@ -62,6 +62,16 @@ PAIRS: Pairs = {
         _join("t.timestamp, t.price / b.top AS r", SUMMED),
         f"SELECT {KEY}, bucket_id, avg(r) AS r FROM ({_join('t.exchange, t.market_type, t.symbol, t.bucket_id, t.timestamp, t.price / b.top AS r', SUMMED)}) GROUP BY {KEY}, bucket_id",
     ),
+    "trades of buckets that rose": (
+        "unfinished-period",
+        f"SELECT timestamp, price FROM {TRADES} WHERE ({KEY}, bucket_id) IN (SELECT {KEY}, bucket_id FROM marketprism_features.unified_buckets WHERE close > open)",
+        f"SELECT timestamp, price FROM {TRADES} WHERE ({KEY}, bucket_id - 1) IN (SELECT {KEY}, bucket_id FROM marketprism_features.unified_buckets WHERE close > open)",
+    ),
+    "trades of buckets that traded much": (
+        "unfinished-period",
+        f"SELECT timestamp, price FROM {TRADES} WHERE ({KEY}, bucket_id) IN (SELECT {KEY}, bucket_id FROM {TRADES} GROUP BY {KEY}, bucket_id HAVING sum(quantity) > 10)",
+        f"SELECT timestamp, price FROM {TRADES} WHERE ({KEY}, bucket_id) IN (SELECT {KEY}, bucket_id FROM marketprism_features.unified_buckets WHERE bucket_ts_start >= {{since:DateTime}})",
+    ),
     "quoted trades": (
         "unfinished-period",
         f"SELECT t.timestamp, b.close FROM marketprism_features.quoted_trades_between(from_ts = {{a:DateTime}}, to_ts = {{b:DateTime}}) AS t JOIN marketprism_features.unified_buckets AS b ON {ON} AND b.bucket_id = t.bucket_id",
