@@ -21,6 +21,7 @@ _RUNS: Final = frozenset(
         "arraycumsumnonnegative",
         "arraycumsumwithreset",
         "arraydifference",
+        "arrayfold",
         "grouparraymovingsum",
         "grouparraymovingavg",
     }

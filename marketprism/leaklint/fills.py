@@ -26,7 +26,8 @@ def windows(tree: exp.Expression) -> Iterator[Hit]:
     """Fills over a frame without a beginning, of values that bring no time of their own and whose age nothing tells."""
     for window in tree.find_all(exp.Window):
         select, shape = window.find_ancestor(exp.Select), shape_of(window)
-        if select is None or not _FILLS.fullmatch(function_name(window.this)) or within_one_instant(shape):
+        is_fill = _FILLS.fullmatch(function_name(window.this)) or _is_last_of_array(window)
+        if select is None or not is_fill or within_one_instant(shape):
             continue
         spec = shape.args.get("spec")
         if spec is not None and str(spec.args.get("start")).upper() != "UNBOUNDED":
@@ -46,6 +47,15 @@ def unbounded(tree: exp.Expression) -> Iterator[Hit]:
     for node in tree.find_all(exp.Func):
         if function_name(node) == "arrayfill":
             yield Hit("forward-fill", node, "arrayFill has no age limit")
+
+
+def _is_last_of_array(window: exp.Window) -> bool:
+    """groupArray(…) OVER … of which one element from the end is taken."""
+    user = window.find_ancestor(exp.Bracket, exp.Func)
+    if user is None or not function_name(window.this).startswith("grouparray"):
+        return False
+    takes = isinstance(user, exp.Bracket) or function_name(user) == "arrayelement"
+    return function_name(user) == "arraylast" or (takes and isinstance(user.expressions[-1], exp.Neg))
 
 
 def _function(window: exp.Expression) -> exp.Expression:

@@ -11,6 +11,7 @@ from marketprism.leaklint.bounds import bounded, bounded_below
 from marketprism.leaklint.columns import clocks_in, is_instant, is_reversed
 from marketprism.leaklint.findings import Hit
 from marketprism.leaklint.functions import function_name
+from marketprism.leaklint.instants import spans_moments
 from marketprism.leaklint.moments import moment
 
 _SERIES: Final = ("exchange", "market_type", "symbol")
@@ -99,7 +100,7 @@ def kept(tree: exp.Expression) -> Iterator[Hit]:
         of = [*keys, *map(exp.column, _SERIES)]
         first = next((item for item in order.expressions if item.this not in of), None)
         is_by_value = first is not None and not clocks_in(first) and moment(first.this, select) is None
-        if is_by_value and not any(map(is_instant, of)):
+        if is_by_value and not any(is_instant(key) and not spans_moments(key, select) for key in of):
             yield Hit("window-by-value", order, f"{order.sql('clickhouse')} keeps what was the best in the end")
 
 

@@ -24,10 +24,10 @@ def within_one_instant(window: exp.Expression) -> bool:
     """Partitioned by the rows' own instant and not ordered by a clock: levels of one book, bins of one bucket."""
     order, select = window.args.get("order"), window.find_ancestor(exp.Select)
     keys = [key for key in window.args.get("partition_by") or [] if is_instant(key)]
-    return bool(keys) and not (order and clocks_in(order)) and not all(_is_longer(key, select) for key in keys)
+    return bool(keys) and not (order and clocks_in(order)) and not all(spans_moments(key, select) for key in keys)
 
 
-def _is_longer(key: exp.Expression, select: exp.Select | None) -> bool:
+def spans_moments(key: exp.Expression, select: exp.Select | None) -> bool:
     """Whether a key is one of many moments: a bucket or a minute of rows that come out with times of their own."""
     found = moment(key, select) if select is not None else None
     if select is None or found is None:

@@ -34,6 +34,7 @@ def read(tree: exp.Expression) -> Iterator[Hit]:
     computes = isinstance(tree, exp.Create) or tree.find(exp.Select) is not None
     for table in tree.find_all(exp.Table) if computes else []:
         named = table.db in _DATABASES or isinstance(table.args.get("db"), exp.Placeholder)  # {database:Identifier}.x
+        named = named or any(map(_is_of_labels, table.alias_column_names))  # what dictionary('…') is parsed into
         if (named and id(table) not in own) or (is_table_function(table) and _function_reads_labels(table.this)):
             yield Hit("labels-read", table, table.sql("clickhouse"))
     for member in tree.find_all(exp.In):  # IN database.table, without brackets
@@ -114,6 +115,6 @@ def _names_labels(node: exp.Expression) -> bool:
     return any(text.split(".")[0] in _DATABASES for text in texts)
 
 
-def _is_of_labels(name: str, *, is_database: bool) -> bool:
+def _is_of_labels(name: str, *, is_database: bool = False) -> bool:
     parts = re.findall(r"\w+", name)
     return (is_database or len(parts) > 1) and parts[0] in _DATABASES

@@ -77,6 +77,11 @@ PAIRS: Pairs = {
         f"SELECT arrayCumSum(arraySort((x, t) -> -t, groupArray(v), groupArray(ts))) AS sums FROM f {GROUP}",
         "SELECT arrayCumSum(arraySort((x, d) -> -d, quantities, distances)) AS depth FROM book",
     ),
+    "a fold from the end": (
+        "array-forward",
+        f"SELECT arrayFold((acc, x) -> acc * 0.9 + x, arrayReverse(groupArray(v)), 0.0) AS e FROM f {GROUP}",
+        f"SELECT arrayFold((acc, x) -> acc * 0.9 + x, groupArray(v), 0.0) AS e FROM f {GROUP}",
+    ),
     "arrayReverseFill": (
         "array-forward",
         f"SELECT arrayReverseFill(x -> x > 0, groupArray(v)) AS v FROM f {GROUP}",

@@ -80,6 +80,16 @@ PAIRS: Pairs = {
         _zones("v", "-v"),
         _zones("'up'", "'down'"),
     ),
+    "the last of all that there were": (
+        "forward-fill",
+        f"SELECT ts, (groupArrayIf(mid, mid > 0) OVER {SO_FAR})[-1] AS mid FROM f",
+        f"SELECT ts, (groupArrayIf(mid, mid > 0) OVER {LAST_MINUTE})[-1] AS mid FROM f",
+    ),
+    "arrayLast of all that there were": (
+        "forward-fill",
+        f"SELECT ts, arrayLast(x -> x > 0, groupArray(mid) OVER {SO_FAR}) AS mid FROM f",
+        f"SELECT ts, arrayLast(x -> x.2 > 0, groupArray((ts, mid)) OVER {SO_FAR}) AS book FROM f",
+    ),
     "arrayFill": (
         "forward-fill",
         f"SELECT {KEY}, arrayFill(x -> x > 0, groupArray(mid)) AS mids FROM f GROUP BY {KEY}",

@@ -59,6 +59,11 @@ PAIRS: Pairs = {
         "CREATE DICTIONARY marketprism_features.d (a String, r Float64) PRIMARY KEY a SOURCE(CLICKHOUSE(QUERY 'SELECT a, r FROM marketprism_labels.returns')) LAYOUT(HASHED()) LIFETIME(60)",
         "CREATE DICTIONARY marketprism_labels.d (a String, r Float64) PRIMARY KEY a SOURCE(CLICKHOUSE(QUERY 'SELECT a, r FROM marketprism_labels.returns')) LAYOUT(HASHED()) LIFETIME(60)",
     ),
+    "a dictionary as a table": (
+        "labels-read",
+        "SELECT r FROM dictionary('marketprism_labels.d')",
+        "SELECT r FROM dictionary('marketprism_features.d')",
+    ),
     "dictGet": (
         "labels-read",
         "SELECT dictGet('marketprism_labels.d', 'r', symbol) FROM f",

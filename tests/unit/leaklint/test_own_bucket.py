@@ -97,6 +97,11 @@ PAIRS: Pairs = {
         f"WITH s AS (SELECT {KEY}, bucket_id, timestamp, price / max(price) {BUCKET} AS r FROM {TRADES}) SELECT timestamp, r FROM s",
         f"WITH s AS (SELECT {KEY}, bucket_id, timestamp, price / max(price) {BUCKET} AS r FROM {TRADES}) SELECT {KEY}, bucket_id, avg(r) AS r FROM s GROUP BY {KEY}, bucket_id",
     ),
+    "the best trade of each bucket": (
+        "window-by-value",
+        f"SELECT timestamp, price FROM {TRADES} ORDER BY price DESC LIMIT 1 BY {KEY}, bucket_id",
+        f"SELECT timestamp, price FROM {TRADES} ORDER BY sequence LIMIT 1 BY {KEY}, bucket_id",
+    ),
     "a rank within the bucket": (
         "window-by-value",
         f"SELECT timestamp, rank() OVER (PARTITION BY {KEY}, bucket_id ORDER BY quantity) AS r FROM {TRADES}",
