@@ -8,7 +8,8 @@ from typing import Final
 
 from sqlglot import exp
 
-from marketprism.leaklint.comparisons import of_join
+from marketprism.leaklint.columns import conditions
+from marketprism.leaklint.comparisons import comparisons, of_join
 from marketprism.leaklint.findings import Hit
 from marketprism.leaklint.instants import bears_moments, is_of_bucket, is_single
 from marketprism.leaklint.joins import is_told
@@ -52,6 +53,27 @@ def chosen(tree: exp.Expression) -> Iterator[Hit]:
         ends = [column.name for part in read for column in part.find_all(exp.Column) if not _OPENING.match(column.name)]
         if ends and is_single(next(iter(sources(select)), exp.null())) and bears_moments(select):
             yield Hit("unfinished-period", member, f"{ends[0]} of the bucket chooses trades that fill it")
+
+
+def looked_up(tree: exp.Expression) -> Iterator[Hit]:
+    """Single trades beside a subquery that takes their own bucket by its id, and of it more than its opening."""
+    for inside in tree.find_all(exp.Select):
+        select, read = inside.find_ancestor(exp.Select), sources(inside)
+        if select is None or not read or not is_of_bucket(read[0]):
+            continue
+        own_names = {source.alias_or_name for source in read} | {""}
+        ties = list(comparisons(conditions(inside), own_names, inside))
+        is_own = any(
+            one.ahead == 0 and "bucket_id" in {part.name for part in one.part.find_all(exp.Column)} for one in ties
+        )
+        ends = [
+            part.name
+            for item in inside.expressions
+            for part in item.find_all(exp.Column)
+            if not _OPENING.match(part.name)
+        ]
+        if is_own and ends and is_single(next(iter(sources(select)), exp.null())) and bears_moments(select):
+            yield Hit("unfinished-period", inside, f"{ends[0]} of the bucket beside trades that fill it")
 
 
 def _takes_own(join: exp.Join, select: exp.Select) -> bool:

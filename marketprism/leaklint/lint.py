@@ -32,6 +32,7 @@ LOOK_AHEAD: Final[tuple[Rule, ...]] = (
     joins.asof,
     buckets.own,
     buckets.chosen,
+    buckets.looked_up,
     timeless.joined,
     joins.future,
     joins.correlated,

@@ -67,6 +67,11 @@ PAIRS: Pairs = {
         f"SELECT timestamp, price FROM {TRADES} WHERE ({KEY}, bucket_id) IN (SELECT {KEY}, bucket_id FROM marketprism_features.unified_buckets WHERE close > open)",
         f"SELECT timestamp, price FROM {TRADES} WHERE ({KEY}, bucket_id - 1) IN (SELECT {KEY}, bucket_id FROM marketprism_features.unified_buckets WHERE close > open)",
     ),
+    "a correlated subquery": (
+        "unfinished-period",
+        f"SELECT t.timestamp, (SELECT b.close FROM marketprism_features.unified_buckets AS b WHERE {ON} AND b.bucket_id = t.bucket_id) AS c FROM {TRADES} AS t",
+        f"SELECT t.timestamp, (SELECT b.close FROM marketprism_features.unified_buckets AS b WHERE {ON} AND b.bucket_id = t.bucket_id - 1) AS c FROM {TRADES} AS t",
+    ),
     "trades of buckets that traded much": (
         "unfinished-period",
         f"SELECT timestamp, price FROM {TRADES} WHERE ({KEY}, bucket_id) IN (SELECT {KEY}, bucket_id FROM {TRADES} GROUP BY {KEY}, bucket_id HAVING sum(quantity) > 10)",
