@@ -26,6 +26,7 @@ CASES = {
     "test_catalogue_footprint": "footprint_clusters trade_clusters footprint_candidates",
     "test_catalogue_labels": "bucket_labels trend_state_by_bucket excluded_intervals",
     "test_catalogue_unified": "unified_features_1s unified_features_1m unified_features_by_bucket",
+    "test_reference_venues": "reference_venues",
 }
 """Module of tests → the features whose rows it computes apart from SQL, or by hand, on a tape with every edge."""
 OTHERWISE = {

@@ -11,7 +11,7 @@ from tests.sql.catalogue_tape import Tape, insert
 from tests.sql.rows import book, trade
 from tests.sql.tape import EVENING_MS
 from tests.sql.test_total import PRICE, QUANTITY, SMALLEST
-from tests.sql.truncation.cuts import catalogue
+from tests.sql.truncation.cuts import OF_INSTRUMENT, catalogue, name_instruments
 
 
 @pytest.fixture(scope="module")
@@ -29,6 +29,7 @@ def filled(engine: Any) -> Any:
         books.append(book(number, row["timestamp"] - 10, [level], [level, level]))
         books[-1].update(since=[level[1]] * 4, ofi=[-level[1]] * 5)
     insert(engine.client, Tape("EXTREMEUSDT", trades, books, [], None))
+    name_instruments(engine.client, ["EXTREMEUSDT"])
     return engine
 
 
@@ -36,7 +37,8 @@ def test_every_view_reads_extreme_rows(filled: Any) -> None:
     views = catalogue(filled.client)
     assert len(views) >= 30
     for view in views:
-        rows = filled.rows(f"SELECT * FROM marketprism_features.{view} WHERE symbol = 'EXTREMEUSDT'")
+        name = OF_INSTRUMENT.get(view, "symbol")
+        rows = filled.rows(f"SELECT * FROM marketprism_features.{view} WHERE {name} = 'EXTREMEUSDT'")
         assert rows or view == "serving_features", view  # that one shows what the tables of the newest rows hold
         for row in rows:
             wrong = [name for name, value in row.items() if isinstance(value, float) and not math.isfinite(value)]

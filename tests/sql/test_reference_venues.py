@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.sql.catalogue_tape import insert, make_tape
 from tests.sql.rows import DAY_MS, assign_buckets, trade
 
 MIDNIGHT = dt.datetime(2025, 6, 3, tzinfo=dt.UTC)
@@ -150,6 +151,35 @@ def test_what_came_late_and_what_lacks_is_told(market: Market) -> None:
     half = [trade(1, MIDNIGHT_MS - 2 * DAY_MS + 12 * HOUR_MS, "100", "1", "buy")]
     market.engine.trades(market.symbol("binance"), assign_buckets(half, Decimal(10)))
     assert market.leaders()[-1]["quality"] == "warmup", "it may not have been recorded before noon"
+
+
+def test_a_tape_with_every_edge(market: Market) -> None:
+    """Across midnight, with a hole, a late row and a batch that is sent twice; summed by a plain loop."""
+    expected: dict[dt.date, dict[str, Decimal]] = {}
+    heard: dict[dt.date, int] = {}
+    for seed, exchange in ((17, "binance"), (18, "okx")):
+        market.listed(exchange)
+        tape = make_tape(market.symbol(exchange), seed, count=1200)
+        insert(market.engine.client, tape, exchange=exchange)
+        for row in tape.trades:
+            if row["bucket_id"]:
+                day = dt.datetime.fromtimestamp(row["timestamp"] / 1000, dt.UTC).date() + dt.timedelta(days=1)
+                of_day = expected.setdefault(day, {})
+                value = Decimal(row["price"]) * Decimal(row["quantity"])
+                of_day[exchange] = of_day.get(exchange, Decimal(0)) + value
+                midnight = int(dt.datetime.combine(day, dt.time(), dt.UTC).timestamp()) * 1_000_000
+                heard[day] = max(heard.get(day, midnight), row["received_at"])
+    rows = {row["day"]: row for row in market.leaders().values()}
+    assert len(expected) == 2
+    assert rows.keys() == expected.keys()
+    for day, row in rows.items():
+        volume, exchange = max((value, name) for name, value in expected[day].items())
+        assert (row["reference_exchange"], row["quote_volume"]) == (exchange, volume)
+        assert row["volume_share"] == pytest.approx(float(volume / sum(expected[day].values())), rel=1e-15)
+        known = row["available_at"].replace(tzinfo=dt.UTC)
+        assert round(known.timestamp() * 1_000_000) == heard[day]
+    assert {row["quality"] for row in rows.values()} <= {"gap", "warmup"}
+    assert "gap" in {row["quality"] for row in rows.values()}
 
 
 def test_the_row_of_tomorrow_is_partial(market: Market) -> None:

@@ -115,7 +115,7 @@ def make_cuts(client: Any, tape: Tape, count: int, seed: int) -> list[Cut]:
         parts.append(tape.known_at(cuts[-1].symbol, at, hole))
     trades = pa.concat_tables([trades_table(part.trades, part.symbol) for part in parts])
     client.insert_arrow("marketprism_hot.trades", trades)
-    _name_instruments(client, [tape.symbol, *(cut.symbol for cut in cuts)])
+    name_instruments(client, [tape.symbol, *(cut.symbol for cut in cuts)])
     insert_quiet(client, parts)
     known = [tape.symbol, *(cut.symbol for cut in cuts if excluded["created_at"] * 1_000_000 <= cut.at_us)]
     rows = "\n".join(json.dumps({**excluded, "symbol": symbol}) for symbol in known)
@@ -123,7 +123,7 @@ def make_cuts(client: Any, tape: Tape, count: int, seed: int) -> list[Cut]:
     return cuts
 
 
-def _name_instruments(client: Any, symbols: Sequence[str]) -> None:
+def name_instruments(client: Any, symbols: Sequence[str]) -> None:
     """Metadata, known before anything was traded: an instrument for each symbol, of its own name."""
     rows = "\n".join(json.dumps({**KEY, "symbol": name, "canonical": name, "sequence": 1}) for name in symbols)
     client.command(f"INSERT INTO marketprism_hot.instruments FORMAT JSONEachRow {rows}")
