@@ -44,7 +44,7 @@ def summary(trades: pl.DataFrame) -> dict[str, Any]:
         ]
     )
     marked = trades.with_columns(cluster=pl.Series(dbscan(points, 1.0, MIN_TRADES))).filter(pl.col("cluster") >= 0)
-    found = marked.group_by("cluster").agg(
+    found = marked.group_by("cluster", maintain_order=True).agg(  # in another order the mean has other last bits
         volume=pl.col("quantity").sum(),
         bought=pl.col("quantity").filter(pl.col("is_buy")).sum(),
         density=pl.len() / pl.max_horizontal((pl.col("at_ms").max() - pl.col("at_ms").min()) / 1000, pl.lit(1.0)),
