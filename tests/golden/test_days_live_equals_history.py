@@ -39,7 +39,24 @@ BOOKS = ("orderbooks", "best_quotes")
 RECEIPT = frozenset({"first_received_at", "last_received_at", "available_at", "opened_received_at"})
 """The archive has no receipts: what live rows were received at is all that may differ."""
 AS_OF_RECEIPT = frozenset({"marketprism_features.unified_features_1s"})
-"""Told as of availability: a second holds what was received by its end."""
+"""A second shows the bucket that was known to be closed by its end, which receipts tell; it has a test of its own."""
+OF_BUCKET = frozenset(
+    {
+        "vpin",
+        "kyle_lambda",
+        "kyle_lambda_ols",
+        "amihud_illiq",
+        "log_return_1",
+        "log_return_10",
+        "momentum_30",
+        "drawdown_60",
+        "trade_impulse",
+        "realised_variance",
+        "jump_share",
+        "corwin_schultz_bps",
+    }
+)
+"""Columns of ``unified_features_1s`` that are those of its ``bucket_id``."""
 SERVED_NOW = frozenset({"marketprism_features.serving_state", "marketprism_features.serving_features"})
 """What the clock and the health check say of this moment, not what the data say."""
 SETTLED = frozenset({"realised_spread", "price_impact", "realised_staleness_ms", "clusters_staleness_ms"})
@@ -126,6 +143,32 @@ def test_every_feature_is_equal_to_the_bit(both: Both, feature: catalogue.Featur
     live, history = both.live.rows(query), both.history.rows(query)
     assert bool(live) == (name not in EMPTY)
     assert [repr(row) for row in history] == [repr(row) for row in live]
+
+
+def test_every_second_is_equal_to_the_bit(both: Both) -> None:
+    """All but which bucket it shows, how old that is, and the quality of that; where it is the same, all of it is.
+
+    The newest closed bucket of a second is another where the trade that closed it was received after the second.
+    """
+    names = [
+        column.name
+        for each in catalogue.features()
+        if each.name in AS_OF_RECEIPT
+        for column in each.columns
+        if column.name not in RECEIPT | {"bucket_staleness_ms", "quality"}
+    ]
+    assert set(names) > OF_BUCKET
+    of_second = [name for name in names if name not in OF_BUCKET | {"bucket_id"}]
+    query = f"SELECT {{}} FROM {next(iter(AS_OF_RECEIPT))} WHERE market_type = 'spot' ORDER BY exchange, symbol, ts_1s"
+    live, history = (engine.rows(query.format(", ".join(of_second))) for engine in (both.live, both.history))
+    assert len(live) > 1000
+    assert [repr(row) for row in history] == [repr(row) for row in live]
+    shown = ", ".join(["bucket_id", *sorted(OF_BUCKET)])
+    pairs = list(zip(*(engine.rows(query.format(shown)) for engine in (both.live, both.history)), strict=True))
+    same = [(one, other) for one, other in pairs if one[0] == other[0]]
+    assert len(same) > 0.9 * len(pairs)
+    assert sum(one[0] is not None for one, _ in same) > 1000
+    assert [repr(other) for _, other in same] == [repr(one) for one, _ in same]
 
 
 @pytest.mark.parametrize("target", TARGETS)
