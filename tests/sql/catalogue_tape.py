@@ -48,10 +48,13 @@ def learnt(row: dict[str, Any]) -> int:
     return max(row["received_at"], row["timestamp"] * 1000)
 
 
-def make_tape(symbol: str, seed: int, count: int = 3000) -> Tape:
-    """A tape of ``count`` trades from 23:00, books and changes of the best, with the edges named above."""
+def make_tape(symbol: str, seed: int, count: int = 3000, bucket_volume: int = 25, pace: int = 1) -> Tape:
+    """A tape of ``count`` trades from about 23:00, books and changes of the best, with the edges named above.
+
+    ``pace`` spreads trades and books over that many times the time (1: about a second a trade).
+    """
     rng = random.Random(seed)
-    trades = random_trades(seed, count, EVENING_MS + 45 * MINUTE_MS - count * 250)
+    trades = random_trades(seed, count, EVENING_MS + 45 * MINUTE_MS - count * 250 * pace, pace)
     edge = trades[count // 3]
     shift = -edge["timestamp"] % MINUTE_MS  # this trade stands on the first millisecond of a minute
     for row in trades[count // 3 :]:
@@ -59,10 +62,10 @@ def make_tape(symbol: str, seed: int, count: int = 3000) -> Tape:
         row["received_at"] += shift * 1000
     trades[count // 2]["late"] = True
     trades[count // 2]["received_at"] += 45_000_000
-    trades = assign_buckets(trades, Decimal(25))
+    trades = assign_buckets(trades, Decimal(bucket_volume))
     for row in trades:
         row["received_at"] += rng.randrange(60_000)
-    books = random_books(seed + 1, trades)
+    books = random_books(seed + 1, trades, pace=pace)
     for row in books:
         row["received_at"] += rng.randrange(40_000)
         row["since"] = [rng.randrange(1000) / 16 for _ in SINCE]

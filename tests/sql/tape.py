@@ -16,13 +16,13 @@ EVENING_MS = int(dt.datetime(2024, 8, 8, 23, 0, tzinfo=dt.UTC).timestamp() * 100
 Rows = list[dict[str, Any]]
 
 
-def random_trades(seed: int, count: int = 6000, start_ms: int = EVENING_MS) -> Rows:
-    """About two hours of trades across midnight, with pauses longer than the time limit."""
+def random_trades(seed: int, count: int = 6000, start_ms: int = EVENING_MS, pace: int = 1) -> Rows:
+    """About two hours of trades across midnight, with pauses longer than the time limit; ``pace`` spreads them."""
     rng = random.Random(seed)
     timestamp, tick = start_ms, 120_000
     out = []
     for number in range(1, count + 1):
-        timestamp += rng.choice((0, 1, 7, 120, 900, 3000)) if rng.random() > 0.002 else 150_000
+        timestamp += pace * rng.choice((0, 1, 7, 120, 900, 3000)) if rng.random() > 0.002 else 150_000
         tick += rng.choice((-2, -1, 0, 0, 1, 2))
         quantity = f"{rng.randrange(1, 4_000_000_000) / 10**9:.9f}"
         side = rng.choice(("buy", "buy", "sell"))
@@ -30,8 +30,8 @@ def random_trades(seed: int, count: int = 6000, start_ms: int = EVENING_MS) -> R
     return assign_buckets(out, Decimal(50))
 
 
-def random_books(seed: int, trades: Rows, one_sided: int = 97) -> Rows:
-    """A book each 100 ms to 2 s over the trades' time, some without asks, with a silence of more than a minute."""
+def random_books(seed: int, trades: Rows, one_sided: int = 97, pace: int = 1) -> Rows:
+    """A book each 100 ms to 2 s (times ``pace``) over the trades' time, some without asks, with a long silence."""
     rng = random.Random(seed)
     timestamp, last = trades[0]["timestamp"] - 500, trades[-1]["timestamp"]
     out, number = [], 0
@@ -40,7 +40,7 @@ def random_books(seed: int, trades: Rows, one_sided: int = 97) -> Rows:
         bid = 60_000 + rng.randrange(-200, 200) / 2
         asks = [] if number % one_sided == 0 else [(bid + 0.5 + level, rng.randrange(1, 90) / 8) for level in range(6)]
         out.append(book(number, timestamp, [(bid - level, rng.randrange(1, 90) / 8) for level in range(6)], asks))
-        timestamp += rng.choice((100, 200, 2000)) if number % 700 else 200_000
+        timestamp += pace * rng.choice((100, 200, 2000)) if number % 700 else 200_000
     return out
 
 
