@@ -47,6 +47,7 @@ READERS: dict[str, Callable[[Any], Reader]] = {
 WHOLE_MINUTES = {"footprint_candidates_at", *CANDIDATES, "footprint_clusters"}
 LATE = pytest.mark.xfail(
     strict=True,
+    raises=AssertionError,
     reason="a minute whose late trade has not come yet is left out as of that instant, for trades_1m.available_at is "
     "the last receipt of all; then, the minute was there without that trade. Only what was stored then is exact",
 )
@@ -78,7 +79,8 @@ def test_what_is_told_as_of_a_cut_is_what_the_cut_tells(engine: Any, tape: Tape,
 def test_the_same_while_a_late_trade_is_on_its_way(engine: Any, tape: Tape, cuts: list[Cut], name: str) -> None:
     late = [cut for cut in cuts if on_its_way(tape, cut)]
     told = over(engine, READERS[name](engine.client), tape, late)
-    assert told.rows >= len(late) >= 5
+    if not told.rows >= len(late) >= 5:
+        pytest.fail(f"nothing is told while it is on its way: {told.rows} rows, {len(late)} cuts")
     assert told.found == []
 
 
@@ -103,4 +105,4 @@ def test_a_job_that_reads_ahead_is_found(engine: Any, tape: Tape, cuts: list[Cut
 
 def test_every_refreshable_view_and_every_job_is_compared_or_newest(engine: Any) -> None:
     assert refreshed(engine.client).keys() == {*CANDIDATES, *NEWEST}
-    assert set(JOBS) == {"feature_registry", *READERS} & set(JOBS)
+    assert set(JOBS) <= {"feature_registry", *READERS}
