@@ -1,12 +1,14 @@
-"""The page of all features, made from the headers of the migrations and the columns of the schema snapshot.
+"""The page of all features, made from the headers of the migrations, the schema snapshot and measured costs.
 
 ``python -m marketprism.catalogue --write`` writes docs/catalogue.md; a test fails when it is stale. The engine is not
-needed: headers say what an object means, sql/schema says what its columns are.
+needed: headers say what an object means, sql/schema what its columns are and what it reads, sql/costs.json what that
+costs (``python -m tests.bench.bench_features --costs``).
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import re
 import sys
 from collections.abc import Iterable
@@ -23,6 +25,8 @@ _CREATED: Final = re.compile(
     r"(?P<object>marketprism_(?:features|labels)\.\w+)"
 )
 _COLUMN: Final = re.compile(r"^    `(?P<name>\w+)` (?P<type>.+?) COMMENT '(?P<comment>(?:[^'\\]|\\.)*)'")
+_READ: Final = re.compile(r"`?(?P<name>marketprism_(?:hot|cold|features|labels)\.\w+)`?")
+_FILLS: Final = re.compile(r"^(?:CREATE MATERIALIZED VIEW \S+|REFRESH [^\n]*) TO (?P<target>\S+)", re.MULTILINE)
 _COMMENT: Final = re.compile(r"^COMMENT '(?P<comment>(?:[^'\\]|\\.)*)'$", re.MULTILINE)
 
 
@@ -43,6 +47,8 @@ class Feature:
     header: Header
     comment: str
     columns: tuple[Column, ...]
+    inputs: tuple[str, ...]
+    """What its SQL reads; of a table what the views read that fill it, or what its header says of a program."""
 
 
 def features(migrations: Path | None = None, schema: Path | None = None) -> list[Feature]:
@@ -53,6 +59,7 @@ def features(migrations: Path | None = None, schema: Path | None = None) -> list
     Raises SqlFileError for an object without its file in the snapshot.
     """
     folder = schema or shipped("sql") / "schema"
+    reads = _inputs(folder)
     found: dict[str, Feature] = {}
     for path in sorted((migrations or shipped("migrations")).glob("*.sql")):
         text = path.read_text(encoding="utf-8")
@@ -62,7 +69,7 @@ def features(migrations: Path | None = None, schema: Path | None = None) -> list
         for match in _CREATED.finditer(text):
             name = match["object"]
             if not name.endswith("_mv") and (name not in found or _short(name) == header.name):
-                found[name] = _feature(name, header, folder / f"{name}.sql")
+                found[name] = _feature(name, header, folder / f"{name}.sql", reads.get(name) or header.inputs)
     return list(found.values())
 
 
@@ -74,7 +81,21 @@ def find(name: str) -> Feature:
     raise QueryError(f"no feature {name!r}; `marketprism features list` names them")
 
 
-def _feature(name: str, header: Header, path: Path) -> Feature:
+def _inputs(schema: Path) -> dict[str, tuple[str, ...]]:
+    """Object → what its SQL reads; a table that a materialized view fills reads what that view does."""
+    found: dict[str, set[str]] = {}
+    for path in schema.glob("*.sql"):
+        text = path.read_text(encoding="utf-8")
+        head, select, query = text.partition("\nAS ")
+        if not select:
+            continue
+        filled = _FILLS.search(head)
+        name = filled["target"] if filled else path.stem
+        found.setdefault(name, set()).update({match["name"] for match in _READ.finditer(query)} - {name})
+    return {name: tuple(sorted(inputs)) for name, inputs in found.items()}
+
+
+def _feature(name: str, header: Header, path: Path, inputs: tuple[str, ...]) -> Feature:
     if not path.is_file():
         raise SqlFileError(f"{name} has no file in {path.parent}; run `python -m marketprism.migrate --snapshot`")
     text = path.read_text(encoding="utf-8")
@@ -84,7 +105,7 @@ def _feature(name: str, header: Header, path: Path) -> Feature:
         if (match := _COLUMN.match(line))
     )
     comment = _COMMENT.search(text)
-    return Feature(name, header, _plain(comment["comment"]) if comment else header.purpose, columns)
+    return Feature(name, header, _plain(comment["comment"]) if comment else header.purpose, columns, inputs)
 
 
 def _plain(comment: str) -> str:
@@ -92,9 +113,14 @@ def _plain(comment: str) -> str:
 
 
 def lineage(found: Iterable[Feature]) -> list[tuple[str, str]]:
-    """(input, object) edges of the objects, by the headers; an object of its own file is no input of itself."""
-    edges = {(source, each.name) for each in found for source in each.header.inputs if source != each.name}
-    return sorted(edges)
+    """(input, object) edges of the objects."""
+    return sorted({(source, each.name) for each in found for source in each.inputs if source != each.name})
+
+
+def costs() -> dict[str, float]:
+    """Object → cost of one read of all its rows, or of one refresh, in reads of unified_buckets of the same run."""
+    found: dict[str, float] = json.loads((shipped("sql") / "costs.json").read_text(encoding="utf-8"))
+    return found
 
 
 def page(found: list[Feature]) -> str:
@@ -102,9 +128,11 @@ def page(found: list[Feature]) -> str:
     lines = [
         "# Feature catalogue",
         "",
-        "Made by `python -m marketprism.catalogue --write` from the headers of `migrations/` and the columns of",
-        "`sql/schema`. Every key is (exchange, market_type, symbol, …); `available_at` is the clock of as-of reads;",
-        "`quality` says ok, warmup, partial, gap or stale.",
+        "Made by `python -m marketprism.catalogue --write` from the headers of `migrations/`, from `sql/schema`",
+        "(columns, and what reads what) and `sql/costs.json`. Every key is (exchange, market_type, symbol, …);",
+        "`available_at` is the clock of as-of reads; `quality` says ok, warmup, partial, gap or stale. A cost is that of",
+        "one refresh, or of one read of every row, in reads of `unified_buckets` over the same rows in the same run: an",
+        "hour of five busy symbols (`python -m tests.bench.bench_features --costs`).",
         "",
         "| object | what it is | freshness | lookahead |",
         "|---|---|---|---|",
@@ -117,13 +145,16 @@ def page(found: list[Feature]) -> str:
     lines += ["", "## Lineage", "", "```mermaid", "graph LR"]
     lines += [f"    {_short(source)} --> {_short(name)}" for source, name in lineage(found)]
     lines += ["```", ""]
+    priced = costs()
     for each in found:
-        lines += _section(each)
+        lines += _section(each, priced.get(each.name))
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _section(each: Feature) -> list[str]:
+def _section(each: Feature, cost: float | None) -> list[str]:
     header = each.header
+    refreshed = header.freshness.startswith("refreshed")
+    paid = f"{'a refresh' if refreshed else 'a read of all'} costs"
     lines = [
         f"## {each.name}",
         "",
@@ -131,8 +162,9 @@ def _section(each: Feature) -> list[str]:
         "",
         f"- Purpose: {header.purpose}",
         f"- Grain: {header.grain}",
-        f"- Inputs: {', '.join(f'`{source}`' for source in header.inputs)}",
+        f"- Inputs: {', '.join(f'`{source}`' for source in each.inputs)}",
         f"- Time: {header.time}; freshness: {header.freshness}; lookahead: {header.lookahead}",
+        *([f"- Cost: {paid} {cost:.1f} × unified_buckets"] if cost is not None else []),
         f"- Formula: {header.source}",
         "",
     ]

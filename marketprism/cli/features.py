@@ -33,7 +33,7 @@ def show(name: Annotated[str, typer.Argument(help="A feature, with or without it
     each = find(name)
     for key in ("purpose", "grain", "time", "freshness", "lookahead", "source"):
         typer.echo(f"{key + ':':11}{getattr(each.header, key)}")
-    typer.echo(f"{'inputs:':11}{', '.join(each.header.inputs)}")
+    typer.echo(f"{'inputs:':11}{', '.join(each.inputs)}")
     for column in each.columns:
         typer.echo(f"  {column.name}\t{column.type}\t{column.comment}")
 

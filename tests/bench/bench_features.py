@@ -1,8 +1,9 @@
 """What features cost to read over HTTP, in units of SELECT 1 of the same run, and to compute, per million rows.
 
-``python -m tests.bench.bench_features [--symbols N] [--hours H]``: an embedded ClickHouse with hours of a synthetic
-market that end now, its views refreshing. Reads take turns, so that other work on the machine moves all alike; targets:
-latest_features 2, the last 100 buckets and Top5 4 times SELECT 1, at p50 and p99; dynamic levels of 200 clusters 2 ms.
+``python -m tests.bench.bench_features [--symbols N] [--hours H] [--costs]``: an embedded ClickHouse with hours of a
+synthetic market that end now, its views refreshing. Reads take turns, so that other work on the machine moves all
+alike; targets: latest_features 2, the last 100 buckets and Top5 4 times SELECT 1, at p50 and p99; dynamic levels of 200 clusters 2 ms.
+``--costs`` writes sql/costs.json for the catalogue page, and does nothing else.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Any
 
 import clickhouse_connect
 
-from marketprism.migrate import migrate
+from marketprism.migrate import migrate, shipped
 from tests.bench.market_hours import Hours, fill, until_now
 from tests.integration.embedded_process import EmbeddedServer
 
@@ -126,13 +127,51 @@ def views(market: Hours) -> None:
         client.close()
 
 
+def costs(market: Hours, times: int = 3) -> dict[str, float]:
+    """Object → best time of one read of everything, or of one refresh, over that of unified_buckets."""
+    with tempfile.TemporaryDirectory(prefix="features-") as folder:
+        client = clickhouse_connect.get_client(interface="chdb", path=folder)
+        migrate(client)
+        client.command("SYSTEM STOP VIEWS")
+        fill(client, market)
+        rows = client.query(
+            "SELECT database || '.' || name, create_table_query LIKE '%REFRESH EVERY%', "
+            "extract(create_table_query, ' TO (marketprism_features[.][a-z0-9_]+)') FROM system.tables "
+            "WHERE database IN ('marketprism_features', 'marketprism_labels') AND NOT startsWith(name, 'all_') AND "
+            "(engine = 'View' AND create_table_query NOT LIKE '%{%:%}%' OR create_table_query LIKE '%REFRESH EVERY%') "
+            "ORDER BY database, name"
+        ).result_rows
+        seconds: dict[str, float] = {}
+        for name, refreshed, target in rows:
+            for _ in range(times):
+                begun = time.perf_counter()
+                if refreshed:
+                    client.command(f"SYSTEM START VIEW {name}")
+                    client.command(f"SYSTEM REFRESH VIEW {name}")
+                    client.command(f"SYSTEM WAIT VIEW {name}")
+                else:
+                    client.raw_query(f"SELECT * FROM {name}", fmt="Native")
+                took = time.perf_counter() - begun
+                seconds[target or name] = min(took, seconds.get(target or name, took))
+            if refreshed:
+                client.command(f"SYSTEM STOP VIEW {name}")
+        client.close()
+    base = seconds[f"{F}.unified_buckets"]
+    return {name: round(took / base, 1) for name, took in seconds.items()}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--symbols", type=int, default=5)
     parser.add_argument("--hours", type=float, default=1.0)
     parser.add_argument("--rounds", type=int, default=200)
+    parser.add_argument("--costs", action="store_true", help="write sql/costs.json only")
     given = parser.parse_args()
     market = until_now(given.symbols, given.hours)
+    if given.costs:
+        text = json.dumps(costs(market), indent=1, sort_keys=True)
+        (shipped("sql") / "costs.json").write_text(f"{text}\n", encoding="utf-8")
+        return
     with tempfile.TemporaryDirectory(prefix="features-") as folder:
         server = EmbeddedServer(Path(folder)).start()
         try:

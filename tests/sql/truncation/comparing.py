@@ -72,7 +72,7 @@ def unequal(row: Row, other: Row, cut: Cut, hole_us: int) -> Iterator[str]:
     A hole becomes known when it ends: until then the rows it touches do not say ``gap``, nor count it.
     """
     for name, value in row.items():
-        if hole_us > cut.at_us and (value == "gap" or (name == "window_gaps" and value)):
+        if hole_us > cut.at_us and (value == "gap" or (name in ("window_gaps", "cvd_gaps") and value)):
             continue
         if repr(other[name]) != repr(value):
             yield f"{name}: {value!r} of all data, {other[name]!r} at {cut.at_us}"

@@ -18,7 +18,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from marketprism.jobs import Job, JobResult, Run, footprint_clusters, trade_clusters
+from marketprism.jobs import Job, JobResult, Run, footprint_candidates, footprint_clusters, trade_clusters
 from tests.sql.catalogue_tape import Tape, insert, insert_quiet, learnt, make_tape
 from tests.sql.rows import KEY, trades_table
 
@@ -118,7 +118,11 @@ def outputs(client: Any, job: Job, at_us: int) -> pa.Table:
 
 def _store_clusters(client: Any, first_us: int, whole: Cut, cuts: Sequence[Cut]) -> None:
     """The jobs' outputs of runs over the whole tape, and of each cut those of the runs until then."""
-    for job, each_s in ((trade_clusters, RUNS_EACH_S), (footprint_clusters, 3 * RUNS_EACH_S)):
+    for job, each_s in (
+        (trade_clusters, RUNS_EACH_S),
+        (footprint_clusters, RUNS_EACH_S),
+        (footprint_candidates, RUNS_EACH_S),
+    ):
         for at_us in range(first_us + 600_000_000, whole.at_us, each_s * 1_000_000):
             made = outputs(client, job, at_us)
             symbols = [each.symbol for each in (whole, *cuts) if at_us <= each.at_us]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from marketprism.jobs import JOBS, footprint_clusters, trade_clusters
+from marketprism.jobs import JOBS, footprint_candidates, footprint_clusters, trade_clusters
 from tests.sql.catalogue_tape import Tape
 from tests.sql.truncation.as_of import (
     Reader,
@@ -41,10 +41,11 @@ READERS: dict[str, Callable[[Any], Reader]] = {
     "footprint_candidates_at": lambda client: candidates("footprint_candidates_at", 1),
     **{name: lambda client, name=name: at_instant(refreshed(client)[name]) for name in CANDIDATES},  # type: ignore[misc]
     "dynamic_levels": lambda client: levels("dynamic_levels"),
+    "footprint_candidates": lambda client: job_outputs(footprint_candidates),
     "footprint_clusters": lambda client: job_outputs(footprint_clusters),
     "trade_clusters": lambda client: job_outputs(trade_clusters),
 }
-WHOLE_MINUTES = {"footprint_candidates_at", *CANDIDATES, "footprint_clusters"}
+WHOLE_MINUTES = {"footprint_candidates_at", *CANDIDATES, "footprint_candidates", "footprint_clusters"}
 LATE = pytest.mark.xfail(
     strict=True,
     raises=AssertionError,

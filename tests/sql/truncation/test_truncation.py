@@ -27,11 +27,6 @@ from tests.sql.truncation.reading import (
     read_with,
 )
 
-LEAKING = {
-    "quoted_trades_between": "available_at is the receipt, before the trade's own time when the local clock is behind; "
-    "greatest() with the timestamp is missing, which every reader of it adds in its own way",
-}
-"""Range forms that are known to tell a row before its time, and why."""
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 
@@ -52,24 +47,10 @@ def test_every_feature_over_every_cut(engine: Any, tape: Tape, cuts: list[Cut]) 
 
 def test_every_range_form_over_every_cut(engine: Any, tape: Tape, cuts: list[Cut]) -> None:
     """Ranges that begin in the middle of the tape."""
-    forms = {
-        view: names for view, names in parameterised(engine.client).items() if view not in {*PANELS, *OF_ONE, *LEAKING}
-    }
+    forms = {view: names for view, names in parameterised(engine.client).items() if view not in {*PANELS, *OF_ONE}}
     assert {"unified_features_since", "unified_features_1s_between", "unified_features_1m_between"} < forms.keys()
     rows = ((view, read_range(engine.client, view, names, tape)) for view, names in forms.items())
     judge([over_cuts(view, of_view, tape, cuts) for view, of_view in rows], cuts)
-
-
-@pytest.mark.parametrize(
-    "view",
-    [
-        pytest.param(view, marks=pytest.mark.xfail(strict=True, raises=AssertionError, reason=LEAKING[view]))
-        for view in LEAKING
-    ],
-)
-def test_a_range_form_that_is_known_to_leak(engine: Any, tape: Tape, cuts: list[Cut], view: str) -> None:
-    rows = read_range(engine.client, view, parameterised(engine.client)[view], tape)
-    assert over_cuts(view, rows, tape, cuts).found == []
 
 
 def some(view: str, cuts: list[Cut]) -> list[Cut]:
