@@ -19,7 +19,7 @@ AS SELECT
     if(is_quoted, dateDiff('millisecond', before.1, timestamp), NULL) AS quote_age_ms,
     if(is_settled, later.3, NULL) AS later_bid,
     if(is_settled, later.4, NULL) AS later_ask,
-    greatest(anyIf(receipt, kind = 0), before.2) AS available_at,
+    greatest(anyIf(receipt, kind = 0), before.2, toDateTime64(timestamp, 6, 'UTC')) AS available_at,
     greatest(available_at, later.2, toDateTime64(anyIf(ts, kind = 2), 6, 'UTC')) AS settled_at
 FROM
 (

@@ -2,7 +2,8 @@
 
 ``python -m tests.bench.bench_features [--symbols N] [--hours H] [--costs]``: an embedded ClickHouse with hours of a
 synthetic market that end now, its views refreshing. Reads take turns, so that other work on the machine moves all
-alike; targets: latest_features 2, the last 100 buckets and Top5 4 times SELECT 1, at p50 and p99; dynamic levels of 200 clusters 2 ms.
+alike; targets: latest_features 2, the last 100 buckets and Top5 4 times SELECT 1, at p50 and p99; dynamic levels of 200
+clusters 2 ms.
 ``--costs`` writes sql/costs.json for the catalogue page, and does nothing else.
 """
 
