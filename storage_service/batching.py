@@ -17,17 +17,28 @@ from storage_service.buckets.book import DAY_MS, BucketBook, DayRequest, Symbol
 from storage_service.buckets.fold import Closed
 from storage_service.decode import decode
 from storage_service.duplicates import Judge, Judgement
-from storage_service.frames import DeadLetter, Frame
+from storage_service.frames import Batch, DeadLetter, Frame
 from storage_service.groups import SYMBOL, Groups, grouped, key_columns, spans
 from storage_service.schema import ipc_stream, stored, to_record_batch
 from storage_service.validate import validate
 
 MAX_DAYS: Final = 90
 """Partitions of one insert: the engine refuses a block over more than 100."""
+THREAD_ABOVE_BYTES: Final = 256 << 10
+"""Smaller batches are parsed faster than a thread is woken."""
 
 
 class TooManyDays(Exception):
     """The batch must be cut at a frame before anything is recorded about it."""
+
+
+@dataclass(slots=True)
+class Cleaned:
+    """A batch that is decoded and validated, ready to be judged."""
+
+    batch: Batch
+    rows: pl.DataFrame
+    dead: list[DeadLetter]
 
 
 @dataclass(slots=True)

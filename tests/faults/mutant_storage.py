@@ -26,7 +26,7 @@ from storage_service.service import run
 
 def ack_before_insert() -> None:
     async def store(self: Any, cleaned: Any) -> None:
-        prepared = await self._prepare(cleaned)
+        prepared = await self._known.prepare(cleaned)
         cell = self._intent(cleaned.batch, prepared)
         await self._puller.ack(cleaned.batch.frames[-1])
         await self._positions.write(self.data_type, worker._done(cell))
@@ -47,7 +47,7 @@ def token_dropped() -> None:
 
 def block_cut_changed_on_retry() -> None:
     async def replay(self: Any, intent: Cell) -> None:
-        self._expected = intent.first
+        self._intake.expected = intent.first
 
     worker.Worker._replay = replay  # type: ignore[method-assign]
 

@@ -17,7 +17,7 @@ import pytest
 
 from marketprism.settings import ClickHouseSettings, StorageSettings
 from marketprism.subjects import stream_name
-from storage_service import duplicates, worker
+from storage_service import duplicates, known
 from storage_service.buckets import book
 from storage_service.clickhouse_io import Warehouse
 from storage_service.days.engine import Engine
@@ -92,7 +92,7 @@ async def test_a_symbol_that_was_forgotten_goes_on_where_it_was(
     rig: Rig, server: ClickHouseSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Every batch forgets all that is known: watermarks, open buckets and plans come back from what is stored."""
-    monkeypatch.setattr(worker, "_DAY_S", 0.0)
+    monkeypatch.setattr(known, "_DAY_S", 0.0)
     for module in (duplicates, book):
         monkeypatch.setattr(module, "SILENT_DAYS", -1)
     await rig.streams()
