@@ -215,8 +215,8 @@ def footprint(groups: dict[str, list[tuple[int, list[Print]]]], tick: Decimal) -
         bins, profiles = [], []
         for value, prints in parts:
             rows = bins_of(prints, tick)
-            bins += [{key: value, "tick_size": tick, **row} for row in rows]
-            profiles.append({key: value, **profile(rows)})
+            bins += [{key: value, "tick_size": tick, **row, "quality": "ok"} for row in rows]
+            profiles.append({key: value, **profile(rows), "quality": "ok"})
         tables[f"footprint_{suffix}"], tables[f"footprint_profile_{suffix}"] = bins, profiles
     return tables
 
@@ -292,6 +292,7 @@ def trades_1m(minutes: list[tuple[int, list[Print]]]) -> list[Row]:
                 "avg_trade_size": ratio(sums["vol"], Decimal(sums["trades"])),
                 **{name: sums[name] for name in ("notional", "vwap", "open", "high", "low", "close")},
                 "available_at": max((start + MINUTE_MS) * 1000, *(each.received_at for each in prints)),
+                "quality": "ok",
             }
         )
     return rows
@@ -311,6 +312,7 @@ def mid_1m(books: list[Row]) -> list[Row]:
                 "books": len(held),
                 "staleness_ms": start + MINUTE_MS - last["timestamp"],
                 "available_at": max((start + MINUTE_MS) * 1000, *(book["received_at"] for book in held)),
+                "quality": "stale" if start + MINUTE_MS - last["timestamp"] > BOOK_STALE_MS else "ok",
             }
         )
     return rows
@@ -518,6 +520,9 @@ def features_of(
     groups = {"bucket_id": [(bucket.number, bucket.prints) for bucket in buckets], "ts_1m": minutes}
     tables |= footprint(groups, tick) | impact(tables["unified_buckets"])
     tables["trades_1m"] = trades_1m(minutes)
+    for area, clock in (("footprint_profile_by_bucket", "unified_buckets"), ("footprint_profile_1m", "trades_1m")):
+        for row, known in zip(tables[area], tables[clock], strict=True):
+            row["available_at"] = known["available_at"]
     tables["mid_1m"] = mid_1m(tables["lob_top5"])
     tables["mid_by_bucket"] = mid_by_bucket(buckets, tables["lob_top5"])
     tables["unified_features_by_bucket"] = side_by_side(tables)

@@ -35,32 +35,21 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 SYMBOLS = ("BTCUSDT", "ETHUSDT")
 TARGETS = ("bucket_flow", "flow_1s", "trades_1m_state", "footprint_1m_state", "footprint_by_bucket_state")
-BOOKS = ("orderbooks", "best_quotes")
+BOOKS = ("orderbooks", "best_quotes", "instruments")
+"""What no archive of trades holds."""
 RECEIPT = frozenset({"first_received_at", "last_received_at", "available_at", "opened_received_at"})
 """The archive has no receipts: what live rows were received at is all that may differ."""
 AS_OF_RECEIPT = frozenset({"marketprism_features.unified_features_1s"})
 """A second shows the bucket that was known to be closed by its end, which receipts tell; it has a test of its own."""
-OF_BUCKET = frozenset(
-    {
-        "vpin",
-        "kyle_lambda",
-        "kyle_lambda_ols",
-        "amihud_illiq",
-        "log_return_1",
-        "log_return_10",
-        "momentum_30",
-        "drawdown_60",
-        "trade_impulse",
-        "realised_variance",
-        "jump_share",
-        "corwin_schultz_bps",
-    }
-)
-"""Columns of ``unified_features_1s`` that are those of its ``bucket_id``."""
 SERVED_NOW = frozenset({"marketprism_features.serving_state", "marketprism_features.serving_features"})
 """What the clock and the health check say of this moment, not what the data say."""
-SETTLED = frozenset({"realised_spread", "price_impact", "realised_staleness_ms", "clusters_staleness_ms"})
-"""In unified_features_by_bucket these are as of the row's availability, which is told by receipts."""
+SETTLED = {
+    "unified_features_by_bucket": frozenset(
+        {"realised_spread", "price_impact", "realised_staleness_ms", "clusters_staleness_ms"}
+    ),
+    "unified_features_1m": frozenset({"realised_staleness_ms"}),
+}
+"""These are as of the row's availability, which is told by receipts."""
 EMPTY = frozenset({"gap_minutes", "excluded_intervals"})
 """The recording has no hole."""
 
@@ -137,7 +126,7 @@ def read_views() -> list[catalogue.Feature]:
 def test_every_feature_is_equal_to_the_bit(both: Both, feature: catalogue.Feature) -> None:
     """All columns but the times of receipt, which an archive does not have, and what follows from them."""
     name = feature.name.partition(".")[2]
-    without = RECEIPT | SETTLED if name == "unified_features_by_bucket" else RECEIPT
+    without = RECEIPT | SETTLED.get(name, frozenset())
     names = [column.name for column in feature.columns if column.name not in without]
     query = f"SELECT {', '.join(names)} FROM {feature.name} WHERE market_type = 'spot' ORDER BY ALL"
     live, history = both.live.rows(query), both.history.rows(query)
@@ -150,20 +139,18 @@ def test_every_second_is_equal_to_the_bit(both: Both) -> None:
 
     The newest closed bucket of a second is another where the trade that closed it was received after the second.
     """
-    names = [
-        column.name
-        for each in catalogue.features()
-        if each.name in AS_OF_RECEIPT
-        for column in each.columns
-        if column.name not in RECEIPT | {"bucket_staleness_ms", "quality"}
-    ]
-    assert set(names) > OF_BUCKET
-    of_second = [name for name in names if name not in OF_BUCKET | {"bucket_id"}]
+    (columns,) = (
+        [column.name for column in each.columns] for each in catalogue.features() if each.name in AS_OF_RECEIPT
+    )
+    first, last = columns.index("bucket_id"), columns.index("bucket_staleness_ms")
+    of_bucket = [name for name in columns[first:last] if name not in SETTLED["unified_features_by_bucket"]]
+    of_second = [name for name in [*columns[:first], *columns[last + 1 :]] if name not in RECEIPT | {"quality"}]
+    assert len(of_bucket) > 80
     query = f"SELECT {{}} FROM {next(iter(AS_OF_RECEIPT))} WHERE market_type = 'spot' ORDER BY exchange, symbol, ts_1s"
     live, history = (engine.rows(query.format(", ".join(of_second))) for engine in (both.live, both.history))
     assert len(live) > 1000
     assert [repr(row) for row in history] == [repr(row) for row in live]
-    shown = ", ".join(["bucket_id", *sorted(OF_BUCKET)])
+    shown = ", ".join(of_bucket)
     pairs = list(zip(*(engine.rows(query.format(shown)) for engine in (both.live, both.history)), strict=True))
     same = [(one, other) for one, other in pairs if one[0] == other[0]]
     assert len(same) > 0.9 * len(pairs)
