@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
-from marketprism.catalogue import features, lineage, page
+from marketprism.catalogue import costs, features, lineage, page
 from marketprism.cli.commands import app
 from marketprism.errors import QueryError
 from marketprism.feature_export import export_parquet
@@ -51,6 +51,21 @@ def test_every_object_says_what_it_is() -> None:
         assert source in names | WRITTEN or source.startswith(("marketprism_hot.", "marketprism_cold.")), (
             f"{name} reads {source}, which has no header"
         )
+
+
+def test_every_view_has_its_cost(engine: Any) -> None:
+    """Plain views cost a read, refreshable ones a refresh; a view that is gone costs nothing any more."""
+    read = engine.rows(
+        "SELECT database || '.' || name AS view, "
+        "extract(create_table_query, ' TO (marketprism_features[.]\\\\w+)') AS made "
+        "FROM system.tables WHERE database IN ('marketprism_features', 'marketprism_labels') "
+        "AND NOT startsWith(name, 'all_') AND (create_table_query LIKE '%REFRESH EVERY%' "
+        "OR engine = 'View' AND create_table_query NOT LIKE '%{%:%}%')"
+    )
+    assert costs().keys() == {row["made"] or row["view"] for row in read}, (
+        "run `python -m tests.bench.bench_features --costs` and write the page anew"
+    )
+    assert costs()["marketprism_features.unified_buckets"] == 1.0
 
 
 @pytest.mark.parametrize("table", MINUTE_FORMS)

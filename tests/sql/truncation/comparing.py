@@ -9,7 +9,15 @@ from tests.sql.catalogue_tape import Tape
 from tests.sql.truncation.cuts import Cut
 from tests.sql.truncation.reading import Row, Rows
 
-WITHOUT_VALUE: dict[tuple[str, str], str] = {}
+WITHOUT_VALUE = {
+    (f"unified_features_{form}", column): why
+    for form in ("by_bucket", "since", "last", "1s", "1s_between")
+    for column, why in {
+        "level_log_ratio": "the tape's prices are one cluster: it is above the close or below it, never both",
+        "support_bps": "as level_log_ratio, where the newest buckets alone are read",
+        "exhaustion_bps": "no bin of the tape is exhausted when a job runs",
+    }.items()
+}
 """(view, column) that can have no value on this tape, and why: nothing is known of it."""
 
 
