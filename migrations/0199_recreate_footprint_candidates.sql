@@ -65,7 +65,8 @@ FROM
         FROM marketprism_features.footprint_1m AS f
         INNER JOIN marketprism_features.trades_1m AS t
             ON t.exchange = f.exchange AND t.market_type = f.market_type AND t.symbol = f.symbol AND t.ts_1m = f.ts_1m
-        WHERE f.ts_1m >= {run_at:DateTime64(3)} - toIntervalHour({hours:UInt32}) AND t.available_at <= {run_at:DateTime64(3)}
+        WHERE f.ts_1m >= {run_at:DateTime64(3)} - toIntervalHour({hours:UInt32}) AND f.ts_1m <= {run_at:DateTime64(3)}
+            AND t.available_at <= {run_at:DateTime64(3)}
             AND t.open > 0
         GROUP BY f.exchange, f.market_type, f.symbol, f.tick_size, f.px_bin, px
     )

@@ -13,7 +13,8 @@ INNER JOIN marketprism_features.trades_1m AS t
     ON t.exchange = f.exchange AND t.market_type = f.market_type AND t.symbol = f.symbol AND t.ts_1m = f.ts_1m
 LEFT JOIN (SELECT * FROM marketprism_features.gap_minutes WHERE of_type = 'trades') AS g
     ON g.exchange = f.exchange AND g.market_type = f.market_type AND g.symbol = f.symbol AND g.ts_1m = f.ts_1m
-WHERE f.ts_1m >= {at:DateTime64(3)} - toIntervalHour({hours:UInt32}) AND t.available_at <= {at:DateTime64(3)}
+WHERE f.ts_1m >= {at:DateTime64(3)} - toIntervalHour({hours:UInt32}) AND f.ts_1m <= {at:DateTime64(3)}
+    AND t.available_at <= {at:DateTime64(3)}
 GROUP BY f.exchange, f.market_type, f.symbol, f.tick_size, f.px_bin, f.px
 HAVING volume > 0 AND px > 0
 ORDER BY exchange, market_type, symbol, px
