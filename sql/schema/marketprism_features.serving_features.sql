@@ -49,7 +49,7 @@ CREATE VIEW marketprism_features.serving_features
     `ask_cancel_rate` Nullable(Float64) COMMENT 'ask quantity cancelled per second, base units',
     `ask_net_rate` Nullable(Float64) COMMENT 'ask quantity added less cancelled per second, base units',
     `ofi_l1` Nullable(Float64) COMMENT 'order flow imbalance at the best, base units',
-    `quality` LowCardinality(String) COMMENT 'quality of the row shown: ok, warmup, gap or stale'
+    `quality` LowCardinality(String) COMMENT 'quality of the row shown: ok, warmup, gap or stale (also what is older than 300 s, where nothing newer is there)'
 )
 COMMENT 'bucket features while they are fresh, minute features otherwise'
 AS WITH
@@ -109,7 +109,7 @@ SELECT
     if(has(gone, 'ask_cancel_rate'), NULL, if(by_bucket, l.dynamics.ask_cancel_rate, m.ask_cancel_rate)) AS ask_cancel_rate,
     if(has(gone, 'ask_net_rate'), NULL, if(by_bucket, l.dynamics.ask_net_rate, m.ask_net_rate)) AS ask_net_rate,
     if(has(gone, 'ofi_l1'), NULL, if(by_bucket, l.dynamics.ofi_l1, m.ofi_l1)) AS ofi_l1,
-    if(by_bucket, toString(l.quality), m.quality) AS quality
+    multiIf(staleness_ms > 300000, 'stale', by_bucket, toString(l.quality), m.quality) AS quality
 FROM
 (
     SELECT

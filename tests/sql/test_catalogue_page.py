@@ -93,6 +93,7 @@ def test_few_files_need_a_waiver_of_the_leak_linter() -> None:
         "create_recent_buckets",
         "create_recent_features",
         "create_serving_features",
+        "recreate_serving_features",
         "create_unified_features_1m",
         "create_unified_features_since",
         "recreate_latest_features",

@@ -17,7 +17,7 @@ from tests.sql.rows import assign_buckets
 from tests.sql.tape import random_books, random_trades
 
 pytestmark = pytest.mark.timeout(600)
-FRESH, OLD, MISSING = "SERVEAUSDT", "SERVEBUSDT", "SERVECUSDT"
+FRESH, OLD, MISSING, GONE = "SERVEAUSDT", "SERVEBUSDT", "SERVECUSDT", "SERVEGUSDT"
 TABLES = (
     *("latest_details", "recent_buckets", "latest_buckets", "recent_features", "latest_minutes", "latest_features_mv"),
     "serving_missing",
@@ -26,11 +26,11 @@ TABLES = (
 
 @pytest.fixture(scope="module")
 def served(engine: Any) -> Iterator[Any]:
-    """Three symbols of this very hour: one up to now, one whose bucket stays open, one without a book."""
+    """Four symbols of this hour: up to now, with a bucket that stays open, without a book, silent for 20 minutes."""
     now = int(time.time() * 1000)
-    for seed, symbol in enumerate((FRESH, OLD, MISSING), start=60):
+    for seed, symbol in enumerate((FRESH, OLD, MISSING, GONE), start=60):
         raw = random_trades(seed, 2600)
-        shift = now - 1_000 - raw[-1]["timestamp"]
+        shift = now - (1_200_000 if symbol == GONE else 1_000) - raw[-1]["timestamp"]
         moved = [
             {**row, "timestamp": row["timestamp"] + shift, "received_at": row["received_at"] + shift * 1000}
             for row in raw
@@ -81,6 +81,13 @@ def test_old_buckets_give_way_to_minutes_without_any_health_check(served: Any) -
     assert got["staleness_ms"] < 300_000 < got["bucket_staleness_ms"]
     frame = Features(served.client).serving("polars").filter(pl.col("symbol") == OLD)
     assert frame["ts_1m"].to_list() == [minute["ts_1m"].replace(tzinfo=dt.UTC)]  # a time in Arrow, not its seconds
+
+
+def test_what_is_old_on_both_sides_is_stale(served: Any) -> None:
+    got = row(served, GONE)
+    assert (got["served"], got["quality"]) == ("bucket", "stale")
+    assert got["reason"].startswith("stale ")
+    assert got["staleness_ms"] == got["bucket_staleness_ms"] > 300_000
 
 
 def test_the_health_check_decides_the_way_back(served: Any) -> None:
