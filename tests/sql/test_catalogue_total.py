@@ -11,7 +11,8 @@ from tests.sql.catalogue_tape import Tape, insert
 from tests.sql.rows import book, trade
 from tests.sql.tape import EVENING_MS
 from tests.sql.test_total import PRICE, QUANTITY, SMALLEST
-from tests.sql.truncation.cuts import OF_INSTRUMENT, catalogue, name_instruments
+from tests.sql.truncation.cuts import name_instruments
+from tests.sql.truncation.reading import OF_INSTRUMENT, catalogue
 
 
 @pytest.fixture(scope="module")
