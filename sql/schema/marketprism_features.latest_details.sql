@@ -153,7 +153,8 @@ AS WITH
     arrayFilter(level -> ((level.1) = -1), heaviest) AS below,
     arraySum(arrayMap(level -> (level.3), above)) AS resistance,
     arraySum(arrayMap(level -> (level.3), below)) AS support,
-    arrayLast(one -> (((one.1) <= available_at) AND ((one.1) >= (available_at - toIntervalSecond(300)))), t.settled) AS newest_settled,
+    arraySlice(arraySort(arrayFilter(one -> ((one.1) <= i.bucket_id), t.settled)), -10) AS last_10,
+    arrayLast(one -> (((one.2) <= available_at) AND ((one.2) >= (available_at - toIntervalSecond(300)))), last_10) AS newest_settled,
     (c.run_ts != 0) AND (dateDiff('millisecond', c.run_ts, closed_at) <= 600000) AS has_clusters
 SELECT
     i.exchange AS exchange,
@@ -169,6 +170,8 @@ SELECT
     CAST((s.effective_spread, s.quoted_spread, s.spread_ratio), 'Tuple(effective_spread Nullable(Float64), quoted_spread Nullable(Float64), spread_ratio Nullable(Float64))') AS spreads,
     CAST((b.spread_bps, b.microprice, b.weighted_mid, b.imbalance_1, b.imbalance_5, b.imbalance_10, b.imbalance_20, b.bid_depth_5, b.ask_depth_5, b.bid_depth_10, b.ask_depth_10, b.bid_depth_20, b.ask_depth_20, b.bid_density_10, b.ask_density_10, b.bid_slope_10, b.ask_slope_10, b.bid_convexity_10, b.ask_convexity_10, b.bid_tail_width_bps, b.ask_tail_width_bps, b.buy_impact_bps, b.sell_impact_bps, b.impact_linear, b.impact_sqrt, b.bid_entropy, b.ask_entropy, b.bid_gravity_bps, b.ask_gravity_bps, if(b.bucket_id = 0, NULL, b.staleness_ms)), 'Tuple(spread_bps Nullable(Float64), microprice Nullable(Float64), weighted_mid Nullable(Float64), imbalance_1 Nullable(Float64), imbalance_5 Nullable(Float64), imbalance_10 Nullable(Float64), imbalance_20 Nullable(Float64), bid_depth_5 Nullable(Float64), ask_depth_5 Nullable(Float64), bid_depth_10 Nullable(Float64), ask_depth_10 Nullable(Float64), bid_depth_20 Nullable(Float64), ask_depth_20 Nullable(Float64), bid_density_10 Nullable(Float64), ask_density_10 Nullable(Float64), bid_slope_10 Nullable(Float64), ask_slope_10 Nullable(Float64), bid_convexity_10 Nullable(Float64), ask_convexity_10 Nullable(Float64), bid_tail_width_bps Nullable(Float64), ask_tail_width_bps Nullable(Float64), buy_impact_bps Nullable(Float64), sell_impact_bps Nullable(Float64), impact_linear Nullable(Float64), impact_sqrt Nullable(Float64), bid_entropy Nullable(Float64), ask_entropy Nullable(Float64), bid_gravity_bps Nullable(Float64), ask_gravity_bps Nullable(Float64), shape_staleness_ms Nullable(Int64))') AS book,
     CAST((l.bid_add_rate, l.bid_cancel_rate, l.bid_net_rate, l.ask_add_rate, l.ask_cancel_rate, l.ask_net_rate, if((l.bucket_id = 0) OR (l.books = 0), NULL, l.ofi_l1), if(l.books = 0, [], l.ofi_l5), if(l.bucket_id = 0, NULL, l.updates), if(l.bucket_id = 0, NULL, l.books)), 'Tuple(bid_add_rate Nullable(Float64), bid_cancel_rate Nullable(Float64), bid_net_rate Nullable(Float64), ask_add_rate Nullable(Float64), ask_cancel_rate Nullable(Float64), ask_net_rate Nullable(Float64), ofi_l1 Nullable(Float64), ofi_l5 Array(Float64), book_updates Nullable(UInt64), books Nullable(UInt64))') AS dynamics,
+    CAST((if((newest_settled.2) = 0, NULL, newest_settled.3), if((newest_settled.2) = 0, NULL, newest_settled.4), if((newest_settled.2) = 0, NULL, dateDiff('millisecond', newest_settled.2, available_at))), 'Tuple(realised_spread Nullable(Float64), price_impact Nullable(Float64), realised_staleness_ms Nullable(Int64))') AS settled,
+    CAST((if(has_clusters, c.clusters, NULL), if(has_clusters, c.largest_volume, NULL), if(has_clusters, c.mean_density, NULL), if(has_clusters, c.buy_share, NULL), if(has_clusters, c.sell_share, NULL), if(c.run_ts = 0, NULL, dateDiff('millisecond', c.run_ts, closed_at))), 'Tuple(trade_clusters Nullable(UInt32), largest_cluster_volume Nullable(Float64), mean_cluster_density Nullable(Float64), buy_cluster_share Nullable(Float64), sell_cluster_share Nullable(Float64), clusters_staleness_ms Nullable(Int64))') AS clusters,
     CAST((if(empty(run), NULL, resistance), if(empty(run), NULL, support), if(empty(above), NULL, arrayMin(arrayMap(level -> (level.2), above))), if(empty(below), NULL, arrayMin(arrayMap(level -> (level.2), below))), log(nullIf(resistance, 0) / nullIf(support, 0)), if(empty(run), NULL, length(heaviest)), if(empty(run), NULL, dateDiff('millisecond', (run[1]).1, closed_at))), 'Tuple(resistance Nullable(Float64), support Nullable(Float64), resistance_bps Nullable(Float64), support_bps Nullable(Float64), level_log_ratio Nullable(Float64), clusters Nullable(UInt64), staleness_ms Nullable(Int64))') AS levels,
     CAST((if(has_candidates, arrayCount(one -> ((one.2) = 1), candidates_found), NULL), if(has_candidates, arrayCount(one -> ((one.2) = 4), candidates_found), NULL), if(has_candidates, arrayCount(one -> ((one.2) = 24), candidates_found), NULL), if(has_candidates AND notEmpty(absorbed), absorbed[1], NULL), if(has_candidates AND notEmpty(exhausted), exhausted[1], NULL), if(empty(candidates_found), NULL, dateDiff('millisecond', newest_candidates, closed_at))), 'Tuple(candidates_1h Nullable(UInt32), candidates_4h Nullable(UInt32), candidates_24h Nullable(UInt32), absorption_bps Nullable(Float64), exhaustion_bps Nullable(Float64), candidates_staleness_ms Nullable(Int64))') AS candidates,
     multiIf(has([i.quality, r.quality, w.quality, v.quality, d.quality, f.quality, s.quality, b.quality, l.quality], 'gap'), 'gap', r.window_buckets < 50, 'warmup', (b.bucket_id = 0) OR hasAny([s.quality, b.quality, l.quality], ['stale', 'partial']), 'stale', has([r.quality, w.quality, v.quality, d.quality], 'warmup'), 'warmup', 'ok') AS quality
@@ -301,12 +304,12 @@ LEFT JOIN
         exchange,
         market_type,
         symbol,
-        arraySort(groupArray((o.available_at, o.realised_spread, o.price_impact))) AS settled
+        groupArray((o.bucket_id, o.available_at, o.realised_spread, o.price_impact)) AS settled
     FROM `marketprism_features.realised_spread_by_bucket_between`(from_bucket = (
         SELECT toUInt64(greatest(max(bucket_id), 2000000) - 2000000)
         FROM marketprism_features.bucket_flow
     ), to_bucket = 99999999999999, since = (
-        SELECT max(last_ts) - toIntervalMinute(8)
+        SELECT max(last_ts) - toIntervalMinute(12)
         FROM marketprism_features.bucket_flow
         WHERE bucket_id >= (
             SELECT max(bucket_id) - 2000000

@@ -30,17 +30,21 @@ def random_trades(seed: int, count: int = 6000, start_ms: int = EVENING_MS, pace
     return assign_buckets(out, Decimal(50))
 
 
-def random_books(seed: int, trades: Rows, one_sided: int = 97, pace: int = 1) -> Rows:
-    """A book each 100 ms to 2 s (times ``pace``) over the trades' time, some without asks, with a long silence."""
+def random_books(
+    seed: int, trades: Rows, one_sided: int = 97, pace: int = 1, silent: int = 700, levels: int = 6
+) -> Rows:
+    """A book each 100 ms to 2 s (times ``pace``) over the trades' time, some without asks, with long silences."""
     rng = random.Random(seed)
     timestamp, last = trades[0]["timestamp"] - 500, trades[-1]["timestamp"]
     out, number = [], 0
     while timestamp < last:
         number += 1
         bid = 60_000 + rng.randrange(-200, 200) / 2
-        asks = [] if number % one_sided == 0 else [(bid + 0.5 + level, rng.randrange(1, 90) / 8) for level in range(6)]
-        out.append(book(number, timestamp, [(bid - level, rng.randrange(1, 90) / 8) for level in range(6)], asks))
-        timestamp += pace * rng.choice((100, 200, 2000)) if number % 700 else 200_000
+        asks = []
+        if number % one_sided:
+            asks = [(bid + 0.5 + level, rng.randrange(1, 90) / 8) for level in range(levels)]
+        out.append(book(number, timestamp, [(bid - level, rng.randrange(1, 90) / 8) for level in range(levels)], asks))
+        timestamp += pace * rng.choice((100, 200, 2000)) if number % silent else 200_000
     return out
 
 

@@ -158,6 +158,22 @@ def test_every_table_keeps_its_small_parts_in_one_file(engine: Any) -> None:
     assert [row["kind"] for row in kinds] == ["Packed"]
 
 
+def test_every_view_gives_what_its_table_declares(engine: Any) -> None:
+    """Views fill by name: a column that is declared and not selected is NULL forever, and nothing says so."""
+    views = engine.rows(
+        "SELECT database, name, as_select, extract(create_table_query, '^[^(]* TO ([^ (]+)') AS target "
+        "FROM system.tables WHERE database LIKE 'marketprism%' AND engine = 'MaterializedView'"
+    )
+    assert len(views) >= 18
+    for view in views:
+        database, table = (view["target"] or f"{view['database']}.{view['name']}").split(".")
+        declared = engine.rows(
+            f"SELECT name FROM system.columns WHERE database = '{database}' AND table = '{table}' AND default_kind = ''"
+        )
+        selected = engine.client.query(f"DESCRIBE ({view['as_select']})").result_rows
+        assert {row[0] for row in selected} == {row["name"] for row in declared}, view["name"]
+
+
 def test_at_most_five_views_hang_on_trades_and_none_joins(engine: Any) -> None:
     views = engine.rows(
         "SELECT name, as_select FROM system.tables WHERE engine = 'MaterializedView' AND name LIKE '%\\_mv' "
