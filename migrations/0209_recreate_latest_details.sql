@@ -12,7 +12,7 @@
 -- The levels weigh as dynamic_levels does, at the close, when the bucket closed; runs of jobs are those whose rows were there
 -- by then, at most 600 s old. quality is that of the groups: the one of latest_features speaks of the bucket's own columns.
 -- Until 0209 the groups settled and clusters were declared and not selected, so they were NULL: a refresh fills by name.
--- Most of a refresh is the analysis of the views (0.3 s of one core), the same with data or without: hence once a minute, and
+-- Most of a refresh is the analysis of the views, the same with data or without: hence once a minute, and
 -- not when it is created (EMPTY).
 -- leak-ok: whole-history: one row per symbol, the newest known when refreshed; the maxima bound what is read
 -- leak-ok: latest-row: one row per symbol, the newest known when refreshed; nothing older is joined to it

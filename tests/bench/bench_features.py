@@ -110,7 +110,8 @@ def views(market: Hours) -> None:
         fill(client, market)
         names = client.query(
             f"SELECT name FROM system.tables WHERE database = '{F}' AND engine = 'View' "
-            "AND create_table_query NOT LIKE '%{%:%}%' AND NOT startsWith(name, 'all_') ORDER BY name"
+            "AND create_table_query NOT LIKE '%{%:%}%' AND NOT startsWith(name, 'all_') "
+            f"AND name IN (SELECT table FROM system.columns WHERE database = '{F}' AND name = 'exchange') ORDER BY name"
         ).result_rows
         trades, books = (market.symbols * rows / 1e6 for rows in (market.trades, market.books))
         for (name,) in names:
