@@ -38,10 +38,11 @@ run: $(RUNTIME)  ## everything on the embedded default until Ctrl-C; data stays 
 test: install    ## every test kind that fits in 15 minutes on two cores
 	$(BIN)/python -m pytest tests -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-lint: install    ## ruff and mypy strict
+lint: install    ## ruff, mypy strict, and every SQL file for looks into the future
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/marketprism lint-sql
 
 bench: install   ## figures of the documents, printed as ratios
 	$(BIN)/python -m tests.bench
