@@ -72,6 +72,7 @@ class SequenceJudge:
         self._contiguous = data_type in CONTIGUOUS
         self.marks: dict[Key, Mark] = marks or {}
         self.holes_changed = False
+        self._missing: set[tuple[Key, int]] = set()
         self._forgotten = 0
         self._day = 0
 
@@ -97,16 +98,15 @@ class SequenceJudge:
         self._forgotten = 0
         for key, indices in groups:
             self._judge_symbol(key, sequences[indices], indices, keep, late)
+        self._missing.clear()
         return Judgement(keep, late, groups, self._forgotten)
 
-    def reopen(self, key: Key, sequence: int) -> None:
-        """A row below the mark that is known not to be stored: a hole, whatever the judge remembers."""
-        mark = self.marks.get(key)
-        if mark is None or sequence > mark.top:
-            return
-        at = bisect_right(mark.holes, (sequence, 2**64))
-        if not at or mark.holes[at - 1][1] < sequence:
-            mark.holes.insert(at, (sequence, sequence))
+    def expect(self, key: Key, sequence: int) -> None:
+        """A row of the next batch that is known not to be stored: taken once, whatever the judge remembers.
+
+        No hole: a frame has more rows than a symbol may have holes.
+        """
+        self._missing.add((key, sequence))
 
     def _judge_symbol(
         self, key: Key, sequences: npt.NDArray[np.uint64], indices: npt.NDArray[np.int64], keep: Bools, late: Bools
@@ -130,8 +130,10 @@ class SequenceJudge:
                 if contiguous and sequence > mark.top + 1:
                     self._open_hole(mark, mark.top + 1, sequence - 1)
                 mark.top = sequence
-            elif self._close_hole(mark, sequence):
+                self._missing.discard((key, sequence))
+            elif self._close_hole(mark, sequence) or (key, sequence) in self._missing:
                 late[index] = True
+                self._missing.discard((key, sequence))
             else:
                 keep[index] = False
 

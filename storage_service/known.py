@@ -71,7 +71,7 @@ class Known:
         """Judge, freeze new symbol-days, assign, encode; open holes are on record before an intent rests on them."""
         judge, groups = self._judge, grouped(cleaned.rows, key_columns(self._data_type))
         await self._look_up(cleaned.batch.first, judge, groups)
-        await self._reopen(cleaned, judge)
+        await self._expect_retried(cleaned, judge)
         accepted = accept(cleaned.rows, cleaned.dead, judge, self._book, groups)
         if isinstance(self._judge, SequenceJudge) and self._judge.holes_changed:
             now = _open_holes(self._judge)
@@ -99,7 +99,7 @@ class Known:
         if (book := self._book) is not None and (symbols := book.unknown(groups)):
             await self._patiently(lambda: read_days(self._warehouse, self._freezer, below, book, symbols))
 
-    async def _reopen(self, cleaned: Cleaned, judge: Judge) -> None:
+    async def _expect_retried(self, cleaned: Cleaned, judge: Judge) -> None:
         """Rows of retried dead letters are below what is stored, and in no hole: ClickHouse says which are missing."""
         retried = [frame.seq for frame in cleaned.batch.frames if frame.retried]
         if not retried or not isinstance(judge, SequenceJudge) or self._data_type not in CONTIGUOUS:
@@ -110,7 +110,7 @@ class Known:
             below = Below(cleaned.batch.first, self._epoch)
             asked = await self._patiently(lambda: not_stored(self._warehouse, self._data_type, below, wanted))
             for key, sequence in asked:
-                judge.reopen(key, sequence)
+                judge.expect(key, sequence)
 
 
 def _open_holes(judge: Judge) -> Ranges:

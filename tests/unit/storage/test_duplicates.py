@@ -99,13 +99,28 @@ def test_open_holes_are_bounded_and_the_oldest_is_forgotten(monkeypatch):
 def test_what_is_known_to_be_missing_is_taken_once_whatever_is_remembered():
     judge = SequenceJudge("trades", {("x", "spot", "s", "trade"): Mark(9, [(6, 7)])})
     for sequence in (3, 6, 8, 12):
-        judge.reopen(("x", "spot", "s", "trade"), sequence)
+        judge.expect(("x", "spot", "s", "trade"), sequence)
+    found = judge.judge(sequences(3, 2, 3, 8, 12, 12))
+    assert found.keep.tolist() == [True, False, False, True, True, False]
+    assert found.late.tolist() == [True, False, False, True, False, False]
     [mark] = judge.marks.values()
-    assert mark.holes == [(3, 3), (6, 7), (8, 8)], "12 is new in any case"
-    judge.reopen(("x", "spot", "other", "trade"), 1)
-    found = judge.judge(sequences(3, 2, 3, 8))
-    assert found.keep.tolist() == found.late.tolist() == [True, False, False, True]
-    assert mark.holes == [(6, 7)]
+    assert (mark.top, mark.holes) == (12, [(6, 7), (10, 11)])
+    judge.expect(("x", "spot", "s", "trade"), 2)
+    judge.judge(sequences(13))
+    assert not judge.judge(sequences(2)).keep.any(), "of one batch"
+
+
+def test_a_frame_that_is_known_to_be_missing_has_more_rows_than_a_symbol_may_have_holes():
+    holes = [(1000 + 2 * n, 1000 + 2 * n) for n in range(duplicates.MAX_HOLES)]
+    judge = SequenceJudge("trades", {("x", "spot", "s", "trade"): Mark(2000, list(holes))})
+    wanted = range(1, 4 * duplicates.MAX_HOLES)
+    for sequence in wanted:
+        judge.expect(("x", "spot", "s", "trade"), sequence)
+    found = judge.judge(sequences(*wanted))
+    assert found.keep.all()
+    assert found.forgotten == 0
+    [mark] = judge.marks.values()
+    assert mark.holes == holes, "what is open is still watched"
 
 
 def test_a_row_in_the_middle_of_a_hole_leaves_two():
