@@ -291,7 +291,8 @@ class Worker:
 
     async def _insert(self, cell: Cell, prepared: Prepared) -> None:
         if prepared.dead:
-            letters = to_batch(self.data_type, self.stream, self._created, prepared.dead)
+            numbered = cell.generation or cell.stream_created  # since when: a number is given anew when NATS goes back
+            letters = to_batch(self.data_type, self.stream, numbered, prepared.dead)
             name = f"dead_letters:{cell.token}"
             await self._patiently(lambda: self._warehouse.insert(DEAD_TABLE, letters, DEAD_SCHEMA.names, name))
         if prepared.rows:

@@ -12,8 +12,11 @@ import pytest
 
 from marketprism.events import Trade
 from marketprism.kv import kv_stream
+from marketprism.settings import ClickHouseSettings
 from marketprism.subjects import POSITIONS_BUCKET, stream_name
+from storage_service.clickhouse_io import Warehouse
 from storage_service.days.queue import RebuildQueue
+from storage_service.deadletters import drop_letters, list_letters
 from storage_service.position import Cell, Holes, Positions
 from tests.migrated import Template
 from tests.unit.storage.ledger import Ledger
@@ -177,6 +180,28 @@ async def test_a_stream_that_lost_its_newest_messages(rig: Rig, later: int) -> N
     await stored(rig, ledger.frames(3))
     assert_equals_ledger(rig, ledger)
     assert len(gone_back(rig)) == 1
+
+
+@pytest.mark.parametrize("handled", [False, True], ids=["open", "dropped"])
+async def test_a_row_is_refused_under_a_number_that_another_had(rig: Rig, handled: bool) -> None:
+    """The stream went back and gave the number again: neither dead letter hides the other."""
+    await rig.streams()
+    ledger = Ledger(seed=3)
+    await stored(rig, ledger.frames(5))
+    [folder] = (rig.directory / "nats").rglob(stream_name("trades"))
+    older = keep(rig, folder)
+    await stored(rig, [(SUBJECT, b'{"first": 1}\n')])
+    warehouse = Warehouse(ClickHouseSettings(url=rig.environment["MARKETPRISM_CLICKHOUSE_URL"], _env_file=None))
+    [first] = await list_letters(warehouse)
+    if handled:
+        await drop_letters(warehouse, [first])
+    put_back(rig, older, folder)
+    await stored(rig, [(SUBJECT, b'{"second": 1}\n'), *ledger.frames(3)])
+    letters = await list_letters(warehouse)
+    await warehouse.close()
+    assert [(letter.stream_seq, letter.payload) for letter in letters] == [
+        (first.stream_seq, payload) for payload in (b'{"first": 1}', b'{"second": 1}')[handled:]
+    ]
 
 
 def keep(rig: Rig, folder: Path) -> Path:
