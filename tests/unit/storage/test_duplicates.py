@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 import polars as pl
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -11,6 +12,7 @@ from storage_service import duplicates
 from storage_service.batching import clean
 from storage_service.duplicates import ContentJudge, Mark, SequenceJudge
 from storage_service.frames import Frame
+from storage_service.groups import SYMBOL, grouped
 from tests.unit.storage.samples import MS, row
 
 
@@ -33,6 +35,27 @@ def test_a_row_that_says_the_same_is_stored_once(values, size):
         part = values[start : start + size]
         keep = judge.judge(rates(part)).keep
         kept += [value for value, new in zip(part, keep, strict=True) if new]
+    assert kept == list(dict.fromkeys(values))
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 30), st.sampled_from(["0.1", "0.2"])), min_size=1, max_size=40), st.integers(1, 7)
+)
+def test_a_row_of_before_the_window_is_stored_once_when_what_is_stored_is_told(values, size):
+    kept: list[tuple[int, str]] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(duplicates, "WINDOW_ROWS", 3)
+        judge = ContentJudge("funding_rates")
+        for start in range(0, len(values), size):
+            part = values[start : start + size]
+            rows = rates(part)
+            for first, last in judge.beyond(rows, grouped(rows, SYMBOL)).values():
+                stored = [(t, rate) for t, rate in kept if first <= t + MS <= last]
+                if stored:
+                    judge.recall(rates(stored))
+            keep = judge.judge(rows).keep
+            kept += [value for value, new in zip(part, keep, strict=True) if new]
     assert kept == list(dict.fromkeys(values))
 
 
