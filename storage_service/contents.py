@@ -7,6 +7,7 @@ lost, a collector that was long behind) is asked of ClickHouse: it would be take
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import polars as pl
 

@@ -35,11 +35,11 @@ class LockHeld(DayError):
 
 
 class Lock:
-    """One holding of a lock. ``check`` before what nobody else may be at work on."""
+    """One holding of a lock, named by ``token``. ``check`` before what nobody else may be at work on."""
 
     def __init__(self, engine: Engine, table: str) -> None:
         self._engine, self._table = engine, table
-        self._token = uuid.uuid4().hex[:12]
+        self.token = uuid.uuid4().hex[:12]
         self._over = threading.Event()
 
     def take(self) -> bool:
@@ -54,7 +54,7 @@ class Lock:
 
     def is_ours(self, engine: Engine | None = None) -> bool:
         """Whether nobody has taken it over; asked by ``engine`` where another thread does."""
-        return holder(engine or self._engine, self._table)[0].startswith(self._token)
+        return holder(engine or self._engine, self._table)[0].startswith(self.token)
 
     def check(self) -> None:
         """Begin a new lease. Raises DayError when somebody took this job for dead."""
@@ -92,7 +92,7 @@ class Lock:
         engine.run(f"ALTER TABLE {self._table} MODIFY COMMENT '{self._comment()}'")
 
     def _comment(self) -> str:
-        return f"{self._token} {identity()}"
+        return f"{self.token} {identity()}"
 
 
 @contextmanager
