@@ -376,6 +376,36 @@ def test_a_day_goes_to_another_server_and_late_rows_follow(
     assert there.rows("SELECT name FROM system.tables WHERE database = 'marketprism_staging'") == []
 
 
+def test_a_day_is_whole_there_although_another_job_sends_it_and_dies(
+    other_server: EmbeddedServer, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = Engine.open(ClickHouseSettings(url=other_server.url, _env_file=None))
+    day = date(2024, 5, 7)
+    store_live(engine, tape("TWOUSDT", "2024-05-07", 500), TIME_ONLY)
+    whole = of(engine, "marketprism_hot", "TWOUSDT")
+    later = datetime.now(UTC) + timedelta(days=30)
+
+    class Killed(BaseException):
+        """Before a row of it arrives."""
+
+    def dies(*_: object) -> None:
+        raise Killed
+
+    def beside(point: str, _: str) -> None:
+        if point == "archive_sent":
+            other = Engine.open(ClickHouseSettings(url=other_server.url, _env_file=None))
+            monkeypatch.setattr(other, "insert_native", dies)
+            with pytest.raises(Killed):
+                RemoteArchivist(engine, other, later).archive("trades", day)
+
+    monkeypatch.setattr("storage_service.days.remote.reach", beside)
+    archivist = RemoteArchivist(engine, there, later)
+    assert archivist.archive("trades", day).state == "archived"
+    assert archivist.drop("trades", day, 7).state == "dropped"
+    assert of(there, "marketprism_cold", "TWOUSDT") == whole
+    assert there.rows("SELECT name FROM system.tables WHERE database = 'marketprism_staging'") == []
+
+
 def content_of_hot(engine: Engine, symbol: str) -> dict[str, tuple[int, int]]:
     found = content(engine, symbol)
     found["marketprism_cold.trades"] = of(engine, "marketprism_hot", symbol)
