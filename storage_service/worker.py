@@ -303,6 +303,11 @@ class Worker:
     async def _in_progress(self) -> None:
         await self._puller.in_progress([*self._held, *self._puller.waiting])
 
+    def tell_no_more(self) -> None:
+        """The partition is no longer ours: gauges that stay where they were would alarm for ever."""
+        for gauge in (metrics.HALTED, metrics.LAG, metrics.HELD):
+            gauge.labels(self.data_type, str(self.partition)).set(0)
+
     def _show_lag(self) -> None:
         label = (self.data_type, str(self.partition))
         waiting = self._puller.waiting
