@@ -406,6 +406,19 @@ def test_a_day_is_whole_there_although_another_job_sends_it_and_dies(
     assert there.rows("SELECT name FROM system.tables WHERE database = 'marketprism_staging'") == []
 
 
+def test_symbols_of_a_day_come_from_several_servers(other_server: EmbeddedServer, engine: Engine) -> None:
+    """Two shards with one archive: the larger share of an exchange's day does not take the place of the smaller."""
+    there = Engine.open(ClickHouseSettings(url=other_server.url, _env_file=None))
+    day, later = date(2024, 5, 8), datetime.now(UTC) + timedelta(days=30)
+    whole = {}
+    for symbol, count in (("ONEUSDT", 100), ("BIGUSDT", 300)):
+        store_live(engine, tape(symbol, "2024-05-08", count), TIME_ONLY)
+        whole[symbol] = of(engine, "marketprism_hot", symbol)
+        assert RemoteArchivist(engine, there, later).archive("trades", day).state == "archived"
+        engine.run(f"DELETE FROM marketprism_hot.trades WHERE symbol = '{symbol}'")  # the next one is another shard
+    assert {symbol: of(there, "marketprism_cold", symbol) for symbol in whole} == whole
+
+
 def content_of_hot(engine: Engine, symbol: str) -> dict[str, tuple[int, int]]:
     found = content(engine, symbol)
     found["marketprism_cold.trades"] = of(engine, "marketprism_hot", symbol)
