@@ -60,7 +60,9 @@ class Group:
         await self.disconnect()
 
     async def disconnect(self) -> None:
-        """Close what its workers used."""
+        """Close what its workers used; what they told is that of another process from now on."""
+        for worker in self.workers:
+            worker.tell_no_more()
         for nc in self.connections:
             await nc.close()
         self.connections.clear()

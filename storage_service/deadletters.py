@@ -43,7 +43,10 @@ SCHEMA: Final = pa.schema(
 
 
 def to_batch(data_type: str, stream: str, created: int, letters: Sequence[DeadLetter]) -> pa.RecordBatch:
-    """First versions of dead letters, as one record batch that is the same in every replay."""
+    """First versions of dead letters, as one record batch that is the same in every replay.
+
+    ``created``: since when the stream gives these numbers, µs: a version belongs to the frame that has its number.
+    """
     size = len(letters)
     seen = [letter.stored_us for letter in letters]
     columns: list[Any] = [

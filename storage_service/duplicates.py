@@ -72,6 +72,7 @@ class SequenceJudge:
         self._contiguous = data_type in CONTIGUOUS
         self.marks: dict[Key, Mark] = marks or {}
         self.holes_changed = False
+        self._missing: set[tuple[Key, int]] = set()
         self._forgotten = 0
         self._day = 0
 
@@ -97,16 +98,15 @@ class SequenceJudge:
         self._forgotten = 0
         for key, indices in groups:
             self._judge_symbol(key, sequences[indices], indices, keep, late)
+        self._missing.clear()
         return Judgement(keep, late, groups, self._forgotten)
 
-    def reopen(self, key: Key, sequence: int) -> None:
-        """A row below the mark that is known not to be stored: a hole, whatever the judge remembers."""
-        mark = self.marks.get(key)
-        if mark is None or sequence > mark.top:
-            return
-        at = bisect_right(mark.holes, (sequence, 2**64))
-        if not at or mark.holes[at - 1][1] < sequence:
-            mark.holes.insert(at, (sequence, sequence))
+    def expect(self, key: Key, sequence: int) -> None:
+        """A row of the next batch that is known not to be stored: taken once, whatever the judge remembers.
+
+        No hole: a frame has more rows than a symbol may have holes.
+        """
+        self._missing.add((key, sequence))
 
     def _judge_symbol(
         self, key: Key, sequences: npt.NDArray[np.uint64], indices: npt.NDArray[np.int64], keep: Bools, late: Bools
@@ -130,8 +130,10 @@ class SequenceJudge:
                 if contiguous and sequence > mark.top + 1:
                     self._open_hole(mark, mark.top + 1, sequence - 1)
                 mark.top = sequence
-            elif self._close_hole(mark, sequence):
+                self._missing.discard((key, sequence))
+            elif self._close_hole(mark, sequence) or (key, sequence) in self._missing:
                 late[index] = True
+                self._missing.discard((key, sequence))
             else:
                 keep[index] = False
 
@@ -159,12 +161,13 @@ class SequenceJudge:
 class ContentJudge:
     """For all other types: a row is known when the symbol's window holds its (timestamp, content hash).
 
-    The window keeps the ``WINDOW_ROWS`` greatest (timestamp, hash) of the accepted rows; what is older cannot be
-    judged and is accepted.
+    The window keeps the ``WINDOW_ROWS`` greatest (timestamp, hash) of the accepted rows; what is older is known when it
+    has been told (``beyond``, ``recall``), and accepted otherwise.
     """
 
     def __init__(self, data_type: str) -> None:
         self._by = key_columns(data_type)
+        self._recalled: set[tuple[Key, tuple[int, int]]] = set()
         self.windows: dict[Key, list[tuple[int, int]]] = {}  # a heap: the smallest goes first
         self._known: dict[Key, set[tuple[int, int]]] = {}
         self._newest_day = 0
@@ -175,14 +178,33 @@ class ContentJudge:
         times = rows["timestamp"].to_list()
         hashes = content_hashes(rows)
         groups = groups or grouped(rows, self._by)
+        known, self._recalled = self._recalled, set()
         for key, indices in groups:
             for index in indices.tolist():
-                keep[index] = self._remember(key, (times[index], hashes[index]))
+                item = (times[index], hashes[index])
+                keep[index] = (key, item) not in known and self._remember(key, item)
+                known.add((key, item))
         newest_day = max(times, default=0) // _DAY_MS
         if newest_day > self._newest_day:
             self._newest_day = newest_day
             self._forget_silent()
         return Judgement(keep, np.zeros(rows.height, dtype=np.bool_), groups)
+
+    def beyond(self, rows: pl.DataFrame, groups: Groups) -> dict[Key, tuple[int, int]]:
+        """Symbols of which the rows have some of before their window, and from when to when (ms) these are."""
+        times = rows["timestamp"].to_numpy()
+        found = {}
+        for key, indices in groups:
+            window = self.windows.get(key, [])
+            if len(window) == WINDOW_ROWS and (older := times[indices])[older <= window[0][0]].size:
+                found[key] = (int(older.min()), min(int(older.max()), window[0][0]))
+        return found
+
+    def recall(self, rows: pl.DataFrame) -> None:
+        """These are stored: known to the next judgement, whatever the windows hold."""
+        times, hashes = rows["timestamp"].to_list(), content_hashes(rows)
+        for key, indices in grouped(rows, self._by):
+            self._recalled.update((key, (times[index], hashes[index])) for index in indices.tolist())
 
     def _forget_silent(self) -> None:
         since = (self._newest_day - SILENT_DAYS) * _DAY_MS

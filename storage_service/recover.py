@@ -10,8 +10,6 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-import polars as pl
-
 from marketprism.clickhouse import COLD, HOT
 from storage_service.allowed import FROM_FILES
 from storage_service.buckets.book import BucketBook, Day, DayRequest, Symbol, SymbolDays, bucket_prefix
@@ -19,21 +17,12 @@ from storage_service.buckets.fold import DayState
 from storage_service.buckets.freeze import Freezer
 from storage_service.buckets.plan import SCALE
 from storage_service.clickhouse_io import Warehouse
-from storage_service.duplicates import (
-    CONTIGUOUS,
-    SEQUENCED,
-    WINDOW_ROWS,
-    ContentJudge,
-    Judge,
-    Mark,
-    SequenceJudge,
-)
+from storage_service.duplicates import CONTIGUOUS, Mark
 from storage_service.groups import Key, key_columns
 from storage_service.position import Ranges
-from storage_service.schema import wire_columns
 
 _DAY_US: Final = 86_400_000_000
-_BELOW: Final = "NOT (stream_seq >= {position:UInt64} AND created_at >= fromUnixTimestamp64Micro({epoch:Int64}, 'UTC'))"
+BELOW: Final = "NOT (stream_seq >= {position:UInt64} AND created_at >= fromUnixTimestamp64Micro({epoch:Int64}, 'UTC'))"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +41,9 @@ async def server_clock_us(warehouse: Warehouse) -> int:
     return int((await warehouse.rows("SELECT toUnixTimestamp64Micro(now64(6))"))[0][0])
 
 
-async def recover_judge(warehouse: Warehouse, data_type: str, below: Below, holes: Ranges) -> Judge:
-    """Watermarks and the open ``holes``, or content windows."""
-    if data_type in SEQUENCED:
-        return SequenceJudge(data_type, await _marks(warehouse, data_type, below, holes))
-    return await _content(warehouse, data_type, below)
-
-
-async def _marks(warehouse: Warehouse, data_type: str, below: Below, holes: Ranges) -> dict[Key, Mark]:
-    stored = await _tops(warehouse, data_type, f"{HOT}.{data_type}", _BELOW, below.parameters())
+async def recover_marks(warehouse: Warehouse, data_type: str, below: Below, holes: Ranges) -> dict[Key, Mark]:
+    """Watermarks, and the open ``holes`` below them."""
+    stored = await _tops(warehouse, data_type, f"{HOT}.{data_type}", BELOW, below.parameters())
     ranges = holes if data_type in CONTIGUOUS else {}
     if ranges:
         keys = [tuple(name.split("|")) for name in ranges]
@@ -80,9 +63,9 @@ async def read_marks(warehouse: Warehouse, data_type: str, below: Below, keys: C
     Days of theirs may have been dropped from hot, and would be taken once more. Of cold only rows that came live count:
     what files gave says nothing about what a recording brings.
     """
-    same, asked = _same(key_columns(data_type), keys)
+    same, asked = same_keys(key_columns(data_type), keys)
     parameters = {**below.parameters(), **asked}
-    found = await _tops(warehouse, data_type, f"{HOT}.{data_type}", f"{_BELOW} AND {same}", parameters)
+    found = await _tops(warehouse, data_type, f"{HOT}.{data_type}", f"{BELOW} AND {same}", parameters)
     found |= await _tops_in_cold(warehouse, data_type, [key for key in keys if key not in found])
     return {key: Mark(found[key][0]) for key in keys if key in found}
 
@@ -92,17 +75,17 @@ async def not_stored(
 ) -> list[tuple[Key, int]]:
     """Of these (key, sequence), in their order, those that no row below the position has, nor any in cold."""
     by = key_columns(data_type)
-    same, asked = _same(by, [key for key, _ in wanted])
+    same, asked = same_keys(by, [key for key, _ in wanted])
     parameters = {**below.parameters(), **asked, "sequences": sorted({sequence for _, sequence in wanted})}
     where = f"{same} AND sequence IN {{sequences:Array(UInt64)}}"
     select = f"SELECT {', '.join(by)}, sequence FROM"
-    found = await warehouse.rows(f"{select} {HOT}.{data_type} WHERE {where} AND {_BELOW}", parameters)
+    found = await warehouse.rows(f"{select} {HOT}.{data_type} WHERE {where} AND {BELOW}", parameters)
     found += await warehouse.rows(f"{select} {COLD}.{data_type} WHERE {where}", parameters)
     known = {(tuple(row[:-1]), row[-1]) for row in found}
     return [one for one in wanted if one not in known]
 
 
-def _same(by: Sequence[str], keys: Collection[tuple[str, ...]]) -> tuple[str, dict[str, list[str]]]:
+def same_keys(by: Sequence[str], keys: Collection[tuple[str, ...]]) -> tuple[str, dict[str, list[str]]]:
     """Condition on the columns ``by``, and its parameters: of these keys, and perhaps of some more."""
     asked = {f"of_{column}": sorted({key[place] for key in keys}) for place, column in enumerate(by)}
     return " AND ".join(f"{column} IN {{of_{column}:Array(String)}}" for column in by), asked
@@ -111,7 +94,7 @@ def _same(by: Sequence[str], keys: Collection[tuple[str, ...]]) -> tuple[str, di
 async def _tops_in_cold(warehouse: Warehouse, data_type: str, keys: Collection[Key]) -> dict[Key, tuple[int, int]]:
     if not keys:
         return {}
-    same, asked = _same(key_columns(data_type), keys)
+    same, asked = same_keys(key_columns(data_type), keys)
     found = await _tops(warehouse, data_type, f"{COLD}.{data_type}", f"{same} AND NOT ({FROM_FILES})", asked)
     return {key: found[key] for key in keys if key in found}
 
@@ -127,29 +110,6 @@ async def _tops(
     return {tuple(row[:-2]): (row[-2], row[-1]) for row in await warehouse.rows(query, parameters)}
 
 
-async def _content(warehouse: Warehouse, data_type: str, below: Below) -> ContentJudge:
-    by = ", ".join(key_columns(data_type))
-    names = []
-    for column in wire_columns(
-        data_type
-    ):  # times as the integers that travel, so that the hashes are those of live rows
-        if column.kind in ("ms", "us"):
-            function = "toUnixTimestamp64Milli" if column.kind == "ms" else "toUnixTimestamp64Micro"
-            names.append(f"{function}(t.{column.name}) AS {column.name}")
-        else:
-            names.append(f"t.{column.name} AS {column.name}")
-    query = (
-        f"SELECT {', '.join(names)} FROM (SELECT * FROM {HOT}.{data_type} WHERE {_BELOW} "
-        f"ORDER BY timestamp DESC LIMIT {2 * WINDOW_ROWS} BY {by}) AS t"
-    )
-    table = await warehouse.arrow(query, below.parameters())
-    judge = ContentJudge(data_type)
-    if table.num_rows:
-        frame = pl.DataFrame(pl.from_arrow(table))
-        judge.judge(frame.select(pl.col(c.name).cast(c.clean) for c in wire_columns(data_type)))
-    return judge
-
-
 _OPEN_BUCKETS: Final = f"""
 SELECT exchange, market_type, symbol, day, argMax(trade_kind, bucket_id), argMax(price, bucket_id),
     max(bucket_id) % 1000000, argMax(volume, bucket_id), argMax(trades, bucket_id), argMax(cut, bucket_id),
@@ -161,12 +121,12 @@ FROM
         toUnixTimestamp64Milli(argMin(timestamp, sequence)) AS first_ms,
         toUnixTimestamp64Milli(max(timestamp)) AS last_ms
     FROM {HOT}.trades AS t
-    WHERE bucket_id != 0 AND {_BELOW} AND {{same}}
+    WHERE bucket_id != 0 AND {BELOW} AND {{same}}
         AND (exchange, market_type, symbol, toDate(timestamp)) IN
         (
             SELECT exchange, market_type, symbol, arrayJoin([newest, newest - 1])
             FROM (SELECT exchange, market_type, symbol, max(toDate(timestamp)) AS newest FROM {HOT}.trades
-                WHERE bucket_id != 0 AND {_BELOW} AND {{same}} GROUP BY exchange, market_type, symbol)
+                WHERE bucket_id != 0 AND {BELOW} AND {{same}} GROUP BY exchange, market_type, symbol)
         )
     GROUP BY exchange, market_type, symbol, day, bucket_id
 )
@@ -184,7 +144,7 @@ async def read_days(
     warehouse: Warehouse, freezer: Freezer, below: Below, book: BucketBook, symbols: Collection[Symbol]
 ) -> None:
     """Open days of symbols that the book does not know, or no longer."""
-    same, asked = _same(("exchange", "market_type", "symbol"), symbols)
+    same, asked = same_keys(("exchange", "market_type", "symbol"), symbols)
     await _read_days(warehouse, freezer, book, same, {**below.parameters(), **asked})
 
 

@@ -291,7 +291,8 @@ class Worker:
 
     async def _insert(self, cell: Cell, prepared: Prepared) -> None:
         if prepared.dead:
-            letters = to_batch(self.data_type, self.stream, self._created, prepared.dead)
+            numbered = cell.generation or cell.stream_created  # since when: a number is given anew when NATS goes back
+            letters = to_batch(self.data_type, self.stream, numbered, prepared.dead)
             name = f"dead_letters:{cell.token}"
             await self._patiently(lambda: self._warehouse.insert(DEAD_TABLE, letters, DEAD_SCHEMA.names, name))
         if prepared.rows:
@@ -301,6 +302,11 @@ class Worker:
 
     async def _in_progress(self) -> None:
         await self._puller.in_progress([*self._held, *self._puller.waiting])
+
+    def tell_no_more(self) -> None:
+        """The partition is no longer ours: gauges that stay where they were would alarm for ever."""
+        for gauge in (metrics.HALTED, metrics.LAG, metrics.HELD):
+            gauge.labels(self.data_type, str(self.partition)).set(0)
 
     def _show_lag(self) -> None:
         label = (self.data_type, str(self.partition))

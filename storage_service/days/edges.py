@@ -22,7 +22,7 @@ from storage_service.buckets.fold import DayState, Quantities, advance
 from storage_service.buckets.plan import DayPlan
 from storage_service.days.engine import STAGING, Engine
 from storage_service.days.install import Symbol
-from storage_service.days.locks import identity, is_gone
+from storage_service.days.locks import drop_left, identity
 
 SCHEMA: Final = pa.schema(
     [
@@ -43,9 +43,6 @@ _CREATE: Final = """CREATE TABLE {table} (exchange LowCardinality(String), marke
     symbol LowCardinality(String), day Date, first_sequence UInt64, bucket_id UInt64, closing_sequence UInt64,
     trade_kind LowCardinality(String), cut LowCardinality(String), t_max_ms UInt32, trades UInt64)
 ENGINE = MergeTree ORDER BY (exchange, market_type, symbol, day, first_sequence) COMMENT '{owner}'"""
-_LEFT_AFTER_S: Final = 86_400
-"""Edges of a job that cannot be asked, of another machine or container, go when they are as old as this."""
-
 _EPOCH: Final = date(1970, 1, 1)
 
 
@@ -112,13 +109,7 @@ def bearing(made: Sequence[pa.RecordBatch]) -> dict[tuple[Symbol, date], int]:
 @contextmanager
 def edges_table(engine: Engine) -> Iterator[str]:
     """An empty table of edges for the block, of this job alone; what jobs that died left of theirs goes, too."""
-    for name, owner, age_s in engine.rows(
-        "SELECT name, comment, dateDiff('second', metadata_modification_time, now()) FROM system.tables "
-        "WHERE database = {d:String} AND startsWith(name, 'edges_')",
-        {"d": STAGING},
-    ):
-        if is_gone(owner) or age_s > _LEFT_AFTER_S:
-            engine.run(f"DROP TABLE IF EXISTS {STAGING}.{name} SYNC")
+    drop_left(engine, "edges_")
     table = f"{STAGING}.edges_{uuid.uuid4().hex[:12]}"
     engine.run(_CREATE.format(table=table, owner=identity()))
     try:

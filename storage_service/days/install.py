@@ -141,7 +141,7 @@ class Installer:
         """
         writers = self._views or self._database == HOT
         with lock(self._engine, "install") as ours, ExitStack() as stack:
-            shadows = self._make_shadows()
+            shadows = self._make_shadows(ours)
             hold = stack.enter_context(held(self._engine, self._data_type, days)) if writers else None
             try:
                 installed = self._prepare(shadows, sources, hold.renew if hold else _nothing)
@@ -157,8 +157,8 @@ class Installer:
     def compare(self, sources: Sequence[Source]) -> list[str]:
         """Prepare as ``install`` does and replace nothing: what the tables hold that differs, one line each."""
         differences = []
-        with lock(self._engine, "install"):
-            shadows = self._make_shadows()
+        with lock(self._engine, "install") as ours:
+            shadows = self._make_shadows(ours)
             try:
                 self._prepare(shadows, sources, _nothing)
                 for shadow in shadows:
@@ -175,13 +175,18 @@ class Installer:
                     self._engine.run(f"DROP TABLE IF EXISTS {shadow.name} SYNC")
         return differences
 
-    def _make_shadows(self) -> list[Shadow]:
-        """Targets in the views' order, the raw table last."""
+    def _make_shadows(self, ours: Lock) -> list[Shadow]:
+        """Targets in the views' order, the raw table last.
+
+        Of this job alone: one that slept until it was taken for dead, and wakes, finds its own gone.
+        """
+        left = "SELECT name FROM system.tables WHERE database = {d:String} AND startsWith(name, 'shadow_')"
+        for (name,) in self._engine.rows(left, {"d": STAGING}):
+            self._engine.run(f"DROP TABLE IF EXISTS {STAGING}.{name} SYNC")
         targets = list(dict.fromkeys(view.target for view in self._views))
         shadows = []
         for target in [*targets, self._raw]:
-            name = f"{STAGING}.shadow_{target.replace('.', '_')}"
-            self._engine.run(f"DROP TABLE IF EXISTS {name} SYNC")
+            name = f"{STAGING}.shadow_{ours.token}_{target.replace('.', '_')}"
             create = str(self._engine.rows(f"SHOW CREATE TABLE {target}")[0][0])
             self._engine.run(local_copy(create, name))
             drop_holds(self._engine, name)  # a copy of a held table would refuse the days too
@@ -276,6 +281,8 @@ class Installer:
             if shadow.target == self._raw:
                 reach("before_raw", self._data_type)
             filled, present = self._partitions_of(shadow.name), self._partitions_of(shadow.target)
+            if not columns_of(self._engine, shadow.name):  # nothing in it would mean that the day goes
+                raise DayError(f"{shadow.name} is gone, it was to become {shadow.target}; run it again")
             commands = []
             for day in sorted(days):
                 if partition_id(day) in filled:

@@ -121,13 +121,17 @@ class DayKeeper:
 
     async def run(self) -> None:
         """The first look comes one interval after the start, so that short runs are not burdened."""
-        while self._settings.days_every_s:
-            await asyncio.sleep(self._settings.days_every_s)
-            try:
-                await self.look()
-                await self.run_features()
-            except (NatsError, ClickHouseAway, InsertRefused, OSError, TimeoutError) as error:
-                logger.warning("days could not be looked after, trying again", extra={"error": str(error)})
+        try:
+            while self._settings.days_every_s:
+                await asyncio.sleep(self._settings.days_every_s)
+                try:
+                    await self.look()
+                    await self.run_features()
+                except (NatsError, ClickHouseAway, InsertRefused, OSError, TimeoutError) as error:
+                    logger.warning("days could not be looked after, trying again", extra={"error": str(error)})
+        finally:  # another process tells of them from now on: ours would alarm until we end
+            metrics.REBUILD_QUEUE.set(0)
+            metrics.VERIFY_MISMATCHES.set(0)
 
     async def look(self) -> None:
         """Do what is due now."""

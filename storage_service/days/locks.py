@@ -25,6 +25,8 @@ logger = logging.getLogger(__name__)
 
 LEASE_S: Final = 300
 """Less than a job waits for a lock: it outlasts one whose container is gone."""
+_LEFT_AFTER_S: Final = 86_400
+"""Tables of a job that cannot be asked, of another machine or container, go when they are as old as this."""
 _RENEW_S: Final = 30.0
 _POLL_S: Final = 0.1
 _SETTLE_S: Final = 0.5
@@ -35,11 +37,11 @@ class LockHeld(DayError):
 
 
 class Lock:
-    """One holding of a lock. ``check`` before what nobody else may be at work on."""
+    """One holding of a lock, named by ``token``. ``check`` before what nobody else may be at work on."""
 
     def __init__(self, engine: Engine, table: str) -> None:
         self._engine, self._table = engine, table
-        self._token = uuid.uuid4().hex[:12]
+        self.token = uuid.uuid4().hex[:12]
         self._over = threading.Event()
 
     def take(self) -> bool:
@@ -54,7 +56,7 @@ class Lock:
 
     def is_ours(self, engine: Engine | None = None) -> bool:
         """Whether nobody has taken it over; asked by ``engine`` where another thread does."""
-        return holder(engine or self._engine, self._table)[0].startswith(self._token)
+        return holder(engine or self._engine, self._table)[0].startswith(self.token)
 
     def check(self) -> None:
         """Begin a new lease. Raises DayError when somebody took this job for dead."""
@@ -92,7 +94,7 @@ class Lock:
         engine.run(f"ALTER TABLE {self._table} MODIFY COMMENT '{self._comment()}'")
 
     def _comment(self) -> str:
-        return f"{self._token} {identity()}"
+        return f"{self.token} {identity()}"
 
 
 @contextmanager
@@ -147,6 +149,17 @@ def is_gone(process: str) -> bool:
     """Whether it ran here and no longer does; of another machine or container nothing can be said."""
     pid, began, where = (*process.split(" ", 2), "", "", "")[:3]
     return where == _here() and pid.isdecimal() and (started(int(pid)) or "-") != began
+
+
+def drop_left(engine: Engine, prefix: str) -> None:
+    """Drop what dead jobs left of their own tables of the staging database: their comment is the job's ``identity``."""
+    for name, owner, age_s in engine.rows(
+        "SELECT name, comment, dateDiff('second', metadata_modification_time, now()) FROM system.tables "
+        "WHERE database = {d:String} AND startsWith(name, {p:String})",
+        {"d": STAGING, "p": prefix},
+    ):
+        if is_gone(owner) or age_s > _LEFT_AFTER_S:
+            engine.run(f"DROP TABLE IF EXISTS {STAGING}.{name} SYNC")
 
 
 @cache

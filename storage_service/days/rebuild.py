@@ -102,9 +102,12 @@ class Rebuilder:
     def _join_late_rows(self, day: date) -> None:
         """What came after hot had been dropped joins cold, where the rest of the day is, and leaves hot."""
         archivist = Archivist(self._engine, self._now)
-        if archivist.was_dropped(self._type, day) and self._settings.archive_remote_url:
-            raise DayError(f"the {self._type} of {day} are on the server of the archive; rebuild the day there")
         if archivist.was_dropped(self._type, day) and day in hot_days(self._engine, self._type):
+            if self._settings.archive_remote_url:
+                raise DayError(
+                    f"the {self._type} of {day} are on the server of the archive, and what came late follows with the "
+                    "next archive; then rebuild the day there"
+                )
             archivist.archive(self._type, day)
             archivist.drop(self._type, day, 0)
 

@@ -87,7 +87,7 @@ class Archivist:
         if before == self.recorded(data_type, day):
             return Archived(data_type, day, "unchanged", sum(part.rows for part in before.values()))
         began = time.monotonic()
-        replaced = self._replaced(data_type, day, before)
+        replaced = self._replaced(data_type, day)
         live = f"{partitions([day])} AND NOT ({FROM_FILES})"
         kept = self._by_exchange(f"{COLD}.{data_type}", f"{live} AND NOT ({replaced})")
         columns = columns_of(self._engine, self._hot(data_type))
@@ -164,11 +164,18 @@ class Archivist:
             f"WHERE toYYYYMMDD(timestamp) = {partition_id(day)} AND {FROM_FILES})"
         )
 
-    def _replaced(self, data_type: str, day: date, hot: dict[str, Fingerprint]) -> str:
-        """Condition on cold rows that the hot ones replace: all live ones, unless hot has only what came late."""
+    def _replaced(self, data_type: str, day: date) -> str:
+        """Condition on cold rows that the hot ones replace: all live ones, unless cold has more of a symbol than hot.
+
+        It has where hot holds only what came late, and where another server archives here as well.
+        """
         live = f"NOT ({FROM_FILES})"
-        cold = self._by_exchange(f"{COLD}.{data_type}", f"{partitions([day])} AND {live}")
-        more = any(part.rows > hot.get(exchange, Fingerprint()).rows for exchange, part in cold.items())
+        key = "exchange, market_type, symbol"
+        counted = f"SELECT {key}, count() AS n FROM {{}} WHERE {partitions([day])}{{}} GROUP BY {key}"
+        cold, hot = counted.format(f"{COLD}.{data_type}", f" AND {live}"), counted.format(self._hot(data_type), "")
+        [(more,)] = self._engine.rows(
+            f"SELECT count() FROM ({cold}) AS c LEFT JOIN ({hot}) AS h USING ({key}) WHERE c.n > h.n"
+        )
         if not more and not self.was_dropped(data_type, day):
             return live
         same = self._identity(data_type)

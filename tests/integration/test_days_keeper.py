@@ -22,7 +22,7 @@ from marketprism.kv import kv_stream
 from marketprism.settings import ClickHouseSettings, StorageSettings
 from marketprism.subjects import POSITIONS_BUCKET
 from storage_service.days.engine import Engine
-from storage_service.days.keeper import Answer, DayKeeper, command_runner
+from storage_service.days.keeper import Answer, DayKeeper, command_runner, end, start
 from storage_service.days.queue import RebuildQueue, Waiting
 from storage_service.days.rebuild import Rebuilder
 from storage_service.position import Positions
@@ -311,6 +311,27 @@ async def test_yesterday_is_verified_and_archived_once_after_its_quiet_hour() ->
     await keeper.look()
     await keeper.look()
     assert jobs.asked[2:] == [verify, [*archive, "--drop"], [*archive, "--drop"]]
+
+
+async def test_who_no_longer_looks_after_days_alarms_no_more() -> None:
+    """The first partition went to another process: its keeper tells how many days wait and what differs."""
+    from storage_service import metrics
+
+    jobs, looked = Jobs(), asyncio.Event()
+    jobs.code = 1  # the rebuild fails, verify finds a difference
+
+    async def run(arguments: list[str]) -> Answer:
+        if "archive" in arguments:
+            looked.set()
+        return await jobs(arguments)
+
+    settings = StorageSettings(_env_file=None, days_every_s=0.01)
+    keeper = DayKeeper(Queued(), Quiet(), settings, run, clock=lambda: datetime(2025, 3, 2, 2, 30, tzinfo=UTC))
+    task = start(keeper)
+    await asyncio.wait_for(looked.wait(), 20)
+    assert (metrics.REBUILD_QUEUE._value.get(), metrics.VERIFY_MISMATCHES._value.get()) == (2, 1)
+    await end(task)
+    assert (metrics.REBUILD_QUEUE._value.get(), metrics.VERIFY_MISMATCHES._value.get()) == (0, 0)
 
 
 async def test_feature_jobs_run_when_they_are_due() -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -18,6 +20,7 @@ from storage_service.buckets.plan import DayPlan
 from storage_service.days import locks, rebuild
 from storage_service.days.edges import edges_table
 from storage_service.days.engine import Engine
+from storage_service.days.install import Installer
 from storage_service.days.locks import LockHeld, identity, is_gone, lock
 from storage_service.days.rebuild import Outcome, Rebuilder
 from tests.integration.embedded_process import EmbeddedServer
@@ -199,4 +202,57 @@ def test_a_job_that_lost_its_lock_installs_nothing(
     monkeypatch.setattr("storage_service.days.install.reach", taken_over)
     with pytest.raises(DayError, match="went to another job"):
         new_rebuilder().rebuild(date(2024, 6, 6))
+    assert buckets(engine) == before
+
+
+def test_a_job_that_wakes_after_it_was_taken_for_dead_does_not_touch_what_its_heir_prepares(
+    engine: Engine, new_rebuilder: Callable[[], Rebuilder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store(engine, "SLPUSDT", "2024-06-07", 400)
+    before = buckets(engine)
+    asleep, wake = threading.Event(), threading.Event()
+    prepare, keep = Installer._prepare, Installer._keep
+    heir = threading.current_thread()
+    ended: list[BaseException | None] = []
+
+    def sleeps(self: Installer, *arguments: Any) -> Any:
+        if threading.current_thread() is not heir:
+            asleep.set()
+            assert wake.wait(60)
+        return prepare(self, *arguments)
+
+    def is_woken(self: Installer, *arguments: Any) -> None:
+        """The heir's rows are checked; they are not yet installed."""
+        if threading.current_thread() is heir and not ended:
+            wake.set()
+            ended.append(sleeper.exception(60))
+        keep(self, *arguments)
+
+    monkeypatch.setattr(Installer, "_prepare", sleeps)
+    monkeypatch.setattr(Installer, "_keep", is_woken)
+    with ThreadPoolExecutor(1) as pool:
+        sleeper = pool.submit(new_rebuilder().rebuild, date(2024, 6, 7))
+        assert asleep.wait(60)
+        engine.run("DROP TABLE marketprism_staging.lock_install SYNC")
+        assert new_rebuilder().rebuild(date(2024, 6, 7)) == Outcome(date(2024, 6, 7), 1, 400)
+    assert len(ended) == 1
+    assert ended[0] is not None
+    assert buckets(engine) == before
+    assert engine.rows(STAGED.format("")) == []
+
+
+def test_a_day_whose_shadow_is_gone_stays(
+    engine: Engine, new_rebuilder: Callable[[], Rebuilder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store(engine, "GONUSDT", "2024-06-08", 100)
+    before = buckets(engine)
+
+    def dropped(point: str, _: str) -> None:
+        if point == "before_replace":
+            for (name,) in engine.rows(STAGED.format("shadow_")):
+                engine.run(f"DROP TABLE marketprism_staging.{name} SYNC")
+
+    monkeypatch.setattr("storage_service.days.install.reach", dropped)
+    with pytest.raises(DayError, match="is gone"):
+        new_rebuilder().rebuild(date(2024, 6, 8))
     assert buckets(engine) == before

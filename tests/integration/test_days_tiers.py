@@ -21,7 +21,7 @@ from storage_service.days.calibration import Request, run_calibration
 from storage_service.days.content import columns_of, fingerprint
 from storage_service.days.engine import Engine, StatementRefused
 from storage_service.days.hold import Hold, drop_holds, held
-from storage_service.days.rebuild import Rebuilder
+from storage_service.days.rebuild import Outcome, Rebuilder
 from storage_service.days.remote import RemoteArchivist
 from storage_service.days.tiers import Archived, Archivist, run_archive
 from storage_service.days.trades import frozen_plans
@@ -368,12 +368,57 @@ def test_a_day_goes_to_another_server_and_late_rows_follow(
         ) == [(990, True, True)]
     store_live(engine, [{**row, "late": True} for row in rows[990:]], TIME_ONLY, batches=1)
     settings = StorageSettings(archive_remote_url=other_server.url, _env_file=None)
-    with pytest.raises(DayError, match="rebuild the day there"):  # from ten late rows it would be half a day
-        Rebuilder(engine, ClickHouseSettings(url=server.url, _env_file=None), settings).rebuild(day)
+    tool = Rebuilder(engine, ClickHouseSettings(url=server.url, _env_file=None), settings)
+    with pytest.raises(DayError, match="then rebuild the day there"):  # from ten late rows it would be half a day
+        tool.rebuild(day)
     assert states() == ["archived", "dropped"]
+    assert tool.rebuild(day) == Outcome(day, 0, 0), "its place in the queue need not alarm for ever"
     counts = "SELECT count(), uniqExact(sequence) FROM marketprism_cold.trades"
     assert there.rows(counts) == [(1000, 1000)]
     assert there.rows("SELECT name FROM system.tables WHERE database = 'marketprism_staging'") == []
+
+
+def test_a_day_is_whole_there_although_another_job_sends_it_and_dies(
+    other_server: EmbeddedServer, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = Engine.open(ClickHouseSettings(url=other_server.url, _env_file=None))
+    day = date(2024, 5, 7)
+    store_live(engine, tape("TWOUSDT", "2024-05-07", 500), TIME_ONLY)
+    whole = of(engine, "marketprism_hot", "TWOUSDT")
+    later = datetime.now(UTC) + timedelta(days=30)
+
+    class Killed(BaseException):
+        """Before a row of it arrives."""
+
+    def dies(*_: object) -> None:
+        raise Killed
+
+    def beside(point: str, _: str) -> None:
+        if point == "archive_sent":
+            other = Engine.open(ClickHouseSettings(url=other_server.url, _env_file=None))
+            monkeypatch.setattr(other, "insert_native", dies)
+            with pytest.raises(Killed):
+                RemoteArchivist(engine, other, later).archive("trades", day)
+
+    monkeypatch.setattr("storage_service.days.remote.reach", beside)
+    archivist = RemoteArchivist(engine, there, later)
+    assert archivist.archive("trades", day).state == "archived"
+    assert archivist.drop("trades", day, 7).state == "dropped"
+    assert of(there, "marketprism_cold", "TWOUSDT") == whole
+    assert there.rows("SELECT name FROM system.tables WHERE database = 'marketprism_staging'") == []
+
+
+def test_symbols_of_a_day_come_from_several_servers(other_server: EmbeddedServer, engine: Engine) -> None:
+    """Two shards with one archive: the larger share of an exchange's day does not take the place of the smaller."""
+    there = Engine.open(ClickHouseSettings(url=other_server.url, _env_file=None))
+    day, later = date(2024, 5, 8), datetime.now(UTC) + timedelta(days=30)
+    whole = {}
+    for symbol, count in (("ONEUSDT", 100), ("BIGUSDT", 300)):
+        store_live(engine, tape(symbol, "2024-05-08", count), TIME_ONLY)
+        whole[symbol] = of(engine, "marketprism_hot", symbol)
+        assert RemoteArchivist(engine, there, later).archive("trades", day).state == "archived"
+        engine.run(f"DELETE FROM marketprism_hot.trades WHERE symbol = '{symbol}'")  # the next one is another shard
+    assert {symbol: of(there, "marketprism_cold", symbol) for symbol in whole} == whole
 
 
 def content_of_hot(engine: Engine, symbol: str) -> dict[str, tuple[int, int]]:

@@ -12,13 +12,17 @@ import pytest
 
 from marketprism.events import Trade
 from marketprism.kv import kv_stream
+from marketprism.settings import ClickHouseSettings
 from marketprism.subjects import POSITIONS_BUCKET, stream_name
+from storage_service.clickhouse_io import Warehouse
 from storage_service.days.queue import RebuildQueue
+from storage_service.deadletters import drop_letters, list_letters
+from storage_service.duplicates import WINDOW_ROWS
 from storage_service.position import Cell, Holes, Positions
 from tests.migrated import Template
 from tests.unit.storage.ledger import Ledger
 from tests.unit.storage.rig import Rig, assert_equals_ledger, running
-from tests.unit.storage.samples import quotes
+from tests.unit.storage.samples import MS, quotes, row
 
 pytestmark = [pytest.mark.slow]
 
@@ -84,6 +88,21 @@ async def test_a_cell_that_was_deleted_stores_nothing_twice(rig: Rig, forget: st
     assert sequences(rig) == [1, 2, 3, 4, 5, 7, 8, 9]
     await stored(rig, frames_of([trades[2]], [trades[5]]), salt="a second collector")
     assert sequences(rig) == list(range(1, 10)), "the hole that is open is still open, the closed one is not"
+
+
+async def test_contents_of_before_the_window_are_not_stored_twice(rig: Rig) -> None:
+    """A second of funding is a row: what is remembered of a symbol is minutes, and the whole stream is read again."""
+    await rig.streams()
+    rates = [row("funding_rates", timestamp=MS + 1000 * n, sequence=n) for n in range(3 * WINDOW_ROWS)]
+    lines = [msgspec.json.encode(each) + b"\n" for each in rates]
+    subject = "md.funding_rates.binance.linear.BTCUSDT"
+    frames = [(subject, b"".join(lines[at : at + 64])) for at in range(0, len(lines), 64)]
+    await stored(rig, frames[:-1], data_type="funding_rates")
+    nc, js = await rig.connect()
+    await (await js.key_value(POSITIONS_BUCKET)).delete("cell.funding_rates.0")
+    await nc.close()
+    await stored(rig, [*frames[:2], *frames[-1:]], salt="a second collector", data_type="funding_rates")
+    assert sequences(rig, "funding_rates") == list(range(3 * WINDOW_ROWS))
 
 
 async def test_holes_of_a_position_that_went_back_are_those_of_the_rows(rig: Rig) -> None:
@@ -177,6 +196,28 @@ async def test_a_stream_that_lost_its_newest_messages(rig: Rig, later: int) -> N
     await stored(rig, ledger.frames(3))
     assert_equals_ledger(rig, ledger)
     assert len(gone_back(rig)) == 1
+
+
+@pytest.mark.parametrize("handled", [False, True], ids=["open", "dropped"])
+async def test_a_row_is_refused_under_a_number_that_another_had(rig: Rig, handled: bool) -> None:
+    """The stream went back and gave the number again: neither dead letter hides the other."""
+    await rig.streams()
+    ledger = Ledger(seed=3)
+    await stored(rig, ledger.frames(5))
+    [folder] = (rig.directory / "nats").rglob(stream_name("trades"))
+    older = keep(rig, folder)
+    await stored(rig, [(SUBJECT, b'{"first": 1}\n')])
+    warehouse = Warehouse(ClickHouseSettings(url=rig.environment["MARKETPRISM_CLICKHOUSE_URL"], _env_file=None))
+    [first] = await list_letters(warehouse)
+    if handled:
+        await drop_letters(warehouse, [first])
+    put_back(rig, older, folder)
+    await stored(rig, [(SUBJECT, b'{"second": 1}\n'), *ledger.frames(3)])
+    letters = await list_letters(warehouse)
+    await warehouse.close()
+    assert [(letter.stream_seq, letter.payload) for letter in letters] == [
+        (first.stream_seq, payload) for payload in (b'{"first": 1}', b'{"second": 1}')[handled:]
+    ]
 
 
 def keep(rig: Rig, folder: Path) -> Path:

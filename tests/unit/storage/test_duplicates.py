@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 import polars as pl
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -11,6 +12,7 @@ from storage_service import duplicates
 from storage_service.batching import clean
 from storage_service.duplicates import ContentJudge, Mark, SequenceJudge
 from storage_service.frames import Frame
+from storage_service.groups import SYMBOL, grouped
 from tests.unit.storage.samples import MS, row
 
 
@@ -33,6 +35,27 @@ def test_a_row_that_says_the_same_is_stored_once(values, size):
         part = values[start : start + size]
         keep = judge.judge(rates(part)).keep
         kept += [value for value, new in zip(part, keep, strict=True) if new]
+    assert kept == list(dict.fromkeys(values))
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    st.lists(st.tuples(st.integers(0, 30), st.sampled_from(["0.1", "0.2"])), min_size=1, max_size=40), st.integers(1, 7)
+)
+def test_a_row_of_before_the_window_is_stored_once_when_what_is_stored_is_told(values, size):
+    kept: list[tuple[int, str]] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(duplicates, "WINDOW_ROWS", 3)
+        judge = ContentJudge("funding_rates")
+        for start in range(0, len(values), size):
+            part = values[start : start + size]
+            rows = rates(part)
+            for first, last in judge.beyond(rows, grouped(rows, SYMBOL)).values():
+                stored = [(t, rate) for t, rate in kept if first <= t + MS <= last]
+                if stored:
+                    judge.recall(rates(stored))
+            keep = judge.judge(rows).keep
+            kept += [value for value, new in zip(part, keep, strict=True) if new]
     assert kept == list(dict.fromkeys(values))
 
 
@@ -99,13 +122,28 @@ def test_open_holes_are_bounded_and_the_oldest_is_forgotten(monkeypatch):
 def test_what_is_known_to_be_missing_is_taken_once_whatever_is_remembered():
     judge = SequenceJudge("trades", {("x", "spot", "s", "trade"): Mark(9, [(6, 7)])})
     for sequence in (3, 6, 8, 12):
-        judge.reopen(("x", "spot", "s", "trade"), sequence)
+        judge.expect(("x", "spot", "s", "trade"), sequence)
+    found = judge.judge(sequences(3, 2, 3, 8, 12, 12))
+    assert found.keep.tolist() == [True, False, False, True, True, False]
+    assert found.late.tolist() == [True, False, False, True, False, False]
     [mark] = judge.marks.values()
-    assert mark.holes == [(3, 3), (6, 7), (8, 8)], "12 is new in any case"
-    judge.reopen(("x", "spot", "other", "trade"), 1)
-    found = judge.judge(sequences(3, 2, 3, 8))
-    assert found.keep.tolist() == found.late.tolist() == [True, False, False, True]
-    assert mark.holes == [(6, 7)]
+    assert (mark.top, mark.holes) == (12, [(6, 7), (10, 11)])
+    judge.expect(("x", "spot", "s", "trade"), 2)
+    judge.judge(sequences(13))
+    assert not judge.judge(sequences(2)).keep.any(), "of one batch"
+
+
+def test_a_frame_that_is_known_to_be_missing_has_more_rows_than_a_symbol_may_have_holes():
+    holes = [(1000 + 2 * n, 1000 + 2 * n) for n in range(duplicates.MAX_HOLES)]
+    judge = SequenceJudge("trades", {("x", "spot", "s", "trade"): Mark(2000, list(holes))})
+    wanted = range(1, 4 * duplicates.MAX_HOLES)
+    for sequence in wanted:
+        judge.expect(("x", "spot", "s", "trade"), sequence)
+    found = judge.judge(sequences(*wanted))
+    assert found.keep.all()
+    assert found.forgotten == 0
+    [mark] = judge.marks.values()
+    assert mark.holes == holes, "what is open is still watched"
 
 
 def test_a_row_in_the_middle_of_a_hole_leaves_two():

@@ -19,6 +19,9 @@ class Stays:
     async def run(self) -> None:
         await asyncio.Event().wait()
 
+    def tell_no_more(self) -> None:
+        return
+
 
 class Beats:
     """An ownership whose first beat finds that others have taken over."""

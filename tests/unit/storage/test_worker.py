@@ -9,6 +9,7 @@ import pytest
 
 from marketprism.errors import StoreHalted
 from storage_service import metrics, worker
+from storage_service.crew import Group
 from storage_service.worker import Worker
 
 
@@ -55,3 +56,14 @@ async def test_what_stays_is_told() -> None:
         await failing.run()
     assert failing.sessions == 5
     assert metrics.HALTED.labels("trades", "9")._value.get() == 1
+
+
+async def test_who_gives_a_partition_up_alarms_no_more() -> None:
+    """Also of a worker that had halted: in the process that has it now it may well run."""
+    group = Group(workers=[Failing(1000)])
+    group.run()
+    await asyncio.wait([group.task])
+    metrics.LAG.labels("trades", "9").set(5_000)
+    assert metrics.HALTED.labels("trades", "9")._value.get() == 1
+    await group.end()
+    assert [gauge.labels("trades", "9")._value.get() for gauge in (metrics.HALTED, metrics.LAG)] == [0, 0]
