@@ -371,7 +371,7 @@ class TestTrouble:
     def test_a_page_server_that_dies_is_reconnected_to(
         self, browser: Browser, up: Running, expected_complaints: list[str]
     ) -> None:
-        expected_complaints += ["net::ERR_"]  # of whichever name: refused, reset, cut off, or found dead when it was next used
+        expected_complaints.append("net::ERR_")  # of any name: refused, reset, cut off, or found dead at its next use
         browser.open(SYMBOL)
         browser.until("document.querySelector('#live').dataset.state === 'live'", within_s=60)
         os.kill(up.pids()["web"], signal.SIGKILL)
