@@ -24,6 +24,8 @@ Entity = ranges.Key
 KEY: Final = ("exchange", "market_type", "symbol")
 DEFAULT_VIEW: Final = "unified_features_by_bucket"
 DEFAULT_MAX_AGE: Final = dt.timedelta(seconds=300)
+SETS: Final = frozenset({"footprint_candidates", "footprint_clusters"})
+"""Views of which each run of a job writes a set of rows for an instrument: none of them is the newest."""
 _STAMP: Final = pl.Datetime("us", "UTC")
 
 
@@ -56,8 +58,8 @@ def sources(
 ) -> list[Source]:
     """The views of ``features``, each "view.column" or a column of unified_features_by_bucket, grouped by age limit.
 
-    Raises QueryError for an unknown view or column, a view that does not say when its rows were known, or an age limit
-    of what is not asked for.
+    Raises QueryError for an unknown view or column, a view that does not say when its rows were known or that has
+    several rows of an instrument and a time, or an age limit of what is not asked for.
     """
     if isinstance(max_age, Mapping) and (strange := sorted(set(max_age) - set(features))):
         raise QueryError(f"max_age names {strange[0]!r}, which is not among the features asked for")
@@ -75,6 +77,8 @@ def sources(
             raise QueryError(f"{view} has no column {unknown[0]}; `marketprism features show {view}` lists them")
         if "available_at" not in known:
             raise QueryError(f"{view} does not say when its rows were known (available_at); read it by itself")
+        if view in SETS or not set(KEY) <= set(known):
+            raise QueryError(f"{view} has not one row per instrument and time; read it by itself, with available_at")
         tie = "v.sequence" if "sequence" in known else "0"
         form = ranges.form_of(client, view, list(known))
         found.append(Source({name: known[name] for name in columns}, form, tie, limit, views.count(view) == 1))
@@ -216,10 +220,12 @@ def grid(
 
 
 def to_polars(table: pa.Table) -> pl.DataFrame:
-    """Wide decimals (notionals, Decimal(76, 24)) become Float64: polars has no 256-bit decimal."""
+    """Wide decimals (notionals, Decimal(76, 24); also in arrays) become Float64: polars has no 256-bit decimal."""
     for index, field in enumerate(table.schema):
         if pa.types.is_decimal256(field.type):
             table = table.set_column(index, field.name, table.column(index).cast(pa.float64()))
+        elif pa.types.is_list(field.type) and pa.types.is_decimal256(field.type.value_type):
+            table = table.set_column(index, field.name, table.column(index).cast(pa.list_(pa.float64())))
     frame = pl.from_arrow(table)
     assert isinstance(frame, pl.DataFrame)  # from_arrow gives a Series only for an array
     return frame

@@ -20,10 +20,11 @@ from marketprism.errors import QueryError, SqlFileError
 from marketprism.migrate import shipped
 from marketprism.sqlfiles import Header, has_header, parse_header
 
-_CREATED: Final = re.compile(
-    r"CREATE (?:(?:TABLE|VIEW|MATERIALIZED VIEW) IF NOT EXISTS|OR REPLACE VIEW) "
+_TOLD: Final = re.compile(
+    r"(?:CREATE (?:(?:TABLE|VIEW|MATERIALIZED VIEW) IF NOT EXISTS|OR REPLACE VIEW) |ALTER TABLE (?=\S+ MODIFY COMMENT))"
     r"(?P<object>marketprism_(?:features|labels)\.\w+)"
 )
+"""What a migration with a header builds, or says anew what it is."""
 _COLUMN: Final = re.compile(r"^    `(?P<name>\w+)` (?P<type>.+?) COMMENT '(?P<comment>(?:[^'\\]|\\.)*)'")
 _READ: Final = re.compile(r"`?(?P<name>marketprism_(?:hot|cold|features|labels)\.\w+)`?")
 _FILLS: Final = re.compile(r"^(?:CREATE MATERIALIZED VIEW \S+|REFRESH [^\n]*) TO (?P<target>\S+)", re.MULTILINE)
@@ -54,7 +55,8 @@ class Feature:
 def features(migrations: Path | None = None, schema: Path | None = None) -> list[Feature]:
     """Everything that a migration with a header builds, in order; the plumbing of materialized views is left out.
 
-    An object that a later migration makes anew keeps its place, and its header unless the later one is about it.
+    An object that a later migration makes or describes anew keeps its place, and its header unless the later one is
+    about it.
 
     Raises SqlFileError for an object without its file in the snapshot.
     """
@@ -66,7 +68,7 @@ def features(migrations: Path | None = None, schema: Path | None = None) -> list
         if not has_header(text):
             continue
         header = parse_header(text, path.name)
-        for match in _CREATED.finditer(text):
+        for match in _TOLD.finditer(text):
             name = match["object"]
             if not name.endswith("_mv") and (name not in found or _short(name) == header.name):
                 found[name] = _feature(name, header, folder / f"{name}.sql", reads.get(name) or header.inputs)
@@ -162,7 +164,7 @@ def _section(each: Feature, cost: float | None) -> list[str]:
         "",
         f"- Purpose: {header.purpose}",
         f"- Grain: {header.grain}",
-        f"- Inputs: {', '.join(f'`{source}`' for source in each.inputs)}",
+        f"- Inputs: {', '.join(f'`{source}`' for source in each.inputs) or 'none'}",
         f"- Time: {header.time}; freshness: {header.freshness}; lookahead: {header.lookahead}",
         *([f"- Cost: {paid} {cost:.1f} × unified_buckets"] if cost is not None else []),
         f"- Formula: {header.source}",

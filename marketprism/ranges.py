@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from marketprism.clickhouse import FEATURES
 
-GRAINS: Final = ("ts_1s", "timestamp", "bucket_id", "ts_1m", "ts_1h", "day")
+GRAINS: Final = ("ts_1s", "timestamp", "bucket_id", "ts_1m", "ts_1h", "day", "run_ts")
 """Columns that order the rows of a view in time; of several the first counts."""
 _FORMS: Final = {
     "unified_features_by_bucket": "unified_features_since",

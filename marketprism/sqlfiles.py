@@ -38,7 +38,8 @@ _LINE: Final = re.compile(r"-- (?P<key>[a-z]+): +(?P<value>\S.*?)\s*$")
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """The parsed header; ``inputs`` are ``database.object`` names."""
+    """The parsed header; ``inputs`` are ``database.object`` names; "none" in the file where a program
+    writes what no table says."""
 
     name: str
     purpose: str
@@ -107,7 +108,7 @@ def _fields(text: str, where: str, keys: tuple[str, ...]) -> dict[str, str]:
 
 
 def _header(values: dict[str, str]) -> Header:
-    inputs = tuple(part.strip() for part in values["inputs"].split(","))
+    inputs = () if values["inputs"] == "none" else tuple(part.strip() for part in values["inputs"].split(","))
     return Header(**{**values, "inputs": inputs})  # type: ignore[arg-type]
 
 

@@ -17,4 +17,4 @@ ENGINE = MergeTree
 PARTITION BY toYYYYMMDD(run_ts)
 ORDER BY (exchange, market_type, symbol, run_ts, cluster_price)
 SETTINGS non_replicated_deduplication_window = 10000, index_granularity = 8192, min_bytes_for_full_part_storage = 10485760
-COMMENT 'price clusters of the footprint by DBSCAN; dynamic_levels reads them'
+COMMENT 'price clusters of the footprint of 24 hours by DBSCAN; dynamic_levels reads them'

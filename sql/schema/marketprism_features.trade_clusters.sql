@@ -17,4 +17,4 @@ ENGINE = MergeTree
 PARTITION BY toYYYYMMDD(run_ts)
 ORDER BY (exchange, market_type, symbol, run_ts)
 SETTINGS non_replicated_deduplication_window = 10000, index_granularity = 8192, min_bytes_for_full_part_storage = 10485760
-COMMENT 'clusters of trades in time, price and size by DBSCAN'
+COMMENT 'clusters of the trades of ten minutes in time, price and size by DBSCAN'

@@ -12,11 +12,13 @@ import pytest
 
 from marketprism.errors import QueryError
 from marketprism.features import Features
+from marketprism.jobs import run_job, trade_clusters
 from tests.sql.catalogue_tape import Tape, epoch_us, insert, make_tape
 from tests.sql.rows import assign_buckets, trade
 
 ENTITY = ("binance", "spot", "ASOFUSDT")
 MINUTE = dt.timedelta(minutes=1)
+HOUR = dt.timedelta(hours=1)
 
 
 @pytest.fixture(scope="module")
@@ -205,6 +207,32 @@ def test_a_range_is_read_day_by_day(engine: Any, tape: Tape) -> None:
     assert got["timestamp"].diff().drop_nulls().min() >= dt.timedelta(seconds=7)
     assert got["timestamp"].is_sorted()
     assert got["vpin_approx"].drop_nulls().len() > 0
+
+
+def test_every_column_of_every_view_can_be_asked_for(engine: Any, tape: Tape) -> None:
+    at = moment(tape.trades[-1]["received_at"])
+    run_job(engine.client, trade_clusters, at)
+    columns = engine.client.query(
+        "SELECT table, groupArray(name) FROM system.columns WHERE database = 'marketprism_features' "
+        "AND match(table, '^[a-z]') AND NOT match(table, '_(mv|between)$') GROUP BY table "
+        "HAVING has(groupArray(name), 'available_at')"
+    ).result_rows
+    features = Features(engine.client)
+    answered = {}
+    for view, names in columns:
+        asked = [f"{view}.{name}" for name in names if name not in ("exchange", "market_type", "symbol")]
+        instant = at + dt.timedelta(minutes=1)
+        if view in ("footprint_candidates", "footprint_clusters", "reference_venues"):
+            with pytest.raises(QueryError, match=f"{view} has not one row per instrument and time"):
+                features.asof([ENTITY], [instant], asked)
+        else:
+            frame = features.asof([ENTITY], [instant], asked, max_age=2 * HOUR, keep_excluded=True, kind="polars")
+            answered[view] = frame[f"{view}_age_ms"][0]
+    assert len(answered) > 40
+    assert {view for view, age in answered.items() if age is None} == {
+        *("latest_buckets", "latest_details", "latest_features", "latest_impact", "latest_minutes"),
+        *("recent_buckets", "recent_features", "serving_features"),
+    }  # tables that have the newest rows alone: today's
 
 
 def test_kinds_and_refusals(engine: Any, tape: Tape) -> None:

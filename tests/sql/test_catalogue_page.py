@@ -53,6 +53,12 @@ def test_every_object_says_what_it_is() -> None:
         )
 
 
+def test_what_jobs_write_is_described_by_a_header_of_its_own() -> None:
+    headers = {each.name.split(".")[1]: each.header.name for each in features()}
+    for name in ("footprint_clusters", "trade_clusters", "feature_registry", "job_runs"):
+        assert headers[name] == name
+
+
 def test_every_view_has_its_cost(engine: Any) -> None:
     """Plain views cost a read, refreshable ones a refresh; a view that is gone costs nothing any more."""
     read = engine.rows(

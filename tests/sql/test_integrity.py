@@ -32,8 +32,8 @@ def day(engine: Any) -> Iterator[Any]:
         engine.client.command(f"TRUNCATE TABLE {table}")
 
 
-def _bad(day: Any) -> dict[str, Line]:
-    return {line.check: line for line in integrity(day.client, DAY) if line.verdict is not Verdict.OK}
+def _bad(day: Any, now: dt.datetime | None = None) -> dict[str, Line]:
+    return {line.check: line for line in integrity(day.client, DAY, now) if line.verdict is not Verdict.OK}
 
 
 def _delete(day: Any, table: str, where: str) -> None:
@@ -72,6 +72,20 @@ def test_a_doubled_trade(day: Any) -> None:
 def test_minutes_that_lost_volume(day: Any) -> None:
     _delete(day, "marketprism_features.trades_1m_state", f"symbol = '{SYMBOL}' AND toMinute(ts_1m) = 1")
     assert set(_bad(day)) == {"minutes"}
+
+
+@pytest.mark.parametrize("table", ["bucket_flow", "trades_1m_state"])
+def test_an_insert_under_way_is_no_damage_of_an_open_day(day: Any, table: str) -> None:
+    hour_later = dt.datetime(2025, 4, 2, 12, tzinfo=dt.UTC)
+    day.client.command(f"TRUNCATE TABLE marketprism_features.{table}")  # the trades are in, the view is not yet
+    assert _bad(day)  # of a closed day it is damage
+    assert _bad(day, hour_later) == {}
+    day.client.command(
+        "ALTER TABLE marketprism_hot.trades UPDATE created_at = timestamp WHERE 1 SETTINGS mutations_sync = 1"
+    )
+    bad = _bad(day, hour_later)  # an hour after the insert nothing is under way
+    assert set(bad) >= {{"bucket_flow": "buckets", "trades_1m_state": "minutes"}[table]}
+    assert all("once it is closed" in line.advice for line in bad.values())
 
 
 def test_cold_that_differs(day: Any) -> None:

@@ -1,0 +1,11 @@
+-- name:      footprint_clusters
+-- purpose:   prices at which volume gathered, as each run of the job of this name found them
+-- grain:     one row per (exchange, market_type, symbol, run_ts, cluster_price): a run writes every cluster it found
+-- inputs:    marketprism_features.footprint_1m, marketprism_features.trades_1m, marketprism_features.gap_minutes
+-- time:      run_ts
+-- freshness: written by the job every five minutes
+-- lookahead: none
+-- source:    MarketPrism: DBSCAN of price bins, five basis points apart at most, three bins at least
+--
+-- Until here the catalogue showed this table under the header of the view that it was made beside.
+ALTER TABLE marketprism_features.footprint_clusters MODIFY COMMENT 'price clusters of the footprint of 24 hours by DBSCAN; dynamic_levels reads them';

@@ -1,0 +1,11 @@
+-- name:      trade_clusters
+-- purpose:   whether the newest trades stand together in time, price and size, as each run of the job of this name found it
+-- grain:     one row per (exchange, market_type, symbol, run_ts)
+-- inputs:    marketprism_features.all_trades, marketprism_features.gap_minutes
+-- time:      run_ts
+-- freshness: written by the job every five minutes
+-- lookahead: none
+-- source:    MarketPrism: DBSCAN on three axes, each in units of its own distance
+--
+-- Until here the catalogue showed this table under the header of the view that it was made beside.
+ALTER TABLE marketprism_features.trade_clusters MODIFY COMMENT 'clusters of the trades of ten minutes in time, price and size by DBSCAN';

@@ -1,0 +1,11 @@
+-- name:      job_runs
+-- purpose:   when each job ran, what it read and wrote, and why it failed
+-- grain:     one row per (job, run_id)
+-- inputs:    none
+-- time:      finished_at
+-- freshness: written at the end of a run
+-- lookahead: none
+-- source:    MarketPrism
+--
+-- Until here the catalogue showed this table under the header of the view that it was made beside.
+ALTER TABLE marketprism_features.job_runs MODIFY COMMENT 'runs of the jobs that compute features outside SQL';

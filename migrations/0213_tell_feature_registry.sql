@@ -1,0 +1,11 @@
+-- name:      feature_registry
+-- purpose:   which version of a feature a row was computed by
+-- grain:     one row per (name, version)
+-- inputs:    none
+-- time:      valid_from
+-- freshness: written by the job daily, where SQL or columns have changed
+-- lookahead: none
+-- source:    MarketPrism
+--
+-- Until here the catalogue showed this table under the header of the view that it was made beside.
+ALTER TABLE marketprism_features.feature_registry MODIFY COMMENT 'which version of a feature was valid from when';
