@@ -52,11 +52,11 @@ class Intake:
         self.looks = Looks(js, self._stream)
         self.idle = asyncio.Event()
         self.rests = False
-        self.expected, self.newest_us, self._created = 1, 0, 0
+        self.expected, self.newest_us, self._numbers = 1, 0, ""
 
-    def begin_at(self, first: int, created: int) -> None:
-        """Read on from this sequence of the stream that was made at ``created``."""
-        self.expected, self.newest_us, self._created = first, 0, created
+    def begin_at(self, first: int, numbers: str) -> None:
+        """Read on from this sequence; ``numbers``: since when sequences are those that they are (numbered_since)."""
+        self.expected, self.newest_us, self._numbers = first, 0, numbers
 
     async def next_batches(self) -> list[Cleaned]:
         """One batch, or its parts when it spans too many days; [] when asked to stop."""
@@ -115,7 +115,7 @@ class Intake:
 
     async def _tell_hole(self, until: int, until_us: int) -> None:
         hole = (self.expected, until - 1)
-        at = (self._stream, self._created, self._partition)
+        at = (self._stream, self._numbers, self._partition)
         span = (self.newest_us or until_us, until_us)
         await self._patiently(lambda: report_stream_hole(self._warehouse, self._data_type, *at, hole, span))
 

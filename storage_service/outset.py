@@ -22,7 +22,7 @@ from marketprism.subjects import partition_of, stream_name
 from storage_service.allowed import VIEWED
 from storage_service.clickhouse_io import Warehouse
 from storage_service.holes_left import holes_left
-from storage_service.position import Cell, Holes, Positions, Ranges
+from storage_service.position import Cell, Holes, Positions, Ranges, numbered_since
 from storage_service.recover import server_clock_us
 from storage_service.stream_hole import interrupted_days, report_stream_hole
 
@@ -123,7 +123,8 @@ class Outsets:
         else:
             first = min(first, await self._first_after(cell, ends))
             logger.error("messages that had come are gone", extra={"stream": self._stream, "from": first})
-            at, lost = (self._stream, created, self._partition), (first, max(cell.last, newest))
+            at = (self._stream, numbered_since(created, cell.generation), self._partition)
+            lost = (first, max(cell.last, newest))
             span = (cell.last_us or epoch, epoch)
             await self._patiently(lambda: report_stream_hole(self._warehouse, self._data_type, *at, lost, span))
         ranges = await self._settle_holes(cell, holes, created, first)

@@ -58,8 +58,13 @@ class Holes(msgspec.Struct, frozen=True, kw_only=True):
 
 def token(cell: Cell, table: str) -> str:
     """The insert token: the same rows always carry the same, and nothing else ever does."""
-    created = f"{cell.stream_created}.{cell.generation}" if cell.generation else str(cell.stream_created)
-    return f"{table}:{cell.stream}:{created}:{cell.partition}:{cell.first}-{cell.last}"
+    numbers = numbered_since(cell.stream_created, cell.generation)
+    return f"{table}:{cell.stream}:{numbers}:{cell.partition}:{cell.first}-{cell.last}"
+
+
+def numbered_since(created: int, generation: int) -> str:
+    """Since when a sequence of the stream is of one message: it is given anew when the stream is made or goes back."""
+    return f"{created}.{generation}" if generation else str(created)
 
 
 def digest(body: bytes) -> str:

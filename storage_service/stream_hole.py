@@ -55,7 +55,7 @@ async def report_stream_hole(
     warehouse: Warehouse,
     data_type: str,
     stream: str,
-    created: int,
+    numbers: str,
     partition: int,
     hole: tuple[int, int],
     span_us: tuple[int, int],
@@ -63,7 +63,8 @@ async def report_stream_hole(
     """One ``gaps`` row with cause ``stream_hole``: ``hole`` = first and last missing stream sequence (not trade ids).
 
     ``span_us``: the times between which they came, as far as known; its end is when JetStream took the first message
-    after the hole, or when it was noticed that there is none. The token makes telling it again a no-op.
+    after the hole, or when it was noticed that there is none. The token makes telling it again a no-op. ``numbers``
+    (numbered_since) are in it: a stream that goes back may lose messages of the same sequences once more.
     """
     row = {
         "timestamp": span_us[1] // 1000,
@@ -92,7 +93,7 @@ async def report_stream_hole(
         ],
         schema=schema,
     )
-    name = f"gaps:{stream}:{created}:{partition}:{hole[0]}-{hole[1]}"
+    name = f"gaps:{stream}:{numbers}:{partition}:{hole[0]}-{hole[1]}"
     await warehouse.insert(f"{HOT}.gaps", batch, schema.names, name)
     STREAM_HOLES.labels(data_type).inc()
     logger.error("messages expired before they were stored", extra={"stream": stream, "from": hole[0], "to": hole[1]})

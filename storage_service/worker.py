@@ -33,7 +33,7 @@ from storage_service.known import Known
 from storage_service.lease import Lease, LeaseLost
 from storage_service.outset import Outset, Outsets
 from storage_service.patience import Patience, Stopping, pause
-from storage_service.position import Cell, Positions, Ranges, digest, token
+from storage_service.position import Cell, Positions, Ranges, digest, numbered_since, token
 from storage_service.pull import ConsumerLost, Puller
 from storage_service.recover import Below
 from storage_service.tokens import check_tokens
@@ -148,7 +148,7 @@ class Worker:
     async def _begin_at(self, outset: Outset) -> None:
         """State from below the position, and the stream from there on."""
         self._created, self._epoch, self._generation = outset.created, outset.epoch, outset.generation
-        self._intake.begin_at(outset.first, outset.created)
+        self._intake.begin_at(outset.first, numbered_since(outset.created, outset.generation))
         await self._recover(Below(outset.first, outset.epoch), outset.holes)
         await self._puller.start(outset.first)
 

@@ -198,6 +198,23 @@ async def test_a_stream_that_lost_its_newest_messages(rig: Rig, later: int) -> N
     assert len(gone_back(rig)) == 1
 
 
+async def test_a_stream_that_lost_the_same_messages_twice(rig: Rig) -> None:
+    """Each loss is told, also where it has the numbers of one before: other trades bore them."""
+    await rig.streams()
+    ledger = Ledger(seed=3)
+    await stored(rig, ledger.frames(20))
+    [folder] = (rig.directory / "nats").rglob(stream_name("trades"))
+    older = keep(rig, folder)
+    await stored(rig, ledger.frames(10))
+    put_back(rig, older, folder)
+    await stored(rig, ledger.frames(9))
+    await stored(rig, ledger.frames(1))
+    put_back(rig, older, folder)
+    await stored(rig, ledger.frames(4))
+    assert_equals_ledger(rig, ledger)
+    assert gone_back(rig) == [("trades", 21, 30)] * 2
+
+
 @pytest.mark.parametrize("handled", [False, True], ids=["open", "dropped"])
 async def test_a_row_is_refused_under_a_number_that_another_had(rig: Rig, handled: bool) -> None:
     """The stream went back and gave the number again: neither dead letter hides the other."""
@@ -231,7 +248,7 @@ def keep(rig: Rig, folder: Path) -> Path:
 def put_back(rig: Rig, older: Path, folder: Path) -> None:
     rig.stop("nats")
     shutil.rmtree(folder)
-    shutil.move(older, folder)
+    shutil.copytree(older, folder)
     rig.start_nats()
 
 
