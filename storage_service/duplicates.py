@@ -182,7 +182,7 @@ class ContentJudge:
         for key, indices in groups:
             for index in indices.tolist():
                 item = (times[index], hashes[index])
-                keep[index] = (key, item) not in known and self._remember(key, item)
+                keep[index] = (key, item) not in known and self._remember(key, item, known)
                 known.add((key, item))
         newest_day = max(times, default=0) // _DAY_MS
         if newest_day > self._newest_day:
@@ -211,7 +211,9 @@ class ContentJudge:
         for key in [key for key, window in self.windows.items() if max(window)[0] < since]:
             del self.windows[key], self._known[key]
 
-    def _remember(self, key: Key, item: tuple[int, int]) -> bool:
+    def _remember(self, key: Key, item: tuple[int, int], known_now: set[tuple[Key, tuple[int, int]]]) -> bool:
+        """Whether the window did not hold it. What that pushes out is known for the rest of the batch: the batch was
+        asked for what is before its first window alone."""
         window = self.windows.setdefault(key, [])
         known = self._known.setdefault(key, set())
         if item in known:
@@ -219,7 +221,8 @@ class ContentJudge:
         heapq.heappush(window, item)
         known.add(item)
         if len(window) > WINDOW_ROWS:
-            known.discard(heapq.heappop(window))
+            known.discard(pushed_out := heapq.heappop(window))
+            known_now.add((key, pushed_out))
         return True
 
 

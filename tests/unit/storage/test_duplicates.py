@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from storage_service import duplicates
@@ -38,10 +38,14 @@ def test_a_row_that_says_the_same_is_stored_once(values, size):
     assert kept == list(dict.fromkeys(values))
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(
     st.lists(st.tuples(st.integers(0, 30), st.sampled_from(["0.1", "0.2"])), min_size=1, max_size=40), st.integers(1, 7)
 )
+@example([(0, "0.1"), (0, "0.2"), (1, "0.1"), (1, "0.2"), (0, "0.1"), (0, "0.2")], 4)
+@example([(0, "0.1"), (0, "0.2"), (1, "0.1"), (1, "0.2"), (2, "0.1"), (0, "0.1"), (0, "0.2")], 7)
+@example([(0, "0.1"), (0, "0.1"), (0, "0.2"), (1, "0.1"), (1, "0.2"), (0, "0.1")], 3)
+@example([(0, "0.1"), (0, "0.1"), (0, "0.2"), (1, "0.1"), (1, "0.2"), (0, "0.2")], 3)
 def test_a_row_of_before_the_window_is_stored_once_when_what_is_stored_is_told(values, size):
     kept: list[tuple[int, str]] = []
     with pytest.MonkeyPatch.context() as patch:
