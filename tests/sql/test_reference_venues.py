@@ -25,13 +25,12 @@ class Market:
 
     def __init__(self, engine: Any) -> None:
         self.engine, self.number = engine, next(_names)
-        self.canonical = f"V{self.number}-USDT"
+        self.canonical = f"VEN{self.number}-USDT"
 
     def symbol(self, exchange: str) -> str:
         """As the exchange spells it."""
-        return {"binance": "V{}USDT", "bybit": "V{}USDT", "okx": "V{}-USDT", "deribit": "V{}_USDT"}[exchange].format(
-            self.number
-        )
+        separator = {"binance": "", "bybit": "", "okx": "-", "deribit": "_"}[exchange]
+        return f"VEN{self.number}{separator}USDT"
 
     def listed(self, exchange: str, market_type: str = "spot", canonical: str = "") -> None:
         """Metadata of the venue's symbol."""
@@ -65,11 +64,15 @@ class Market:
         return {(row["day"] - DAY).days: row for row in rows}
 
 
+@pytest.fixture(scope="module")
+def venues(engine: Any) -> Iterator[Any]:
+    yield engine
+    engine.forget("VEN%")
+
+
 @pytest.fixture
-def market(engine: Any) -> Iterator[Market]:
-    yield (made := Market(engine))
-    for exchange in ("binance", "okx", "deribit"):
-        engine.forget(made.symbol(exchange))
+def market(venues: Any) -> Market:
+    return Market(venues)
 
 
 def leader(row: dict[str, Any]) -> tuple[str, str, str]:
