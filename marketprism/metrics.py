@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
 
-from marketprism.errors import PortInUse
+from marketprism.errors import PortInUse, SettingsError
 from marketprism.settings import AppSettings
 
 Ready = Callable[[], dict[str, object]]
@@ -68,7 +68,7 @@ async def serve_health(
     """Open the door and return at once; it answers from the running event loop until ``close()``.
 
     ``host`` None = MARKETPRISM_METRICS_HOST. ``what`` and ``setting`` name the service and the variable of its port in
-    the error; ``routes`` are added to the three. Raises PortInUse.
+    the error; ``routes`` are added to the three. Raises PortInUse, SettingsError.
     """
     host = host or AppSettings().metrics_host
     application = _application(ready, registry)
@@ -81,6 +81,9 @@ async def serve_health(
         await runner.cleanup()
         if error.errno == errno.EADDRINUSE:
             raise PortInUse.of(host, port, what, setting) from error
-        raise
+        raise SettingsError(
+            f"{what}: cannot listen on {host}:{port}: {error.strerror}; "
+            "set MARKETPRISM_METRICS_HOST to an address of this machine"
+        ) from error
     bound: int = runner.addresses[0][1]
     return HealthServer(host, bound, runner)

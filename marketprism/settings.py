@@ -8,8 +8,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, SecretStr
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from marketprism.addresses import http_address, http_address_or_none, nats_addresses
 
 
 def _config(prefix: str) -> SettingsConfigDict:
@@ -21,7 +23,9 @@ class ClickHouseSettings(BaseSettings):
 
     model_config = _config("MARKETPRISM_CLICKHOUSE_")
 
-    url: str = Field("http://127.0.0.1:8123", description="HTTP(S) address; the embedded engine by default")
+    url: Annotated[str, AfterValidator(http_address)] = Field(
+        "http://127.0.0.1:8123", description="HTTP(S) address; the embedded engine by default"
+    )
     user: str = Field("default", description="user for services and migrations")
     password: SecretStr = Field(SecretStr(""), description="its password")
     connect_timeout_s: int = Field(5, ge=1, description="seconds until a connection attempt fails")
@@ -33,7 +37,7 @@ class NatsSettings(BaseSettings):
 
     model_config = _config("MARKETPRISM_NATS_")
 
-    url: str = Field(
+    url: Annotated[str, AfterValidator(nats_addresses)] = Field(
         "nats://127.0.0.1:4222", description="address of NATS with JetStream; several of a cluster with commas between"
     )
     user: str = Field("", description="user; empty = none")
@@ -222,7 +226,10 @@ class StorageSettings(BaseSettings):
     metrics_port: int = Field(9102, ge=0, le=65535, description="port of /metrics and /health")
     partitions: str = Field("auto", description="partitions to store, such as 0-3,6; auto = a fair share of them")
     lease_s: float = Field(
-        10.0, ge=0.5, description="a storage process that is silent for so long loses its partitions to the others"
+        10.0,
+        ge=0.5,
+        le=3600,
+        description="a storage process that is silent for so long loses its partitions to the others",
     )
     min_free_disk_mb: int = Field(
         1_024, ge=0, description="storing pauses while ClickHouse's disk has less room than this; 0 = never"
@@ -237,7 +244,7 @@ class StorageSettings(BaseSettings):
     )
     batch_max_frames: int = Field(5_000, ge=1, le=50_000, description="messages of one insert")
     default_t_max_ms: int = Field(60_000, ge=1_000, description="time limit of a bucket without a bucket_config row")
-    default_q_notional: dict[str, float] = Field(
+    default_q_notional: dict[str, Annotated[float, Field(ge=0, allow_inf_nan=False)]] = Field(
         {
             "*.linear.BTC*": 3_000_000.0,
             "*.linear.ETH*": 3_000_000.0,
@@ -255,13 +262,13 @@ class StorageSettings(BaseSettings):
     history_latency_ms: int = Field(
         100, ge=0, description="archive rows have no receipt: they count as received this long after the exchange time"
     )
-    history_contract_sizes: dict[str, int] = Field(
+    history_contract_sizes: dict[str, Annotated[int, Field(gt=0)]] = Field(
         {"BTCUSD*": 100, "*USD*": 10},
         description="quote units of a COIN-M contract by symbol pattern, where instruments has no row",
     )
     history_download_dir: Path | None = Field(None, description="where zips lie while they are read (system's default)")
     archive_after_days: int = Field(7, ge=1, description="`archive --drop` keeps hot rows stored within these days")
-    archive_remote_url: str = Field(
+    archive_remote_url: Annotated[str, AfterValidator(http_address_or_none)] = Field(
         "",
         description="another ClickHouse for cold days, http(s)://user:password@host:port; empty = the same",
     )
@@ -297,8 +304,12 @@ class MonitorSettings(BaseSettings):
     interval_s: float = Field(5.0, gt=0, description="seconds between looks")
     look_timeout_s: float = Field(15.0, gt=0, description="a look that takes longer counts as no answer")
     max_symbols: int = Field(200, ge=1, description="symbols with metrics of their own; the least recent go first")
-    collector_url: str = Field("http://127.0.0.1:9101", description="where the collector's /ready answers")
-    storage_url: str = Field("http://127.0.0.1:9102", description="where the storage service's /ready answers")
+    collector_url: Annotated[str, AfterValidator(http_address)] = Field(
+        "http://127.0.0.1:9101", description="where the collector's /ready answers"
+    )
+    storage_url: Annotated[str, AfterValidator(http_address)] = Field(
+        "http://127.0.0.1:9102", description="where the storage service's /ready answers"
+    )
     quality_interval_s: float = Field(30.0, gt=0, description="seconds between looks at lengths, books, lags and disks")
     health_interval_s: float = Field(2.0, gt=0, le=5, description="seconds between looks of the serving health check")
     degrade_stale_s: float = Field(300.0, gt=0, description="a symbol without a closed bucket for longer is degraded")
@@ -315,7 +326,9 @@ class WebSettings(BaseSettings):
     host: str = Field("127.0.0.1", description="address of the page; anything but loopback demands a token")
     port: int = Field(9180, ge=0, le=65535, description="port of the page")
     token: SecretStr = Field(SecretStr(""), description="what a browser must know; empty = none (loopback only)")
-    prometheus_url: str = Field("", description="Prometheus whose alerts the time axis shows; empty = none")
+    prometheus_url: Annotated[str, AfterValidator(http_address_or_none)] = Field(
+        "", description="Prometheus whose alerts the time axis shows; empty = none"
+    )
     metrics_open: bool = Field(False, description="/metrics without the token, for a Prometheus beside the page")
     clickhouse_user: str = Field("analyst", description="user the page reads with; give it no right but SELECT")
     clickhouse_password: SecretStr = Field(SecretStr(""), description="its password")

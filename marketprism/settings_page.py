@@ -11,9 +11,9 @@ from pydantic import SecretStr
 from rich.console import Console
 from rich.table import Table
 
+from marketprism.addresses import HIDDEN, password_hidden
 from marketprism.settings import ALL_SETTINGS, variable_of
 
-HIDDEN = "••••"
 _HEAD = """# Settings
 
 Every setting is an environment variable; a file `.env` in the working directory is read too (`.env.example` is a
@@ -28,7 +28,7 @@ def _text(value: Any) -> str:
     if isinstance(value, list | dict):
         return json.dumps(value)
     if isinstance(value, Path | str):
-        return str(value)
+        return password_hidden(str(value))
     return json.dumps(value)
 
 

@@ -50,15 +50,18 @@ async def connect_nats(settings: NatsSettings, name: str = "storage") -> Client:
     options: dict[str, Any] = {}
     if settings.user:
         options = {"user": settings.user, "password": settings.password.get_secret_value()}
+    causes: list[Exception] = []
 
     async def on_error(error: Exception) -> None:
+        if not causes:  # connect() itself only says that no server is left
+            causes.append(error)
         logger.debug("nats: %s", error)
 
     try:
-        return await nats.connect(
+        client: Client = await nats.connect(
             settings.servers,
             name=name,
-            max_reconnect_attempts=-1,
+            max_reconnect_attempts=1,
             reconnect_time_wait=0.5,
             allow_reconnect=True,
             connect_timeout=3,
@@ -66,7 +69,10 @@ async def connect_nats(settings: NatsSettings, name: str = "storage") -> Client:
             **options,
         )
     except (NatsError, OSError, TimeoutError) as error:
-        raise NatsUnreachable.of(settings.url, error) from error
+        raise NatsUnreachable.of(settings.url, causes[0] if causes else error) from error
+    # said to connect() it would hold for the first attempt too: for ever, without a word, and deaf to SIGTERM
+    client.options["max_reconnect_attempts"] = -1
+    return client
 
 
 def _in(partitions: frozenset[int], count: int, symbol: tuple[str, str, str]) -> bool:
@@ -251,7 +257,9 @@ async def run(partitions: str = "") -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, service.stop.set)
-    door = await serve_health(settings.metrics_port, ready=service.state)
+    door = await serve_health(
+        settings.metrics_port, ready=service.state, what="storage", setting="MARKETPRISM_STORAGE_METRICS_PORT"
+    )
     try:
         await service.run()
     except StoreHalted:

@@ -6,15 +6,19 @@ of its own (``marketprism.errors``); a traceback appears only with MARKETPRISM_L
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import sys
 
 from pydantic import ValidationError
+from pydantic_settings.exceptions import SettingsError as UnreadableSettings
 
+from marketprism.addresses import password_hidden
 from marketprism.cli.commands import app
 from marketprism.errors import MarketPrismError, QueryError, SettingsError
 from marketprism.logs import configure_logging
+from marketprism.settings import ALL_SETTINGS, variable_of
 from marketprism.unknown_settings import tell_unknown
 
 
@@ -32,8 +36,19 @@ def _settings_error(error: ValidationError) -> SettingsError:
         "MonitorSettings": "MARKETPRISM_MONITOR_",
         "WebSettings": "MARKETPRISM_WEB_",
     }.get(error.title, "")
-    given = f" (given: {first['input']!r})" if "password" not in name else ""
+    given = f" (given: {password_hidden(str(first['input']))!r})" if "password" not in name else ""
     return SettingsError(f"{prefix}{name.upper()}: {first['msg']}{given}; see `marketprism settings`")
+
+
+def _not_json(error: UnreadableSettings) -> SettingsError:
+    """A list or a table that is no JSON; the library names the field, and only lists and tables are read so."""
+    field = str(error).partition('"')[2].partition('"')[0]
+    for settings in ALL_SETTINGS:
+        info = settings.model_fields.get(field)
+        if info is not None and isinstance(info.default, list | dict):
+            name, example = variable_of(settings, field), json.dumps(info.default)
+            return SettingsError(f"{name}: no JSON; write it as in {example} (see `marketprism settings`)")
+    return SettingsError(f"{error}; see `marketprism settings`")
 
 
 def main() -> None:
@@ -49,6 +64,10 @@ def main() -> None:
         if debug:
             raise
         _end(_settings_error(error))
+    except UnreadableSettings as error:
+        if debug:
+            raise
+        _end(_not_json(error))
     except MarketPrismError as error:
         if debug:
             raise

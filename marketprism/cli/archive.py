@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from marketprism.addresses import http_address_or_none
 from marketprism.errors import SettingsError
 
 
@@ -39,10 +40,10 @@ def archive(
     if unknown:
         raise SettingsError(f"--table {', '.join(unknown)}: no such table; known: {', '.join(TABLES)}")
     days = [parsed_day(text) for text in day or ()]
-    engine = Engine.open(find_servers(data).clickhouse)
     settings, now, quiet = StorageSettings(), datetime.now(UTC), timedelta(seconds=quiet_s)
+    url = _remote(remote) or settings.archive_remote_url
+    engine = Engine.open(find_servers(data).clickhouse)
     after = settings.archive_after_days if drop else None
-    url = remote or settings.archive_remote_url
     to = RemoteArchivist(engine, Engine.open(ClickHouseSettings(url=url)), now) if url else None
 
     def show(result: Archived) -> None:
@@ -52,6 +53,14 @@ def archive(
             print(f"{result.day}  {result.data_type:<20} {result.state:<10} {result.rows or ''} {result.why}".rstrip())
 
     run_archive(engine, now, days, table or (), drop_after=after, quiet=quiet, to=to, told=show)
+
+
+def _remote(url: str) -> str:
+    """Raises SettingsError: without its scheme an address would be taken for this machine's own server."""
+    try:
+        return http_address_or_none(url)
+    except ValueError as error:
+        raise SettingsError(f"--remote: {error}") from error
 
 
 def parsed_day(text: str, option: str = "--day") -> date:

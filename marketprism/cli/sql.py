@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from marketprism.errors import QueryError
+from marketprism.errors import QueryError, SettingsError
 
 
 def query(
@@ -39,8 +39,9 @@ def migrate(
         bool, typer.Option("--print", help="Name what is pending, or show a cluster's SQL; apply nothing.")
     ] = False,
     cluster: Annotated[
-        str, typer.Option(help="Replicated tables on every shard of this cluster, and twins that read all shards.")
-    ] = "",
+        str | None,
+        typer.Option(help="Replicated tables on every shard of this cluster, and twins that read all shards."),
+    ] = None,
 ) -> None:
     """Bring the schema of the ClickHouse in the settings up to this version."""
     from marketprism.clickhouse import connect
@@ -48,13 +49,15 @@ def migrate(
     from marketprism.migrate import pending, scripts
     from marketprism.supervisor.attach import find_servers
 
+    if cluster is not None and not cluster.strip():  # a shell variable that is not set: it would be a plain migration
+        raise SettingsError("--cluster is empty; name the cluster, or leave it out for one server")
     if cluster and print_only:
         for name, text in scripts(cluster=cluster).items():
             print(f"-- {name}\n{text}")
         return
     client = connect(find_servers().clickhouse)
     try:
-        for name in pending(client) if print_only else apply(client, cluster=cluster):
+        for name in pending(client) if print_only else apply(client, cluster=cluster or ""):
             print(name)
     finally:
         client.close()

@@ -43,7 +43,8 @@ class DataDirectory:
     def __enter__(self) -> Self:
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            self._descriptor = os.open(self.path / LOCK, os.O_RDWR | os.O_CREAT, 0o644)
+            self._descriptor = os.open(self.path / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+            os.fchmod(self._descriptor, 0o600)  # addresses may have passwords in them
         except OSError as error:
             raise DataDirectoryError(
                 f"data directory {self.path} cannot be written: {error.strerror}; choose another with --data"

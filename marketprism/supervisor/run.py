@@ -119,7 +119,8 @@ async def _start_and_show(stack: Stack, options: RunOptions, view: View) -> None
     await stack.start_collector(environment)
     source = "live exchanges" if live else "exchange simulator"
     stack.publish(source)
-    headline = f"MarketPrism · {source} · page {stack.plan.page_url} · SQL at {stack.clickhouse.url} · Ctrl-C stops"
+    sql = stack.clickhouse.url.rpartition("@")[2]
+    headline = f"MarketPrism · {source} · page {stack.plan.page_url} · SQL at {sql} · Ctrl-C stops"
     view.notify(headline)
     async with StatusReader(stack.clickhouse, stack.nats, stack.plan.services) as reader:
         while True:

@@ -9,7 +9,7 @@ import signal
 
 from aiohttp import web
 
-from marketprism.errors import PortInUse
+from marketprism.errors import PortInUse, SettingsError
 from marketprism.settings import ClickHouseSettings, MonitorSettings, NatsSettings, WebSettings
 from marketprism.status import StatusReader
 from monitors.web.app import Page, application
@@ -43,6 +43,9 @@ async def run() -> None:
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
                 raise PortInUse.of(settings.host, settings.port, "the page", "MARKETPRISM_WEB_PORT") from error
-            raise
+            raise SettingsError(
+                f"the page: cannot listen on {settings.host}:{settings.port}: {error.strerror}; "
+                "set MARKETPRISM_WEB_HOST to an address of this machine"
+            ) from error
         finally:
             await runner.cleanup()
