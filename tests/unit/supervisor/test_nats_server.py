@@ -18,7 +18,7 @@ from marketprism.supervisor.supervise import Supervisor
 
 async def test_serves_jetstream_with_our_limits(tmp_path: Path, free_port: Callable[[], int]) -> None:
     port = free_port()
-    settings = NatsSettings(url="", user="mp", password="s3cret")  # type: ignore[arg-type]
+    settings = NatsSettings(user="mp", password="s3cret", _env_file=None)  # type: ignore[arg-type]
     command = prepare(tmp_path / "nats", port=port, embedded=EmbeddedSettings(), settings=settings)
     assert (tmp_path / "nats" / "nats.conf").stat().st_mode & 0o077 == 0
 
