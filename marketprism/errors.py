@@ -18,6 +18,7 @@ MarketPrismError
 
 from __future__ import annotations
 
+import errno
 import os
 
 
@@ -76,6 +77,15 @@ class PortInUse(MarketPrismError):
     @classmethod
     def of(cls, host: str, port: int, what: str, setting: str) -> PortInUse:
         return cls(f"{what}: {host}:{port} is in use; stop what listens there, or set {setting} to another port")
+
+
+def cannot_listen(error: OSError, host: str, port: int, what: str, setting: str, host_setting: str) -> MarketPrismError:
+    """PortInUse with the variable of the port, or SettingsError with that of a host that is none of ours."""
+    if error.errno == errno.EADDRINUSE:
+        return PortInUse.of(host, port, what, setting)
+    return SettingsError(
+        f"{what}: cannot listen on {host}:{port}: {error.strerror}; set {host_setting} to an address of this machine"
+    )
 
 
 class MigrationError(MarketPrismError):

@@ -6,7 +6,6 @@ dictionary, and its key ``ready`` (true when absent) decides between 200 and 503
 
 from __future__ import annotations
 
-import errno
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from dataclasses import dataclass
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
 
-from marketprism.errors import PortInUse, SettingsError
+from marketprism.errors import cannot_listen
 from marketprism.settings import AppSettings
 
 Ready = Callable[[], dict[str, object]]
@@ -79,11 +78,6 @@ async def serve_health(
         await web.TCPSite(runner, host, port).start()
     except OSError as error:
         await runner.cleanup()
-        if error.errno == errno.EADDRINUSE:
-            raise PortInUse.of(host, port, what, setting) from error
-        raise SettingsError(
-            f"{what}: cannot listen on {host}:{port}: {error.strerror}; "
-            "set MARKETPRISM_METRICS_HOST to an address of this machine"
-        ) from error
+        raise cannot_listen(error, host, port, what, setting, "MARKETPRISM_METRICS_HOST") from error
     bound: int = runner.addresses[0][1]
     return HealthServer(host, bound, runner)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import logging
 import signal
 
 from aiohttp import web
 
-from marketprism.errors import PortInUse, SettingsError
+from marketprism.errors import cannot_listen
 from marketprism.settings import ClickHouseSettings, MonitorSettings, NatsSettings, WebSettings
 from marketprism.status import StatusReader
 from monitors.web.app import Page, application
@@ -41,11 +40,7 @@ async def run() -> None:
             log.info("page at http://%s:%d", *runner.addresses[0][:2])
             await stop.wait()
         except OSError as error:
-            if error.errno == errno.EADDRINUSE:
-                raise PortInUse.of(settings.host, settings.port, "the page", "MARKETPRISM_WEB_PORT") from error
-            raise SettingsError(
-                f"the page: cannot listen on {settings.host}:{settings.port}: {error.strerror}; "
-                "set MARKETPRISM_WEB_HOST to an address of this machine"
-            ) from error
+            at = (settings.host, settings.port, "the page", "MARKETPRISM_WEB_PORT", "MARKETPRISM_WEB_HOST")
+            raise cannot_listen(error, *at) from error
         finally:
             await runner.cleanup()

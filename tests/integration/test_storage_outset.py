@@ -180,9 +180,8 @@ async def test_an_older_copy_of_nats(rig: Rig, later: int) -> None:
     assert_equals_ledger(rig, ledger)
 
 
-@pytest.mark.parametrize("later", [4, 30], ids=["shorter", "longer"])
-async def test_a_stream_that_lost_its_newest_messages(rig: Rig, later: int) -> None:
-    """Only the stream is older: its new messages have numbers that the cell has behind it. A gap says what may lack."""
+async def lost_newest(rig: Rig) -> tuple[Ledger, Path, Path]:
+    """Of 30 stored frames the stream has the first 20 again. The ledger, the older copy, and where it belongs."""
     await rig.streams()
     ledger = Ledger(seed=3)
     await stored(rig, ledger.frames(20))
@@ -190,6 +189,13 @@ async def test_a_stream_that_lost_its_newest_messages(rig: Rig, later: int) -> N
     older = keep(rig, folder)
     await stored(rig, ledger.frames(10))
     put_back(rig, older, folder)
+    return ledger, older, folder
+
+
+@pytest.mark.parametrize("later", [4, 30], ids=["shorter", "longer"])
+async def test_a_stream_that_lost_its_newest_messages(rig: Rig, later: int) -> None:
+    """Only the stream is older: its new messages have numbers that the cell has behind it. A gap says what may lack."""
+    ledger, _, _ = await lost_newest(rig)
     await stored(rig, ledger.frames(later))
     assert_equals_ledger(rig, ledger)
     assert gone_back(rig) == [("trades", 21, 30)]
@@ -200,13 +206,7 @@ async def test_a_stream_that_lost_its_newest_messages(rig: Rig, later: int) -> N
 
 async def test_a_stream_that_lost_the_same_messages_twice(rig: Rig) -> None:
     """Each loss is told, also where it has the numbers of one before: other trades bore them."""
-    await rig.streams()
-    ledger = Ledger(seed=3)
-    await stored(rig, ledger.frames(20))
-    [folder] = (rig.directory / "nats").rglob(stream_name("trades"))
-    older = keep(rig, folder)
-    await stored(rig, ledger.frames(10))
-    put_back(rig, older, folder)
+    ledger, older, folder = await lost_newest(rig)
     await stored(rig, ledger.frames(9))
     await stored(rig, ledger.frames(1))
     put_back(rig, older, folder)
