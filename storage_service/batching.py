@@ -19,6 +19,7 @@ from storage_service.decode import decode
 from storage_service.duplicates import Judge, Judgement
 from storage_service.frames import Batch, DeadLetter, Frame
 from storage_service.groups import SYMBOL, Groups, grouped, key_columns, spans
+from storage_service.position import digest
 from storage_service.schema import ipc_stream, stored, to_record_batch
 from storage_service.validate import validate
 
@@ -56,9 +57,10 @@ class Accepted:
 
 @dataclass(slots=True)
 class Prepared:
-    """``body``: Arrow IPC stream of exactly one record batch, empty when no row is left."""
+    """``body``: Arrow IPC stream of exactly one record batch, empty when no row is left, and its digest."""
 
     body: bytes
+    digest: str
     names: list[str]
     rows: int
     dead: list[DeadLetter]
@@ -132,6 +134,7 @@ def finish(data_type: str, accepted: Accepted, book: BucketBook | None) -> Prepa
         rebuild = days.rows()
     return Prepared(
         body=body,
+        digest=digest(body),
         names=[column.name for column in stored(data_type)],
         rows=rows.height,
         dead=accepted.dead,

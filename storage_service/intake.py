@@ -27,8 +27,8 @@ _GROWS_TO_BYTES: Final = 2 << 20
 class Intake:
     """Of one partition. ``passed`` puts a stretch of messages on record that are gone; ``show`` tells the lag.
 
-    ``idle`` is set while nothing is being stored; ``rests``: and the position of what was is on record. ``expected``:
-    the next sequence to read; ``newest_us``: when JetStream took the message before it, 0 when not known.
+    ``idle`` is set while nothing is being made ready or stored; ``rests``: and the position of what was is on record.
+    ``expected``: the next sequence to read; ``newest_us``: when JetStream took the message before it, 0 when not known.
     """
 
     def __init__(
@@ -57,6 +57,11 @@ class Intake:
     def begin_at(self, first: int, numbers: str) -> None:
         """Read on from this sequence; ``numbers``: since when sequences are those that they are (numbered_since)."""
         self.expected, self.newest_us, self._numbers = first, 0, numbers
+
+    def close_soon(self) -> None:
+        """Nothing is under way any more: the batch that is being collected need not grow."""
+        self.idle.set()
+        self._puller.arrived.set()
 
     async def next_batches(self) -> list[Cleaned]:
         """One batch, or its parts when it spans too many days; [] when asked to stop."""

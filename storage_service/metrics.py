@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from prometheus_client import Counter, Gauge, Histogram
 
 from marketprism import feature_jobs
+from storage_service.tally import Tally
 
 ROWS = Counter("marketprism_storage_rows_total", "rows stored", ["data_type"])
 BATCHES = Counter("marketprism_storage_batches_total", "batches stored", ["data_type"])
@@ -67,13 +68,13 @@ VERIFY_MISMATCHES = Gauge(
 )
 VERIFIED_DAY = Gauge("marketprism_storage_verified_day_timestamp_seconds", "midnight of the last verified day")
 
-BUCKET_SECONDS = Histogram(
+BUCKET_SECONDS = Tally(
     "ubt_bucket_duration_seconds",
     "first to last trade of a closed bucket",
     ["exchange", "market_type"],
     buckets=(10, 20, 30, 40, 50, 60, 90, 120, 180),
 )
-BUCKET_TRADES = Histogram(
+BUCKET_TRADES = Tally(
     "ubt_bucket_trades_count",
     "trades of a closed bucket",
     ["exchange", "market_type"],

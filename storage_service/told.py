@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Callable
 from typing import Final
+
+import numpy as np
 
 from marketprism.logs import FLOW
 from storage_service import metrics
@@ -63,10 +66,11 @@ def tell(data_type: str, batch: Batch, prepared: Prepared, token: str) -> None:
     metrics.FORGOTTEN_HOLES.labels(data_type).inc(prepared.forgotten_holes)
     metrics.LATE_ROWS.labels(data_type).inc(prepared.late)
     for (exchange, market_type, _), _, closed in prepared.closed:
-        metrics.BUCKET_SECONDS.labels(exchange, market_type).observe(closed.duration_ms / 1000)
-        metrics.BUCKET_TRADES.labels(exchange, market_type).observe(closed.trades)
-        metrics.BUCKET_CUTS.labels(exchange, market_type, closed.trigger).inc()
-        if closed.ordinal >= MAX_ORDINAL - 1:
+        metrics.BUCKET_SECONDS.observe((exchange, market_type), np.array(closed.durations_ms) / 1000)
+        metrics.BUCKET_TRADES.observe((exchange, market_type), np.array(closed.trades, dtype=np.float64))
+        for trigger, count in Counter(closed.triggers).items():
+            metrics.BUCKET_CUTS.labels(exchange, market_type, trigger).inc(count)
+        if closed.ordinals[-1] >= MAX_ORDINAL - 1:
             metrics.BUCKET_ANOMALIES.labels(exchange).inc()
     for (exchange, market_type), newest in prepared.newest_ms.items():
         metrics.BUCKET_LAG.labels(exchange, market_type).set(max(0.0, time.time() - newest / 1000))

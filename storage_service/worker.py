@@ -18,9 +18,9 @@ from marketprism.clickhouse import HOT
 from marketprism.errors import StoreHalted
 from marketprism.settings import StorageSettings
 from marketprism.subjects import durable_name, stream_name
-from marketprism.tasks import end_tasks
 from storage_service import metrics
-from storage_service.batching import Cleaned, Prepared
+from storage_service.ahead import Ahead
+from storage_service.batching import Prepared
 from storage_service.buckets.freeze import Freezer
 from storage_service.clickhouse_io import ClickHouseAway, InsertRefused, Warehouse
 from storage_service.deadletters import SCHEMA as DEAD_SCHEMA
@@ -29,11 +29,11 @@ from storage_service.deadletters import to_batch
 from storage_service.faultpoints import reach
 from storage_service.frames import Batch, Frame, Limits, take_contiguous
 from storage_service.intake import Intake
-from storage_service.known import Known
+from storage_service.known import Known, Step
 from storage_service.lease import Lease, LeaseLost
 from storage_service.outset import Outset, Outsets
 from storage_service.patience import Patience, Stopping, pause
-from storage_service.position import Cell, Positions, Ranges, digest, numbered_since, token
+from storage_service.position import Cell, Positions, Ranges, numbered_since, token
 from storage_service.pull import ConsumerLost, Puller
 from storage_service.recover import Below
 from storage_service.tokens import check_tokens
@@ -157,36 +157,24 @@ class Worker:
         await self._known.recover(below, self._created, holes)
 
     async def _forward(self) -> None:
-        """New batches: the next is collected while this one is being stored, and decoded while its position is written.
-
-        Who trades meanwhile waits for all that comes one after the other, and for half of it once more.
-        """
-        ahead = asyncio.create_task(self._intake.next_batches())
+        """New batches: the next is made ready while this one is being stored."""
+        ahead = Ahead(self.data_type, self._intake, self._known)
         try:
             while True:
-                self._intake.idle.set()
-                self._puller.arrived.set()
+                ahead.inserted()
                 await self._settle()
-                self._intake.rests = True
-                cleaned = await ahead
-                self._intake.rests = False
-                if not cleaned:
+                step = await ahead.next()
+                if step is None:
                     return
-                self._intake.idle.clear()
-                ahead = asyncio.create_task(self._intake.next_batches())
-                for part in cleaned:
-                    await self._settle()
-                    await self._store(part)
+                await self._store(step)
         finally:
-            await end_tasks([ahead])
+            await ahead.end()
 
-    async def _store(self, cleaned: Cleaned) -> None:
+    async def _store(self, step: Step) -> None:
         """Intent, insert, ack; ``_settle`` follows. Every failure in between leaves the intent: a start replays it."""
-        self._known.begin_day_if_due()
-        batch = cleaned.batch
+        batch, prepared = step.batch, step.prepared
         self._held = batch.frames
-        with self._stage("prepare").time():
-            prepared = await self._known.prepare(cleaned)
+        await self._known.record_holes(step)
         cell = self._intent(batch, prepared)
         reach("before_intent", self.data_type)
         self._lease.check()
@@ -240,8 +228,10 @@ class Worker:
                 await self._abandon(intent, due)
                 return
         [cleaned] = await self._intake.clean(batch.frames)
-        prepared = await self._known.prepare(cleaned)
-        if digest(prepared.body) != intent.digest or len(prepared.dead) != intent.dead:
+        step = await self._known.prepare(cleaned, self._known.look(cleaned))
+        await self._known.record_holes(step)
+        prepared = step.prepared
+        if prepared.digest != intent.digest or len(prepared.dead) != intent.dead:
             raise StoreHalted(
                 f"the replay of {intent.token} gives other bytes ({prepared.rows} rows, {len(prepared.dead)} refused) "
                 f"than the intent recorded ({intent.rows} rows, {intent.dead} refused)"
@@ -286,7 +276,7 @@ class Worker:
 
     def _intent(self, batch: Batch, prepared: Prepared) -> Cell:
         empty = self._cell(batch.first, batch.last, batch.frames[-1].stored_us)
-        counts = {"rows": prepared.rows, "dead": len(prepared.dead), "digest": digest(prepared.body)}
+        counts = {"rows": prepared.rows, "dead": len(prepared.dead), "digest": prepared.digest}
         return msgspec.structs.replace(empty, **counts, token=token(empty, self.data_type))
 
     async def _insert(self, cell: Cell, prepared: Prepared) -> None:

@@ -109,8 +109,7 @@ class BucketBook:
         ``groups``: the rows by key, where the caller has them already.
         """
         groups = grouped(rows, key_columns("trades")) if groups is None else groups
-        days = spans(groups, rows["timestamp"].to_numpy() // DAY_MS)
-        if all(self._knows(key, *span) for key, *span in days):
+        if self.knows_days(rows, groups):
             return []
         market = rows.filter(pl.col("is_market"))
         if not market.height:
@@ -127,6 +126,10 @@ class BucketBook:
             if known is None or day not in known.days:
                 requests.append(DayRequest(symbol, day, kind, int(price.scaleb(12))))
         return requests
+
+    def knows_days(self, rows: pl.DataFrame, groups: Groups) -> bool:
+        """Whether every symbol-day of these rows has its plan."""
+        return all(self._knows(key, *span) for key, *span in spans(groups, rows["timestamp"].to_numpy() // DAY_MS))
 
     def _knows(self, key: Key, first: int, last: int) -> bool:
         exchange, market_type, name, _ = key
@@ -246,7 +249,7 @@ class BucketBook:
         result.t_max_ms[rows] = entry.limit.t_max_ms
         if part.closed:
             result.cut[rows[part.closing]] = entry.limit.cut
-            result.closed += [(symbol, day, closed) for closed in part.closed]
+            result.closed.append((symbol, day, part.closed))
 
 
 def _bearing(rows: pl.DataFrame, late: Bools, groups: Groups) -> tuple[list[Key], Int64s, Int64s]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -41,13 +41,32 @@ class DayState:
     max_ms: int = 0
 
 
-class Closed(NamedTuple):
-    """A bucket that closed: trigger is ``volume``, ``count``, ``event`` or ``time``."""
+@dataclass(slots=True)
+class Closed:
+    """Buckets that closed, in order, as columns; a trigger is ``volume``, ``count``, ``event`` or ``time``."""
 
-    ordinal: int
-    trades: int
-    duration_ms: int
-    trigger: str
+    ordinals: list[int] = field(default_factory=list)
+    trades: list[int] = field(default_factory=list)
+    durations_ms: list[int] = field(default_factory=list)
+    triggers: list[str] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return len(self.ordinals)
+
+    def take(self, state: DayState, trigger: str) -> None:
+        """Close the open bucket of ``state``."""
+        state.is_open = False
+        self.ordinals.append(state.ordinal)
+        self.trades.append(state.trades)
+        self.durations_ms.append(state.max_ms - state.first_ms)
+        self.triggers.append(trigger)
+
+    def extend(self, other: Closed) -> None:
+        """Those that closed after these."""
+        self.ordinals += other.ordinals
+        self.trades += other.trades
+        self.durations_ms += other.durations_ms
+        self.triggers += other.triggers
 
 
 @dataclass(slots=True)
@@ -56,7 +75,7 @@ class Assigned:
 
     ordinals: Int64s
     closing: Bools
-    closed: list[Closed] = field(default_factory=list)
+    closed: Closed = field(default_factory=Closed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,10 +181,11 @@ def advance(
         head, tail = slice(0, half), slice(half, total)
         first = advance(state, thresholds, ts_ms[head], quantities.take(head), _part(updates, head))
         second = advance(state, thresholds, ts_ms[tail], quantities.take(tail), _part(updates, tail))
+        first.closed.extend(second.closed)
         return Assigned(
             np.concatenate([first.ordinals, second.ordinals]),
             np.concatenate([first.closing, second.closing]),
-            first.closed + second.closed,
+            first.closed,
         )
     return _Vectorised(state, thresholds, ts_ms, cumulative, updates).run()
 
@@ -179,13 +199,13 @@ def _advance_loop(
 ) -> Assigned:
     ordinals: list[int] = []
     closing = np.zeros(len(ts_ms), dtype=np.bool_)
-    closed: list[Closed] = []
+    closed = Closed()
     increments = updates.tolist() if updates is not None and limit.updates else [0] * len(ts_ms)
     amounts = quantities.integers() if limit.volume else increments
     active, volume_limit, trades_limit, t_max = limit.active, limit.volume, limit.trades, limit.t_max_ms
     for ts, quantity, update in zip(ts_ms.tolist(), amounts, increments, strict=True):
         if state.is_open and ts - state.first_ms >= t_max and state.ordinal < MAX_ORDINAL:
-            closed.append(_close(state, "time"))
+            closed.take(state, "time")
         if not state.is_open:
             _open(state, ts)
         elif ts > state.max_ms:
@@ -204,7 +224,7 @@ def _advance_loop(
             and state.ordinal < MAX_ORDINAL
         ):
             closing[len(ordinals) - 1] = True
-            closed.append(_close(state, limit.cut))
+            closed.take(state, limit.cut)
     return Assigned(np.array(ordinals, dtype=np.int64), closing, closed)
 
 
@@ -213,11 +233,6 @@ def _open(state: DayState, ts: int) -> None:
     state.is_open = True
     state.volume = state.trades = state.updates = 0
     state.first_ms = state.max_ms = ts
-
-
-def _close(state: DayState, trigger: str) -> Closed:
-    state.is_open = False
-    return Closed(state.ordinal, state.trades, state.max_ms - state.first_ms, trigger)
 
 
 def _search(values: Sequence[int], target: int, start: int, guess: int) -> int:
@@ -253,9 +268,9 @@ class _Vectorised:
         updates: Int64s | None,
     ) -> None:
         self.state, self.limit, self.total = state, limit, len(ts_ms)
-        self.times = ts_ms
+        self.times, self.newest = ts_ms, np.maximum.accumulate(ts_ms)
         self.ts: Sequence[int] = _view(ts_ms)
-        self.running: Sequence[int] = _view(np.maximum.accumulate(ts_ms))
+        self.running: Sequence[int] = _view(self.newest)
         self.sums: Sequence[int] = _view(cumulative[0])
         self.unit = cumulative[1]
         self.update_sums: Sequence[int] | None = None
@@ -263,7 +278,7 @@ class _Vectorised:
             self.update_sums = _view(np.cumsum(updates))
         self.guess = 64
         self.closing = np.zeros(self.total, dtype=np.bool_)
-        self.closed: list[Closed] = []
+        self.closed = Closed()
 
     def run(self) -> Assigned:
         state, limit, total, closing, closed = self.state, self.limit, self.total, self.closing, self.closed
@@ -287,10 +302,10 @@ class _Vectorised:
             ends.append(end)
             self.guess = 2 * (end - position) + 16
             if overdue <= last and overdue < total:
-                closed.append(_close(state, "time"))
+                closed.take(state, "time")
             elif last < total:
                 closing[last] = True
-                closed.append(_close(state, limit.cut))
+                closed.take(state, limit.cut)
             position = end
         return Assigned(np.repeat(np.array(numbers, dtype=np.int64), np.diff(ends, prepend=0)), closing, closed)
 
@@ -300,34 +315,44 @@ class _Vectorised:
         What the general step does, without its calls: with few trades in a bucket they are most of the time.
         """
         state, sums, running, ts, total = self.state, self.sums, self.running, self.ts, self.total
-        volume, t_max, cut = -(-self.limit.volume // self.unit), self.limit.t_max_ms, self.limit.cut
-        begin, start, guess, ordinal = len(ends), position, self.guess, state.ordinal
-        before = beyond = sums[position - 1] if position else 0
-        first = newest = 0
-        while position < total and ordinal < MAX_ORDINAL - 1:
+        volume, t_max = -(-self.limit.volume // self.unit), self.limit.t_max_ms
+        begin, start, guess = len(ends), position, self.guess
+        most = begin + MAX_ORDINAL - 1 - state.ordinal
+        beyond = sums[position - 1] if position else 0
+        while position < total and len(ends) < most:
             target, window = beyond + volume, position + guess
             if window > total:
                 window = total
             if sums[window - 1] < target:
                 break
             last = bisect_left(sums, target, position, window)
-            opened, latest = ts[position], running[last]
-            if latest - opened >= t_max or running[position] != opened:
+            opened = ts[position]
+            if running[last] - opened >= t_max or running[position] != opened:
                 break
-            first, newest, before, beyond = opened, latest, beyond, sums[last]
-            ordinal += 1
-            start, size = position, last + 1 - position
-            self.closed.append(Closed(ordinal, size, newest - first, cut))
+            beyond = sums[last]
+            guess = 2 * (last - position) + 18
             position = last + 1
             ends.append(position)
-            guess = 2 * size + 16
         if len(ends) > begin:
-            numbers.extend(range(state.ordinal + 1, ordinal + 1))
-            self.closing[np.array(ends[begin:]) - 1] = True
-            state.ordinal, state.trades, state.volume = ordinal, position - start, (beyond - before) * self.unit
-            state.updates, state.first_ms, state.max_ms = 0, first, newest
+            self._took_whole(start, np.array(ends[begin:]), numbers)
             self.guess = guess
         return position
+
+    def _took_whole(self, start: int, ends: npt.NDArray[np.intp], numbers: list[int]) -> None:
+        state, closed, count = self.state, self.closed, len(ends)
+        starts = np.concatenate([[start], ends[:-1]])
+        ordinals = range(state.ordinal + 1, state.ordinal + 1 + count)
+        self.closing[ends - 1] = True
+        numbers += ordinals
+        closed.ordinals += ordinals
+        closed.trades += (ends - starts).tolist()
+        closed.durations_ms += (self.newest[ends - 1] - self.times[starts]).tolist()
+        closed.triggers += [self.limit.cut] * count
+        first, last = int(starts[-1]), int(ends[-1]) - 1
+        before = self.sums[first - 1] if first else 0
+        state.ordinal, state.trades = ordinals[-1], last + 1 - first
+        state.volume, state.updates = (self.sums[last] - before) * self.unit, 0
+        state.first_ms, state.max_ms = self.ts[first], self.running[last]
 
     def _closing_index(self, position: int) -> int:
         """Index of the trade that closes the bucket; ``total`` = none in this slice."""

@@ -25,13 +25,12 @@ from storage_service.service import run
 
 
 def ack_before_insert() -> None:
-    async def store(self: Any, cleaned: Any) -> None:
-        prepared = await self._known.prepare(cleaned)
-        cell = self._intent(cleaned.batch, prepared)
-        await self._puller.ack(cleaned.batch.frames[-1])
+    async def store(self: Any, step: Any) -> None:
+        cell = self._intent(step.batch, step.prepared)
+        await self._puller.ack(step.batch.frames[-1])
         await self._positions.write(self.data_type, worker._done(cell))
         reach("after_intent", self.data_type)
-        await self._insert(cell, prepared)
+        await self._insert(cell, step.prepared)
 
     worker.Worker._store = store  # type: ignore[method-assign]
 

@@ -69,8 +69,7 @@ def buckets(times: np.ndarray, base: np.ndarray, q_bucket: Decimal) -> tuple[flo
     quantities = Quantities(np.stack([base, np.zeros_like(base)], axis=1))
     plan = DayPlan("agg_trade", "volume", q_bucket=int(q_bucket * SCALE), t_max_ms=60_000)
     closed = advance(DayState(), plan.thresholds(), times, quantities).closed
-    lengths = [bucket.duration_ms / 1000 for bucket in closed]
-    return float(np.median(lengths)), sum(bucket.trigger == "time" for bucket in closed) / len(closed), len(closed)
+    return float(np.median(closed.durations_ms)) / 1000, closed.triggers.count("time") / len(closed), len(closed)
 
 
 def measured_until(times: np.ndarray, base: np.ndarray, hours: int) -> tuple[Measured, np.ndarray]:

@@ -102,7 +102,7 @@ def run(plan: DayPlan, ts: list[int], quantities: list[int], updates: list[int],
         )
         result.ordinals += part.ordinals.tolist()
         result.closing += part.closing.tolist()
-        result.triggers += [closed.trigger for closed in part.closed]
+        result.triggers += part.closed.triggers
     return result
 
 

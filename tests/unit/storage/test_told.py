@@ -22,7 +22,7 @@ def _prepared(refused: int) -> Prepared:
         for number in range(1, refused + 1)
     ]
     return Prepared(
-        body=b"", names=[], rows=3, dead=dead, duplicates=2, late=0, rebuild=[], closed=[], newest_ms={}
+        body=b"", digest="", names=[], rows=3, dead=dead, duplicates=2, late=0, rebuild=[], closed=[], newest_ms={}
     )  # fmt: skip
 
 
