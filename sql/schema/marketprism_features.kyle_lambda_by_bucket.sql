@@ -16,5 +16,19 @@ CREATE VIEW marketprism_features.kyle_lambda_by_bucket
     `quality` LowCardinality(String) COMMENT 'ok, warmup (fewer than 50 closed buckets) or gap (a bucket of the window touches a hole)'
 )
 COMMENT 'Kyle lambda (ratio and regression over 50 closed buckets) and Amihud illiquidity'
-AS SELECT *
-FROM `marketprism_features.kyle_lambda_by_bucket_between`(from_bucket = 0, to_bucket = 99999999999999)
+AS SELECT
+    exchange,
+    market_type,
+    symbol,
+    bucket_id,
+    bucket_ts_end,
+    available_at,
+    kyle_lambda,
+    kyle_lambda_ols,
+    kyle_r2,
+    amihud_illiq,
+    signed_volume,
+    price_change,
+    window_buckets,
+    window_quality AS quality
+FROM `marketprism_features.bucket_impact_between`(from_bucket = 0, to_bucket = 99999999999999, newest = 0)

@@ -15,5 +15,18 @@ CREATE VIEW marketprism_features.vpin_by_bucket
     `quality` LowCardinality(String) COMMENT 'ok, warmup (fewer than 50 closed buckets) or gap (a bucket of the window touches a hole)'
 )
 COMMENT 'VPIN over 50 closed buckets'
-AS SELECT *
-FROM `marketprism_features.vpin_by_bucket_between`(from_bucket = 0, to_bucket = 99999999999999)
+AS SELECT
+    exchange,
+    market_type,
+    symbol,
+    bucket_id,
+    bucket_ts_end,
+    available_at,
+    vpin,
+    imbalance,
+    buy_vol AS buy_volume,
+    sell_vol AS sell_volume,
+    vol AS total_volume,
+    window_buckets,
+    window_quality AS quality
+FROM `marketprism_features.bucket_impact_between`(from_bucket = 0, to_bucket = 99999999999999, newest = 0)
