@@ -62,6 +62,7 @@ class Ahead:
             while parts := await coming:
                 self._making, self._intake.rests = True, False
                 self._intake.idle.clear()
+                await self._taken.wait()  # who comes meanwhile makes the next batch larger, not memory
                 coming = asyncio.create_task(self._intake.next_batches())
                 for part in parts:
                     await self._taken.wait()

@@ -74,14 +74,17 @@ async def turns() -> None:
 
 def test_one_batch_is_made_ready_while_another_is_stored_and_no_more():
     async def scene(ahead: Ahead, intake: Intake, known: Known) -> None:
-        for name in "abc":
+        for name in "abcd":
             intake.given.put_nowait([name])
         assert await ahead.next() == "a"
         await known.until("b")
         await turns()
-        assert known.prepared == ["a", "b"]  # c is cleaned at most: a is being stored, b waits
+        assert known.prepared == ["a", "b"]  # a is being stored, b waits, c is cleaned
+        assert intake.given.qsize() == 1  # and d is left where it is
         assert await ahead.next() == "b"
         await known.until("c")
+        await turns()
+        assert intake.given.empty()
 
     run(scene)
 
