@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from marketprism.cli.archive import parsed_day
-from marketprism.errors import SettingsError
+from marketprism.errors import QueryError, SettingsError
 
 
 def drift(
@@ -22,7 +22,7 @@ def drift(
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a measurement.")] = False,
     data: Annotated[Path | None, typer.Option(help="Data directory of the run [MARKETPRISM_DATA_DIR].")] = None,
 ) -> None:
-    """Measure PSI, KS and health of every feature per symbol; exit code 1 when one is above 0.25."""
+    """Measure PSI, KS and health of every feature per symbol; exit code 1 for one above 0.25, 11 for unread views."""
     import msgspec
 
     from marketprism.catalogue import features
@@ -71,6 +71,9 @@ def drift(
             )
     if not as_json:
         print(f"{len(job.found)} measurements of {last}; table marketprism_features.feature_drift")
+    if job.unread:
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in job.unread.items())
+        raise QueryError(f"not measured, because ClickHouse refused to read it: {reasons}")
     if any(found.drift.level == "critical" for found in job.found):
         raise typer.Exit(1)
 

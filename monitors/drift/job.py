@@ -67,22 +67,24 @@ def _midnight(day: dt.date) -> dt.datetime:
 
 
 class DriftJob:
-    """A job of ``marketprism.jobs``; ``found`` has its measurements afterwards."""
+    """A job of ``marketprism.jobs``; ``found`` has its measurements afterwards, ``unread`` the views that the engine
+    refused to read, each with the reason: one broken view does not end the run."""
 
     __name__ = "drift"
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
         self.found: list[Measurement] = []
+        self.unread: dict[str, str] = {}
 
     def __call__(self, client: Any, run: Run) -> JobResult:
         rows = 0
         for view in measured(self._plan.objects):
-            reference = _read(client, view, self._plan.reference)
+            reference = self._read(client, view, self._plan.reference)
             if reference is None or not reference.height:
                 continue
             for period, window in self._plan.periods.items():
-                current = _read(client, view, window)
+                current = self._read(client, view, window)
                 if current is not None:
                     rows += current.height
                     self.found += _compare(view, period, window, current, reference)
@@ -90,23 +92,23 @@ class DriftJob:
         written = run.insert(client, TABLE, _table(run, self._plan.reference, self.found))
         return JobResult(rows, written)
 
-
-def _read(client: Any, view: Measured, window: Window) -> pl.DataFrame | None:
-    """Columns as Float64, NULL as NaN. None when the engine refuses: one broken view does not end the run."""
-    values = ", ".join(f"toFloat64(ifNull(toNullable({name}), nan)) AS {name}" for name in view.columns)
-    query = (
-        f"SELECT exchange, market_type, symbol, {values} FROM (SELECT * FROM {view.name} WHERE "
-        f"{view.clock} >= {{start:DateTime64(3, 'UTC')}} AND {view.clock} < {{end:DateTime64(3, 'UTC')}})"
-    )
-    parameters = {"start": window.start.strftime("%F %T"), "end": window.end.strftime("%F %T")}
-    try:
-        table = client.query_arrow(query, parameters=parameters, use_strings=True)
-    except ClickHouseError as error:
-        log.warning("drift leaves out %s: %s", view.name, " ".join(str(error).split())[:200])
-        return None
-    frame = pl.from_arrow(table)
-    assert isinstance(frame, pl.DataFrame)
-    return frame
+    def _read(self, client: Any, view: Measured, window: Window) -> pl.DataFrame | None:
+        """Columns as Float64, NULL as NaN. None when the engine refuses."""
+        values = ", ".join(f"toFloat64(ifNull(toNullable({name}), nan)) AS {name}" for name in view.columns)
+        query = (
+            f"SELECT exchange, market_type, symbol, {values} FROM (SELECT * FROM {view.name} WHERE "
+            f"{view.clock} >= {{start:DateTime64(3, 'UTC')}} AND {view.clock} < {{end:DateTime64(3, 'UTC')}})"
+        )
+        parameters = {"start": window.start.strftime("%F %T"), "end": window.end.strftime("%F %T")}
+        try:
+            table = client.query_arrow(query, parameters=parameters, use_strings=True)
+        except ClickHouseError as error:
+            self.unread[view.name] = " ".join(str(error).split())[:200]
+            log.warning("drift leaves out %s: %s", view.name, self.unread[view.name])
+            return None
+        frame = pl.from_arrow(table)
+        assert isinstance(frame, pl.DataFrame)
+        return frame
 
 
 def _compare(

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 from prometheus_client import CollectorRegistry
+from typer.testing import CliRunner
 
+from marketprism.cli import app
+from marketprism.errors import QueryError
 from marketprism.jobs import run_job
 from monitors.drift import report
 from monitors.drift.gauges import DriftGauges
 from monitors.drift.job import DriftJob, Plan, plan_for
-from monitors.drift.objects import measured
+from monitors.drift.objects import Measured, measured
 from tests.sql.rows import assign_buckets, trade
 from tests.sql.test_audits import Awaitable
 
@@ -49,6 +54,19 @@ def drifted(engine: Any) -> Iterator[Any]:
     yield engine
     for table in ("marketprism_hot.trades", "marketprism_features.bucket_flow", "marketprism_features.feature_drift"):
         engine.client.command(f"TRUNCATE TABLE {table}")
+
+
+class Kept:
+    """A client that a command may close; others go on with it."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+    def close(self) -> None:
+        """Nothing."""
 
 
 def _plan() -> Plan:
@@ -87,6 +105,20 @@ def test_a_reference_of_its_own_is_no_drift(drifted: Any) -> None:
     job = DriftJob(Plan({"day": plan.periods["day"]}, plan.periods["day"], VIEWS))
     run_job(drifted.client, job)
     assert {m.drift.psi for m in job.found if m.drift.psi == m.drift.psi} == {0.0}
+
+
+def test_a_view_that_cannot_be_read_is_told_after_the_others(drifted: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = Measured("marketprism_features.nosuch", "ts_1m", ("x",), frozenset())
+    monkeypatch.setattr("monitors.drift.job.measured", lambda only: [broken, *measured(only)])
+    monkeypatch.setattr("marketprism.clickhouse.connect", lambda _: Kept(drifted.client))
+    monkeypatch.setattr("marketprism.supervisor.attach.find_servers", lambda _: SimpleNamespace(clickhouse=None))
+    arguments = ["drift", "--day", str(DAY), "--json", *(f"--view={view}" for view in VIEWS)]
+    answer = CliRunner().invoke(app, arguments)
+    assert {json.loads(line)["object"] for line in answer.stdout.splitlines()} == set(VIEWS)
+    assert isinstance(answer.exception, QueryError)
+    assert str(answer.exception).startswith(
+        "not measured, because ClickHouse refused to read it: marketprism_features.nosuch: "
+    )
 
 
 def test_what_is_measured() -> None:
