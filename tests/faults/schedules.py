@@ -22,6 +22,8 @@ FROM_MIDNIGHT_S = 240
 SETTLE_S = 90.0
 PER_CHAIN = 40
 """Schedules until a fresh chain begins on another day."""
+FEW_FRAMES = 5
+"""Of a batch where batches are small: the market sends about thirty messages a second."""
 MIDNIGHT, TOGETHER = "midnight", "table|views"
 """Points that take ClickHouse along: in the batch across midnight, and between a table and its views."""
 
@@ -69,7 +71,8 @@ def run_schedule(chain: Chain, kills: list[Kill], settle_s: float = SETTLE_S) ->
 
 
 def open_chain(directory: Path, seed: int, mutant: str = "", slowly: float = 1.0) -> Chain:
-    """A chain that runs and has stored something."""
+    """A chain that runs and has stored something. Every other seed stores in batches of a few frames, so that the next
+    one is full, and made ready, while one is inserted."""
     midnight_ms = 1_741_651_200_000 + seed % 20 * 86_400_000
     chain = Chain(
         directory,
@@ -78,6 +81,8 @@ def open_chain(directory: Path, seed: int, mutant: str = "", slowly: float = 1.0
         speed=SPEED / slowly,
         mutant=mutant,
     )
+    if seed % 2:
+        chain.environment["MARKETPRISM_STORAGE_BATCH_MAX_FRAMES"] = str(FEW_FRAMES)
     try:
         for part in ("nats", "clickhouse"):
             chain.start(part)
