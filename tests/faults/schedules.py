@@ -23,7 +23,7 @@ SETTLE_S = 90.0
 PER_CHAIN = 40
 """Schedules until a fresh chain begins on another day."""
 FEW_FRAMES = 5
-"""Of a batch where batches are small: the market sends about thirty messages a second."""
+"""Of one insert where batches are small."""
 MIDNIGHT, TOGETHER = "midnight", "table|views"
 """Points that take ClickHouse along: in the batch across midnight, and between a table and its views."""
 
