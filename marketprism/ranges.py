@@ -7,6 +7,7 @@ applied after the windows. The range form is read from so far back that every wi
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -52,18 +53,23 @@ def form_of(client: Any, view: str, columns: list[str]) -> Form:
     """How to read a stretch of ``view``, which has ``columns``."""
     grain = next((name for name in GRAINS if name in columns), "")
     name = _FORMS.get(view, f"{view}_between")
-    found = client.query(
-        "SELECT parameterized_view_parameters.1 FROM system.tables WHERE database = {database:String} "
-        "AND name = {name:String} AND match((SELECT as_select FROM system.tables WHERE database = {database:String} "
-        "AND name = {view:String}), {nothing_else:String})",
-        parameters={
-            "database": FEATURES,
-            "name": name,
-            "view": view,
-            "nothing_else": rf"^SELECT \*\s+FROM `?{FEATURES}`?\.`?{name}`?\([^()]*\)$",
-        },
-    ).result_rows
-    return Form(view, name, tuple(found[0][0]), grain) if found else Form(view, view, (), grain)
+    selects = {
+        table: (select, tuple(parameters))
+        for table, select, parameters in client.query(
+            "SELECT name, as_select, parameterized_view_parameters.1 FROM system.tables "
+            "WHERE database = {database:String} AND name IN ({view:String}, {name:String})",
+            parameters={"database": FEATURES, "name": name, "view": view},
+        ).result_rows
+    }
+    (mine, _), (theirs, parameters) = selects.get(view, ("", ())), selects.get(name, ("", ()))
+    return Form(view, name, parameters, grain) if _is_all_of(mine, name, theirs) else Form(view, view, (), grain)
+
+
+def _is_all_of(select: str, form: str, select_of_form: str) -> bool:
+    """Whether a view's SELECT only reads its range form, or is that form's own with literals for its parameters."""
+    of_form = re.sub(r"\\\{\w+:.+?\\\}", "[^(),{}]+", re.escape(select_of_form))
+    whole = rf"SELECT \*\s+FROM `?{FEATURES}`?\.`?{form}`?\([^()]*\)"
+    return any(re.fullmatch(pattern, select) for pattern in (whole, of_form) if pattern)
 
 
 def reach(client: Any, form: Form, first: dt.datetime, keys: Sequence[Key] | None = None) -> Reach:
